@@ -1,0 +1,65 @@
+"""Command line -> one call: `CONFIG [--section.key=value ...]`, and the one place where bad input becomes one line and exit status 2."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable
+
+from recipe.config import Recipe, known_keys, load_recipe, nearest_key_hint, range_text
+from recipe.errors import InputError
+
+
+def run_with_recipe(function: str, description: str | None, arguments: list[str] | None = None) -> None:
+    """Read the recipe from the command line, then call `function`, named "module:function", with it.
+
+    The module is imported only after the recipe was read and checked, so that a typing error costs no ten seconds of torch.
+    """
+
+    def call() -> None:
+        recipe = parse_recipe(description, sys.argv[1:] if arguments is None else arguments)
+        module, _, name = function.partition(":")
+        getattr(importlib.import_module(module), name)(recipe)
+
+    exit_with_one_line(call)
+
+
+def exit_with_one_line(call: Callable[[], None]) -> None:
+    """Call it; an `InputError` is printed as one line and ends the process with status 2, an interrupt with status 130."""
+    try:
+        call()
+    except InputError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from the last checkpoint or finished stage", file=sys.stderr)
+        sys.exit(130)
+
+
+def parse_recipe(description: str | None, arguments: list[str]) -> Recipe:
+    """`CONFIG [--section.key=value ...]` -> Recipe; `--help` lists every key with its help, range and default."""
+    parser = _parser(description)
+    known, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        name = unknown[0].split("=")[0]
+        raise InputError(f"unknown argument {name}{nearest_key_hint(name.lstrip('-'))}")
+    overrides = {place: value for place, value in vars(known).items() if place != "config" and value is not None}
+    return load_recipe(known.config, overrides)
+
+
+def _parser(description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", help="recipe in YAML, such as configs/demo.yaml")
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for place, config_field in known_keys().items():
+        section = place.rpartition(".")[0] or "run"
+        if section not in groups:
+            groups[section] = parser.add_argument_group(section)
+        groups[section].add_argument(f"--{place}", dest=place, metavar="VALUE", help=_help_of(config_field))
+    return parser
+
+
+def _help_of(config_field) -> str:
+    default = config_field.default_factory() if callable(config_field.default_factory) else config_field.default
+    limits = range_text(config_field)
+    text = f"{config_field.metadata['help']} [{limits + '; ' if limits else ''}default: {'null' if default is None else default}]"
+    return text.replace("%", "%%")

@@ -1,0 +1,359 @@
+"""YAML + `--section.key=value` -> `Recipe`: one dataclass per section, so that sizes cannot disagree between the stages.
+
+Every field says what it means, its unit and its range; a value that cannot work is refused before an hour is lost.
+"""
+
+import dataclasses
+import difflib
+import re
+import types
+import typing
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recipe.errors import InputError
+from recipe.provenance import sha256_of_json
+
+
+def key(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = (), shapes_result: bool = True) -> Any:
+    """A config field. `shapes_result=False` marks what changes how a stage runs but not what it makes: a change of it does not redo the stage."""
+    metadata = {"help": help, "low": low, "high": high, "choices": choices, "shapes_result": shapes_result}
+    if isinstance(default, list):
+        return field(default_factory=lambda: list(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass
+class CorpusConfig:
+    path: list[str] = key([], "Files, globs or folders of text, or embedded:allofplos (122 PLOS articles that `make setup` installs).")
+    format: str = key(
+        "auto",
+        "blank_line_text (.txt, .txt.gz: one sentence per line, a blank line between documents), jats (.xml: journal articles), auto: by file name.",
+        choices=("auto", "blank_line_text", "jats"),
+    )
+    validation_share: float = key(0.02, "Share of documents held out of training, chosen by a hash of their text.", low=0.0001, high=0.5)
+
+
+@dataclass
+class TokenizerConfig:
+    path: str | None = key(None, "Folder of an existing fast BERT tokenizer; null trains one on the training documents.")
+    vocab_size: int = key(30522, "Entries of the WordPiece vocabulary, special tokens included (BERT: 30,522).", low=64, high=2**24)
+    lowercase: bool = key(True, "Lower-case the text and strip accents (uncased BERT).")
+    min_frequency: int = key(2, "Least count of a piece that training may add.", low=1)
+
+
+@dataclass
+class PairsConfig:
+    max_seq_length: int = key(128, "Most tokens of a pair, with [CLS] and two [SEP].", low=5, high=65536)
+    short_seq_probability: float = key(0.1, "Share of documents cut to a random length of 2 to max_seq_length - 3 tokens (BERT: 0.1).", low=0, high=1)
+    nsp_probability: float = key(0.5, "Chance that segment B is random text of another document (BERT: 0.5).", low=0, high=1)
+    truncation: str = key(
+        "random_tail",
+        "random_tail: drop the last token of A or B by a fair coin; longest_first: drop from the longer one, front or back by a coin (BERT).",
+        choices=("random_tail", "longest_first"),
+    )
+    dupe_factor: int = key(1, "Passes over the corpus, each with new pairs (BERT: 10; masks are new every epoch anyway).", low=1, high=1000)
+    num_proc: int = key(1, "Processes that write the training rows; the rows are the same for any number.", low=1, high=1024, shapes_result=False)
+
+
+@dataclass
+class MaskingConfig:
+    mlm_probability: float = key(0.15, "Share of a row's tokens that are predicted, special tokens aside (BERT: 0.15).", low=0.001, high=0.9)
+    whole_word_mask: bool = key(True, "Choose whole words (a piece with the ## pieces behind it); false chooses single pieces.")
+    mask_replace_prob: float = key(0.8, "Share of the chosen words that become [MASK] (BERT: 0.8).", low=0, high=1)
+    random_replace_prob: float = key(0.1, "Share of the chosen words that become random pieces (BERT: 0.1); the rest is kept.", low=0, high=1)
+
+
+@dataclass
+class ModelConfig:
+    num_hidden_layers: int = key(12, "Layers (BERT-base: 12).", low=1, high=1000)
+    hidden_size: int = key(768, "Width (BERT-base: 768).", low=1)
+    num_attention_heads: int = key(12, "Heads; they divide hidden_size (BERT-base: 12).", low=1)
+    intermediate_size: int = key(3072, "Width of the feed-forward layer (BERT-base: 3,072).", low=1)
+    max_position_embeddings: int = key(512, "Longest input that the model can take, in tokens.", low=5, high=65536)
+    hidden_dropout_prob: float = key(0.1, "Dropout that config.json names for fine-tuning (BERT: 0.1); training.dropout is what pretraining uses.", low=0, high=0.9)
+    attention_probs_dropout_prob: float = key(0.1, "The same for the attention weights (BERT: 0.1).", low=0, high=0.9)
+    vocab_size: int | None = key(None, "Rows of the embedding table, at least the tokenizer's; null: the tokenizer's, rounded up to a multiple of 8.", low=64)
+    decoder_bias: str = key(
+        "zeros",
+        "Start of the MLM head's bias: zeros (BERT), or unigram: log frequencies of the training text, which saves the first steps.",
+        choices=("zeros", "unigram"),
+    )
+
+
+@dataclass
+class TrainingConfig:
+    init_from: str | None = key(None, "Checkpoint folder to start from, such as the 128-token phase of a 512-token run; null: fresh weights.")
+    max_steps: int = key(62500, "Optimizer steps.", low=1)
+    global_batch_size: int = key(8192, "Pairs per optimizer step over all devices; accumulation follows from it, so any number of GPUs trains the same.", low=1)
+    per_device_batch_size: int = key(64, "Most pairs that one device takes at once.", low=1, shapes_result=False)
+    learning_rate: float = key(6e-4, "Peak learning rate of AdamW.", low=0, high=10)
+    lr_scheduler_type: str = key("linear", "Decay after warm-up.", choices=("linear", "cosine", "constant_with_warmup"))
+    warmup_share: float = key(0.1, "Share of max_steps over which the learning rate rises (PubMedBERT: 0.1).", low=0, high=1)
+    weight_decay: float = key(0.01, "Weight decay, on all but biases and LayerNorm (BERT: 0.01).", low=0, high=1)
+    adam_beta1: float = key(0.9, "First AdamW beta.", low=0, high=0.9999)
+    adam_beta2: float = key(0.999, "Second AdamW beta (BERT: 0.999).", low=0, high=0.99999)
+    adam_epsilon: float = key(1e-6, "AdamW epsilon (BERT: 1e-6).", low=1e-12, high=0.1)
+    max_grad_norm: float = key(1.0, "Gradient norm above which gradients are scaled down; 0: never (BERT: 1.0).", low=0)
+    dropout: float = key(0.1, "Dropout while pretraining (BERT: 0.1).", low=0, high=0.9)
+    group_by_length: bool = key(True, "Put pairs of like length into one batch, which saves padding.")
+    bf16: bool = key(False, "Mixed precision in bfloat16, for GPUs of 2020 and later.")
+    tf32: bool = key(False, "TensorFloat-32 matrix products, for GPUs of 2020 and later.")
+    torch_compile: bool = key(False, "Compile the model; pays on GPUs, costs minutes on CPUs.", shapes_result=False)
+    use_cpu: bool = key(False, "Stay on the CPU even where there is a GPU.", shapes_result=False)
+    dataloader_num_workers: int = key(0, "Processes per device that prepare batches; they change no result.", low=0, high=256, shapes_result=False)
+    logging_steps: int = key(50, "Steps between two lines of the log.", low=1, shapes_result=False)
+    eval_steps: int = key(1000, "Steps between two validations.", low=1, shapes_result=False)
+    eval_pairs: int = key(4096, "Validation pairs that are scored, the same ones each time.", low=1, shapes_result=False)
+    save_steps: int = key(1000, "Steps between two checkpoints.", low=1, shapes_result=False)
+    save_total_limit: int = key(2, "Checkpoints that are kept.", low=1, shapes_result=False)
+    report_to: list[str] = key(["tensorboard"], "Where the log goes besides the run folder: tensorboard, trackio, wandb, ...; [] for nowhere.", shapes_result=False)
+
+
+@dataclass
+class TaskConfig:
+    data: str | None = key(
+        None,
+        "Folder with train.tsv, devel.tsv and test.tsv (word, tab, IOB2 tag; a blank line after a sentence), or embedded:nero "
+        "(biomedical mentions that `make setup` installs); null: no task.",
+    )
+    max_seq_length: int = key(128, "Most pieces of one window; longer sentences become overlapping windows, so no word is lost.", low=8, high=65536)
+    learning_rate: float = key(5e-5, "Peak learning rate of fine-tuning (PubMedBERT's grid: 1e-5, 3e-5, 5e-5).", low=0, high=10)
+    batch_size: int = key(32, "Sentences per step (PubMedBERT's grid: 16, 32).", low=1)
+    num_train_epochs: float = key(10, "Passes over the training sentences.", low=0.01, high=1000)
+    warmup_share: float = key(0.1, "Share of the steps over which the learning rate rises.", low=0, high=1)
+    weight_decay: float = key(0.01, "Weight decay.", low=0, high=1)
+    seeds: list[int] = key([1, 2, 3, 4, 5], "One fine-tuning run per seed; the mean and deviation are reported (PubMedBERT: 5).")
+    compare_random_weights: bool = key(True, "Score the same model with random weights beside it: what pretraining is worth.")
+    max_train_sentences: int | None = key(None, "Use the first so many training sentences; null: all.", low=1)
+    max_test_sentences: int | None = key(None, "Use the first so many test sentences; null: all.", low=1)
+
+
+@dataclass
+class HubConfig:
+    repo: str | None = key(None, "NAME/MODEL on the Hub; `scripts/push_to_hub.py --repo` overrides it.")
+    private: bool = key(True, "Keep the repository private; `--public` overrides it.")
+    domain: str = key("my domain", "What the corpus is about, in two or three words, for the model card.")
+    language: str = key("en", "Language of the corpus as a two-letter code, for the model card.")
+    license: str | None = key(None, "Licence of the model, such as apache-2.0, for the model card.")
+
+
+@dataclass
+class Recipe:
+    """All settings of a run."""
+
+    run_dir: str = key("runs/my-bert", "Folder of everything that the run makes.", shapes_result=False)
+    seed: int = key(1, "Where all randomness starts.", low=0, high=2**31 - 1)
+    corpus: CorpusConfig = field(default_factory=CorpusConfig)
+    tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
+    pairs: PairsConfig = field(default_factory=PairsConfig)
+    masking: MaskingConfig = field(default_factory=MaskingConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    hub: HubConfig = field(default_factory=HubConfig)
+
+    def __post_init__(self) -> None:
+        for place, config_field, value in self.keys():
+            _check_range(place, config_field, value)
+        _check_sizes(self)
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return Path(self.run_dir)
+
+    def keys(self) -> list[tuple[str, dataclasses.Field, Any]]:
+        """All (key, field, value), the key as on the command line: "seed", "pairs.max_seq_length"."""
+        found = []
+        for top in fields(self):
+            value = getattr(self, top.name)
+            if dataclasses.is_dataclass(value):
+                found += [(f"{top.name}.{inner.name}", inner, getattr(value, inner.name)) for inner in fields(value)]
+            else:
+                found.append((top.name, top, value))
+        return found
+
+    def settings(self, *sections: str) -> dict[str, Any]:
+        """The values of some sections (or top keys) that shape a result, flat; the base of a stage's content hash."""
+        wanted = [entry for entry in self.keys() if entry[0].split(".")[0] in sections and entry[1].metadata["shapes_result"]]
+        return {place: value for place, _, value in wanted}
+
+    def content_hash(self, *sections: str) -> str:
+        """sha256 of `settings(*sections)`."""
+        return sha256_of_json(self.settings(*sections))
+
+    def to_yaml(self) -> str:
+        """The recipe as YAML that `load_recipe` reads back."""
+        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False, allow_unicode=True)
+
+
+def load_recipe(path: str | Path, overrides: dict[str, str] | None = None) -> Recipe:
+    """Read a YAML file and put `overrides` ("section.key" -> text) over it.
+
+    Raises:
+        InputError: for an unreadable file, an unknown key (with the nearest known one), a value of the wrong kind or out of range.
+    """
+    values = _flatten(_read_yaml(Path(path)), str(path))
+    for place, text in (overrides or {}).items():
+        values[place] = (yaml_value(text, f"--{place}"), f"--{place}")
+    return _build(values)
+
+
+def yaml_value(text: str, source: str) -> Any:
+    """One value written as YAML, in the rules of YAML 1.2: 5e-5 is a number, no and off are strings."""
+    try:
+        return yaml.load(text, Loader=_PlainLoader)
+    except yaml.YAMLError as error:
+        raise InputError(f"{source}: {text!r} is no YAML value ({_first_line(error)})") from None
+
+
+def known_keys() -> dict[str, dataclasses.Field]:
+    """Every key of a recipe in its order, with the field behind it."""
+    return {place: config_field for place, config_field, _ in Recipe().keys()}
+
+
+def nearest_key_hint(unknown: str) -> str:
+    """A hint such as "; did you mean pairs.max_seq_length?", or where to find the list."""
+    names = list(known_keys())
+    last_parts = {name.split(".")[-1]: name for name in names}
+    near = difflib.get_close_matches(unknown, names, 1, 0.7)
+    if not near:
+        near = [last_parts[name] for name in difflib.get_close_matches(unknown.split(".")[-1], last_parts, 1, 0.7)]
+    return f"; did you mean {near[0]}?" if near else "; --help lists the known keys"
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML 1.1's surprises taken out: only true and false are booleans, and 5e-5 is a number."""
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    letter: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")]
+    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:[0-9][0-9_]*\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+)$"),
+    list("-+.0123456789"),
+)
+
+
+def _read_yaml(path: Path) -> dict:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/demo.yaml") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not YAML ({_first_line(error)})") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds a {type(content).__name__}; a recipe has sections such as `corpus:` with keys below them")
+    return content
+
+
+def _flatten(content: dict, source: str) -> dict[str, tuple[Any, str]]:
+    sections = {top.name for top in fields(Recipe) if dataclasses.is_dataclass(top.default_factory)}
+    flat: dict[str, tuple[Any, str]] = {}
+    for name, value in content.items():
+        if name in sections and isinstance(value, dict):
+            flat |= {f"{name}.{inner}": (inner_value, source) for inner, inner_value in value.items()}
+        elif name in sections and value is not None:
+            raise InputError(f"{source}: section {name} holds {value!r}; put its keys below it, indented")
+        elif name not in sections:
+            flat[str(name)] = (value, source)
+    return flat
+
+
+def _build(values: dict[str, tuple[Any, str]]) -> Recipe:
+    known = known_keys()
+    sections: dict[str, dict[str, Any]] = {}
+    top: dict[str, Any] = {}
+    for place, (value, source) in values.items():
+        if place not in known:
+            raise InputError(f"{source}: unknown key {place}{nearest_key_hint(place)}")
+        section, _, name = place.rpartition(".")
+        (sections.setdefault(section, {}) if section else top)[name or place] = _coerce(value, known[place], f"{source}: {place}")
+    types_of = typing.get_type_hints(Recipe)
+    return Recipe(**top, **{section: types_of[section](**entries) for section, entries in sections.items()})
+
+
+def _coerce(value: Any, config_field: dataclasses.Field, place: str) -> Any:
+    wanted = config_field.type
+    if isinstance(wanted, types.UnionType):
+        if value is None:
+            return None
+        wanted = next(option for option in typing.get_args(wanted) if option is not type(None))
+    if typing.get_origin(wanted) is list:
+        (inner,) = typing.get_args(wanted)
+        return [_coerce_one(entry, inner, place) for entry in (value if isinstance(value, list) else [value])]
+    return _coerce_one(value, wanted, place)
+
+
+def _coerce_one(value: Any, wanted: type, place: str) -> Any:
+    if wanted is str and not isinstance(value, (dict, list, type(None))):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    if wanted is bool and isinstance(value, bool):
+        return value
+    if wanted is float and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value)
+    if wanted is int and isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value):
+        return int(value)
+    named = {str: "text", bool: "true or false", float: "a number", int: "a whole number"}[wanted]
+    raise InputError(f"{place} is {value!r}; it takes {named}")
+
+
+def _check_range(place: str, config_field: dataclasses.Field, value: Any) -> None:
+    limits = config_field.metadata
+    if limits["choices"] and value not in limits["choices"]:
+        raise InputError(f"{place} is {value!r}; it takes one of {', '.join(limits['choices'])}")
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return
+    if value != value or (limits["low"] is not None and value < limits["low"]) or (limits["high"] is not None and value > limits["high"]):
+        raise InputError(f"{place} is {value}; it must lie in {range_text(config_field)}")
+
+
+def range_text(config_field: dataclasses.Field) -> str:
+    """The range of a numeric key in words, empty if it has none: "0 to 1", "1 or more"."""
+    low, high = config_field.metadata["low"], config_field.metadata["high"]
+    if low is None and high is None:
+        return ""
+    return f"{low} or more" if high is None else f"{low} to {high}"
+
+
+def _check_sizes(recipe: Recipe) -> None:
+    pairs, model, training, masking = recipe.pairs, recipe.model, recipe.training, recipe.masking
+    if pairs.max_seq_length > model.max_position_embeddings:
+        raise InputError(
+            f"pairs.max_seq_length is {pairs.max_seq_length}, but model.max_position_embeddings is {model.max_position_embeddings}: "
+            "the model has no positions for such rows; lower the first or raise the second"
+        )
+    if recipe.task.data is not None and recipe.task.max_seq_length > model.max_position_embeddings:
+        raise InputError(
+            f"task.max_seq_length is {recipe.task.max_seq_length}, but model.max_position_embeddings is {model.max_position_embeddings}; "
+            "lower the first or raise the second"
+        )
+    if model.hidden_size % model.num_attention_heads:
+        raise InputError(f"model.hidden_size {model.hidden_size} is no multiple of model.num_attention_heads {model.num_attention_heads}; change one of them")
+    if model.vocab_size is not None and recipe.tokenizer.path is None and recipe.tokenizer.vocab_size > model.vocab_size:
+        raise InputError(
+            f"tokenizer.vocab_size {recipe.tokenizer.vocab_size} is larger than model.vocab_size {model.vocab_size}: some pieces would have no embedding; "
+            "set model.vocab_size to null or to a larger number"
+        )
+    if masking.mask_replace_prob + masking.random_replace_prob > 1:
+        raise InputError(
+            f"masking.mask_replace_prob {masking.mask_replace_prob} and masking.random_replace_prob {masking.random_replace_prob} add up to more than 1; lower one"
+        )
+    if training.global_batch_size > training.per_device_batch_size and training.global_batch_size % training.per_device_batch_size:
+        raise InputError(
+            f"training.global_batch_size {training.global_batch_size} is no multiple of training.per_device_batch_size {training.per_device_batch_size}; "
+            "choose a divisor of it"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,138 @@
+"""What made a file: versions, git commit, sha256 of content and of code; and the writing of files that are whole or absent."""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("domain-bert", "torch", "transformers", "datasets", "tokenizers", "accelerate", "evaluate", "numpy", "pyarrow")
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of the packages that shape a result; those that are absent are left out."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """Commit of this checkout, with "+changes" behind it when files differ from it; None outside a checkout."""
+    root = Path(__file__).parent.parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + "+changes" if changed else commit
+
+
+def sha256_of_json(value: object) -> str:
+    """sha256 of a value that JSON can hold; the order of keys does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest_in_blocks(file)
+
+
+def sha256_of_folder(folder: Path) -> str:
+    """sha256 over the names and bytes of all files below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return sha256_of_json([[str(path.relative_to(folder)), sha256_of_file(path)] for path in files])
+
+
+def code_hash(module: str) -> str:
+    """sha256 of a module's code and of all modules of this package that it imports; comments and docstrings do not count."""
+    sources: dict[str, str] = {}
+    pending = [module]
+    while pending:
+        name = pending.pop()
+        if name in sources:
+            continue
+        tree = _code_of(name)
+        sources[name] = ast.dump(tree)
+        pending += imported_modules(tree)
+    return sha256_of_json(sources)
+
+
+def imported_modules(tree: ast.AST) -> list[str]:
+    """Names of this package's modules that a syntax tree imports anywhere, such as "recipe.pairs"."""
+    package = __name__.split(".")[0]
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return sorted({name for name in names if name.split(".")[0] == package and name != package and _is_module(name)})
+
+
+@contextmanager
+def whole_or_absent(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` to write a file or folder to; it takes the place of `path` only when the block ends well."""
+    partial = path.with_name(path.name + ".partial")
+    _remove(partial)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+    except BaseException:
+        _remove(partial)
+        raise
+    if path.is_dir():
+        _remove(path)
+    os.replace(partial, path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON that is whole or absent."""
+    with whole_or_absent(path) as partial:
+        partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON object."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _code_of(module: str) -> ast.AST:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None and spec.origin is not None, module
+    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:]
+    return tree
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _digest_in_blocks(file) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
