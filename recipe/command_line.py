@@ -1,7 +1,6 @@
 """Command line -> one call: `CONFIG [--section.key=value ...]`, and the one place where bad input becomes one line and exit status 2."""
 
 import argparse
-import importlib
 import sys
 from collections.abc import Callable
 
@@ -9,18 +8,9 @@ from recipe.config import Recipe, known_keys, load_recipe, nearest_key_hint, ran
 from recipe.errors import InputError
 
 
-def run_with_recipe(function: str, description: str | None, arguments: list[str] | None = None) -> None:
-    """Read the recipe from the command line, then call `function`, named "module:function", with it.
-
-    The module is imported only after the recipe was read and checked, so that a typing error costs no ten seconds of torch.
-    """
-
-    def call() -> None:
-        recipe = parse_recipe(description, sys.argv[1:] if arguments is None else arguments)
-        module, _, name = function.partition(":")
-        getattr(importlib.import_module(module), name)(recipe)
-
-    exit_with_one_line(call)
+def run_with_recipe(call: Callable[[Recipe], None], description: str | None) -> None:
+    """Read the recipe from the command line and call `call` with it."""
+    exit_with_one_line(lambda: call(parse_recipe(description, sys.argv[1:])))
 
 
 def exit_with_one_line(call: Callable[[], None]) -> None:

@@ -15,7 +15,6 @@ from typing import Any
 import yaml
 
 from recipe.errors import InputError
-from recipe.provenance import sha256_of_json
 
 
 def key(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = (), shapes_result: bool = True) -> Any:
@@ -74,7 +73,9 @@ class ModelConfig:
     num_attention_heads: int = key(12, "Heads; they divide hidden_size (BERT-base: 12).", low=1)
     intermediate_size: int = key(3072, "Width of the feed-forward layer (BERT-base: 3,072).", low=1)
     max_position_embeddings: int = key(512, "Longest input that the model can take, in tokens.", low=5, high=65536)
-    hidden_dropout_prob: float = key(0.1, "Dropout that config.json names for fine-tuning (BERT: 0.1); training.dropout is what pretraining uses.", low=0, high=0.9)
+    hidden_dropout_prob: float = key(
+        0.1, "Dropout that config.json names for fine-tuning (BERT: 0.1); training.dropout is what pretraining uses.", low=0, high=0.9
+    )
     attention_probs_dropout_prob: float = key(0.1, "The same for the attention weights (BERT: 0.1).", low=0, high=0.9)
     vocab_size: int | None = key(None, "Rows of the embedding table, at least the tokenizer's; null: the tokenizer's, rounded up to a multiple of 8.", low=64)
     decoder_bias: str = key(
@@ -110,7 +111,9 @@ class TrainingConfig:
     eval_pairs: int = key(4096, "Validation pairs that are scored, the same ones each time.", low=1, shapes_result=False)
     save_steps: int = key(1000, "Steps between two checkpoints.", low=1, shapes_result=False)
     save_total_limit: int = key(2, "Checkpoints that are kept.", low=1, shapes_result=False)
-    report_to: list[str] = key(["tensorboard"], "Where the log goes besides the run folder: tensorboard, trackio, wandb, ...; [] for nowhere.", shapes_result=False)
+    report_to: list[str] = key(
+        ["tensorboard"], "Where the log goes besides the run folder: tensorboard, trackio, wandb, ...; [] for nowhere.", shapes_result=False
+    )
 
 
 @dataclass
@@ -157,7 +160,7 @@ class Recipe:
     hub: HubConfig = field(default_factory=HubConfig)
 
     def __post_init__(self) -> None:
-        for place, config_field, value in self.keys():
+        for place, config_field, value in self.entries():
             _check_range(place, config_field, value)
         _check_sizes(self)
 
@@ -166,7 +169,7 @@ class Recipe:
         """The run folder."""
         return Path(self.run_dir)
 
-    def keys(self) -> list[tuple[str, dataclasses.Field, Any]]:
+    def entries(self) -> list[tuple[str, dataclasses.Field, Any]]:
         """All (key, field, value), the key as on the command line: "seed", "pairs.max_seq_length"."""
         found = []
         for top in fields(self):
@@ -178,13 +181,9 @@ class Recipe:
         return found
 
     def settings(self, *sections: str) -> dict[str, Any]:
-        """The values of some sections (or top keys) that shape a result, flat; the base of a stage's content hash."""
-        wanted = [entry for entry in self.keys() if entry[0].split(".")[0] in sections and entry[1].metadata["shapes_result"]]
+        """The values of some sections or single keys ("pairs", "seed", "model.vocab_size") that shape a result, by key."""
+        wanted = [entry for entry in self.entries() if {entry[0], entry[0].split(".")[0]} & set(sections) and entry[1].metadata["shapes_result"]]
         return {place: value for place, _, value in wanted}
-
-    def content_hash(self, *sections: str) -> str:
-        """sha256 of `settings(*sections)`."""
-        return sha256_of_json(self.settings(*sections))
 
     def to_yaml(self) -> str:
         """The recipe as YAML that `load_recipe` reads back."""
@@ -213,7 +212,7 @@ def yaml_value(text: str, source: str) -> Any:
 
 def known_keys() -> dict[str, dataclasses.Field]:
     """Every key of a recipe in its order, with the field behind it."""
-    return {place: config_field for place, config_field, _ in Recipe().keys()}
+    return {place: config_field for place, config_field, _ in Recipe().entries()}
 
 
 def nearest_key_hint(unknown: str) -> str:
@@ -283,7 +282,7 @@ def _build(values: dict[str, tuple[Any, str]]) -> Recipe:
 
 
 def _coerce(value: Any, config_field: dataclasses.Field, place: str) -> Any:
-    wanted = config_field.type
+    wanted: Any = config_field.type
     if isinstance(wanted, types.UnionType):
         if value is None:
             return None
@@ -346,7 +345,7 @@ def _check_sizes(recipe: Recipe) -> None:
         )
     if masking.mask_replace_prob + masking.random_replace_prob > 1:
         raise InputError(
-            f"masking.mask_replace_prob {masking.mask_replace_prob} and masking.random_replace_prob {masking.random_replace_prob} add up to more than 1; lower one"
+            f"masking.mask_replace_prob {masking.mask_replace_prob} and masking.random_replace_prob {masking.random_replace_prob} exceed 1 together"
         )
     if training.global_batch_size > training.per_device_batch_size and training.global_batch_size % training.per_device_batch_size:
         raise InputError(

@@ -109,8 +109,7 @@ def read_json(path: Path) -> dict:
 
 def _code_of(module: str) -> ast.AST:
     spec = importlib.util.find_spec(module)
-    assert spec is not None and spec.origin is not None, module
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(str(spec.origin if spec else None)).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]

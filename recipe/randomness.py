@@ -25,11 +25,11 @@ def random_bits(key: int, *counters: np.ndarray | int) -> np.ndarray:
     Each counter is folded in by the SplitMix64 step: add the golden ratio times the counter, then mix (Steele, Lea and Flood, "Fast splittable
     pseudorandom number generators", OOPSLA 2014, figure 16, with the constants of Stafford's variant 13).
     """
-    state = np.uint64(key)
+    state = np.asarray(np.uint64(key))
     with np.errstate(over="ignore"):
         for counter in counters:
             state = _mix(state + _GOLDEN * (np.asarray(counter).astype(np.uint64) + np.uint64(1)))
-    return np.asarray(state)
+    return state
 
 
 def random_uniform(key: int, *counters: np.ndarray | int) -> np.ndarray:

@@ -1,0 +1,139 @@
+"""`evaluate.Metric` classes that work offline, imported as classes: masked tokens, next-sentence pairs, strict entities."""
+
+from collections.abc import Sequence
+from types import ModuleType
+
+import datasets
+import evaluate
+import numpy as np
+from seqeval.metrics import sequence_labeling as conlleval
+from seqeval.metrics import v1 as strict
+from seqeval.scheme import IOB2, Entities
+
+IGNORED_LABEL = -100
+
+
+class _LabelMetric(evaluate.Metric):
+    """Base of the metrics over one integer label per item. Scores are held in memory: nothing is written to the user's cache folder."""
+
+    def __init__(self, **arguments) -> None:
+        super().__init__(**{"keep_in_memory": True, **arguments})
+
+    def _info(self) -> evaluate.MetricInfo:
+        label = datasets.Value("int64")
+        features = datasets.Features({"predictions": label, "references": label})
+        return evaluate.MetricInfo(description=self.__doc__ or "", citation="", features=features)
+
+
+class MaskedLMMetric(_LabelMetric):
+    """Accuracy at masked tokens.
+
+    `compute(predictions, references)` takes one token id per token, both of shape (tokens,), and returns {"accuracy": 0..1}; references of
+    -100 (not masked) do not count.
+
+    Raises:
+        ValueError: if no token counts, or if the two are not equally many.
+    """
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+        predicted, expected = np.asarray(predictions), np.asarray(references)
+        masked = expected != IGNORED_LABEL
+        if not masked.any():
+            raise ValueError(f"found no masked token among {len(expected)}: every reference is {IGNORED_LABEL}, so there is nothing to score")
+        return {"accuracy": float((predicted == expected)[masked].mean())}
+
+
+class NextSentenceMetric(_LabelMetric):
+    """Accuracy at next-sentence labels (0: B follows A, 1: B is random text).
+
+    `compute(predictions, references)` takes one label per pair, both of shape (pairs,), and returns
+    - "accuracy": share of pairs that are right, to be judged against max(share_of_label_1, 1 - share_of_label_1);
+    - "balanced_accuracy": mean of the recall of both labels, 0.5 for a constant guess; of one label where only one occurs;
+    - "share_of_label_1": share of pairs whose reference is 1.
+
+    Raises:
+        ValueError: if there is no pair, if a reference is neither 0 nor 1, or if the two are not equally many.
+    """
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+        predicted, expected = np.asarray(predictions), np.asarray(references)
+        if not len(expected) or not np.isin(expected, (0, 1)).all():
+            raise ValueError(f"found next-sentence labels {sorted(set(expected.tolist()))}; at least one pair is needed, and each label is 0 or 1")
+        right = predicted == expected
+        recalls = [right[expected == label].mean() for label in (0, 1) if (expected == label).any()]
+        return {
+            "accuracy": float(right.mean()),
+            "balanced_accuracy": float(np.mean(recalls)),
+            "share_of_label_1": float(expected.mean()),
+        }
+
+
+class EntityF1(evaluate.Metric):
+    """Precision, recall and F1 of entities; an entity is right if its type, first word and last word are.
+
+    `compute(predictions, references, mode="strict")` takes one list of tags (O, B-X, I-X) per sentence. The modes read the tags differently:
+    - "strict": IOB2. An entity is B-X and the I-X behind it; a stray I-X is no entity. The numbers of this project are of this mode.
+    - "conlleval": seqeval's default. A stray I-X opens an entity, as in CoNLL's conlleval; run_ner.py of transformers reports this one.
+
+    Returns "precision", "recall", "f1" (0..1, over all types), "support" (gold entities) and "per_type": the same four for each type.
+    Where there is no entity to divide by, the number is 0.0.
+
+    Raises:
+        ValueError: if a sentence has unlike numbers of predictions and references (named by its index, from 0), or for an unknown mode.
+    """
+
+    def __init__(self, **arguments) -> None:
+        super().__init__(**{"keep_in_memory": True, **arguments})
+
+    def _info(self) -> evaluate.MetricInfo:
+        tags = datasets.Sequence(datasets.Value("string"))
+        features = datasets.Features({"predictions": tags, "references": tags})
+        return evaluate.MetricInfo(description=self.__doc__ or "", citation="", features=features)
+
+    def _compute(self, predictions: list[list[str]], references: list[list[str]], mode: str = "strict") -> dict:
+        # seqeval refuses an empty list of sentences, but not an empty sentence.
+        predictions, references = [list(tags) for tags in predictions] or [[]], [list(tags) for tags in references] or [[]]
+        _check_lengths(predictions, references)
+        _check_tags([*predictions, *references])
+        if mode == "strict":
+            return _strict_scores(predictions, references)
+        if mode == "conlleval":
+            return _conlleval_scores(predictions, references)
+        raise ValueError(f"mode is {mode!r}; it takes strict (IOB2) or conlleval (seqeval's default)")
+
+
+def _check_lengths(predictions: list[list[str]], references: list[list[str]]) -> None:
+    for index, (predicted, expected) in enumerate(zip(predictions, references, strict=True)):
+        if len(predicted) != len(expected):
+            raise ValueError(f"sentence {index} has {len(predicted)} predictions but {len(expected)} references; every word needs one of each")
+
+
+def _check_tags(sentences: list[list[str]]) -> None:
+    unknown = {tag for tags in sentences for tag in tags if tag != "O" and tag[:2] not in ("B-", "I-")}
+    if unknown:
+        raise ValueError(f"found tags {sorted(unknown)}; a tag is O, B-X or I-X")
+
+
+def _strict_scores(predictions: list[list[str]], references: list[list[str]]) -> dict:
+    # Finding the entities is nearly all of the time, so it is done once for both averages.
+    found = {"entities_true": Entities(references, IOB2), "entities_pred": Entities(predictions, IOB2)}
+    types = found["entities_true"].unique_tags | found["entities_pred"].unique_tags
+    return _scores(types, *(_counts(strict, predictions, references, average, scheme=IOB2, **found) for average in ("micro", None)))
+
+
+def _conlleval_scores(predictions: list[list[str]], references: list[list[str]]) -> dict:
+    types = {entity[0] for entity in (*conlleval.get_entities(references), *conlleval.get_entities(predictions))}
+    return _scores(types, *(_counts(conlleval, predictions, references, average) for average in ("micro", None)))
+
+
+def _counts(scorer: ModuleType, predictions: list[list[str]], references: list[list[str]], average: str | None, **arguments) -> tuple:
+    return scorer.precision_recall_fscore_support(references, predictions, average=average, zero_division=0, **arguments)
+
+
+def _scores(types: set[str], overall: tuple, by_type: tuple) -> dict:
+    return {**_named(overall), "per_type": {name: _named(row) for name, row in zip(sorted(types), zip(*by_type, strict=True), strict=True)}}
+
+
+def _named(row: tuple) -> dict[str, float | int]:
+    precision, recall, f1, support = row
+    return {"precision": float(precision), "recall": float(recall), "f1": float(f1), "support": int(support)}

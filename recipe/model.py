@@ -1,0 +1,135 @@
+"""Config -> fresh BertForPreTraining whose MLM head runs at masked positions only; its checkpoints are standard."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from torch.nn.functional import cross_entropy
+from transformers import BertConfig
+from transformers.utils import ModelOutput
+
+from recipe.config import ModelConfig
+from recipe.errors import InputError
+from recipe.masking import IGNORED
+from recipe.randomness import torch_seed
+
+# Order of the numbers in `PreTrainingOutput.sums`; over batches and ranks they add up, so that metrics are exact whatever the split.
+SUMS = ("mlm_loss", "masked_tokens", "mlm_correct", "nsp_loss", "pairs", "nsp_correct", "label_1", "label_1_correct")
+
+
+@dataclass
+class PreTrainingOutput(ModelOutput):
+    """loss: scalar, differentiable. sums: float64 of shape (8,), named by `SUMS`, without gradient. Logits of the vocabulary are not kept."""
+
+    loss: torch.Tensor | None = None
+    sums: torch.Tensor | None = None
+
+
+class BertForPreTraining(transformers.BertForPreTraining):
+    """The stock model with a forward that runs decoder and softmax at masked positions only (15 % of them) and sums instead of averaging.
+
+    It has its parent's name because `save_pretrained` writes the name into config.json, where "BertForPreTraining" is what others can load.
+    """
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor,
+        labels: torch.Tensor,
+        next_sentence_label: torch.Tensor,
+        masked_tokens_in_step: torch.Tensor | None = None,
+        pairs_in_step: torch.Tensor | None = None,
+    ) -> PreTrainingOutput:
+        """Loss = sum of MLM cross-entropy / masked_tokens_in_step + sum of NSP cross-entropy / pairs_in_step.
+
+        Args:
+            input_ids, attention_mask, token_type_ids, labels: int64, shape (rows, tokens); labels -100 where nothing is predicted.
+            next_sentence_label: int64, shape (rows,).
+            masked_tokens_in_step, pairs_in_step: counts over the whole optimizer step (all micro-batches and ranks); None: of this batch.
+        """
+        hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[:2]
+        is_masked = labels != IGNORED
+        targets = labels[is_masked]
+        token_logits = self.cls.predictions(hidden[is_masked]).float()
+        pair_logits = self.cls.seq_relationship(pooled).float()
+        mlm_loss = cross_entropy(token_logits, targets, reduction="sum")
+        nsp_loss = cross_entropy(pair_logits, next_sentence_label, reduction="sum")
+        # A batch without any masked token has a loss of 0 / 1 instead of 0 / 0.
+        masked_tokens = is_masked.sum().clamp(min=1) if masked_tokens_in_step is None else masked_tokens_in_step
+        pairs = len(next_sentence_label) if pairs_in_step is None else pairs_in_step
+        with torch.no_grad():
+            is_right = pair_logits.argmax(-1) == next_sentence_label
+            label_1 = next_sentence_label == 1
+            counts = (mlm_loss, is_masked.sum(), (token_logits.argmax(-1) == targets).sum())
+            counts_of_pairs = (nsp_loss, torch.tensor(len(label_1)), is_right.sum(), label_1.sum(), (is_right & label_1).sum())
+            sums = torch.stack([count.double().to(hidden.device) for count in (*counts, *counts_of_pairs)])
+        return PreTrainingOutput(loss=mlm_loss / masked_tokens + nsp_loss / pairs, sums=sums)
+
+
+def metrics_of(sums: torch.Tensor) -> dict[str, float]:
+    """Means of added-up `PreTrainingOutput.sums`; nats for the losses. nsp_balanced_accuracy is the mean over both labels of the share that is right."""
+    total = dict(zip(SUMS, sums.tolist(), strict=True))
+    masked, pairs = max(total["masked_tokens"], 1), max(total["pairs"], 1)
+    label_0, label_0_correct = pairs - total["label_1"], total["nsp_correct"] - total["label_1_correct"]
+    recalls = [right / number for right, number in ((label_0_correct, label_0), (total["label_1_correct"], total["label_1"])) if number]
+    return {
+        "mlm_loss": total["mlm_loss"] / masked,
+        "nsp_loss": total["nsp_loss"] / pairs,
+        "mlm_accuracy": total["mlm_correct"] / masked,
+        "nsp_accuracy": total["nsp_correct"] / pairs,
+        "nsp_balanced_accuracy": sum(recalls) / max(len(recalls), 1),
+    }
+
+
+def bert_config(model: ModelConfig, tokenizer_size: int, pad_token_id: int) -> BertConfig:
+    """The BertConfig of a recipe; the vocabulary is rounded up to a multiple of 8 unless model.vocab_size says otherwise.
+
+    Raises:
+        InputError: if the tokenizer has more entries than model.vocab_size.
+    """
+    vocab_size = model.vocab_size or -(-tokenizer_size // 8) * 8
+    if tokenizer_size > vocab_size:
+        raise InputError(
+            f"model.vocab_size is {vocab_size}, but the tokenizer has {tokenizer_size} entries: some pieces would have no embedding; set it to null"
+        )
+    names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings")
+    dropouts = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+    return BertConfig(vocab_size=vocab_size, pad_token_id=pad_token_id, **{name: getattr(model, name) for name in (*names, *dropouts)})
+
+
+def fresh_model(config: BertConfig, seed: int, token_counts: np.ndarray | None = None) -> BertForPreTraining:
+    """A model with random weights that depend on `seed` only.
+
+    Args:
+        token_counts: shape (at most vocab_size,); if given, the MLM head's bias starts at the log frequencies (add-one), as if it knew the unigrams.
+    """
+    torch.manual_seed(torch_seed(seed, "initial weights"))
+    model = BertForPreTraining(config)
+    if token_counts is not None:
+        frequencies = np.ones(config.vocab_size)
+        frequencies[: len(token_counts)] += token_counts
+        with torch.no_grad():
+            model.cls.predictions.bias.copy_(torch.from_numpy(np.log(frequencies / frequencies.sum())))
+    return model
+
+
+def load_model(folder: Path) -> BertForPreTraining:
+    """The model of a checkpoint folder.
+
+    Raises:
+        InputError: if the folder holds no BertForPreTraining that can be read.
+    """
+    try:
+        return BertForPreTraining.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: holds no checkpoint that loads ({' '.join(str(error).split())[:150]})") from None
+
+
+def set_dropout(model: torch.nn.Module, probability: float) -> None:
+    """Let all dropouts of the model drop `probability` while it trains; config.json keeps the values meant for fine-tuning."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = probability

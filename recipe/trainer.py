@@ -1,0 +1,154 @@
+"""`PreTrainer(Trainer)`: the right loss under accumulation and ranks, batches by step, exact sums in evaluation, sealed checkpoints."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import datasets
+import torch
+from torch.utils.data import DataLoader
+from transformers import Trainer, TrainerCallback
+
+from recipe.batches import PairRows, StepSampler
+from recipe.checkpoints import seal_checkpoint
+from recipe.errors import InputError
+from recipe.model import SUMS, metrics_of
+from recipe.randomness import torch_seed
+
+
+class PreTrainer(Trainer):
+    """Trains `recipe.model.BertForPreTraining` on rows of `NextSentencePairs`.
+
+    The loss of an optimizer step is the sum of the MLM cross-entropy over the masked tokens of the whole step (all micro-batches and ranks) plus the
+    same for NSP over its pairs; so are its gradients, whatever the accumulation and the number of ranks. The stock Trainer multiplies both by
+    accumulation x ranks for this model.
+
+    Args:
+        seed: where order, masks and dropout start. group_by_length: see `recipe.batches.StepSampler`.
+        The rest as for `Trainer`; args.max_steps must be set, args.remove_unused_columns must be False.
+    """
+
+    def __init__(self, *, seed: int, group_by_length: bool, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        # The Trainer then leaves the division by the number of items to `compute_loss`.
+        self.model_accepts_loss_kwargs = True
+        self._seed, self._group_by_length = seed, group_by_length
+        self._sums = torch.zeros(len(SUMS), dtype=torch.float64, device=self.args.device)
+        self._last_log = (time.time(), 0)
+        self.add_callback(_StepState(self))
+
+    def get_train_dataloader(self) -> DataLoader:
+        """This rank's micro-batches from the present step on; not prepared by Accelerate, since the sampler deals the rows to the ranks itself."""
+        rows = PairRows(self.train_dataset)
+        accumulated = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        self.step_sampler = StepSampler(
+            rows.lengths(),
+            accumulated * self.args.world_size,
+            self.args.per_device_train_batch_size,
+            self.args.max_steps,
+            self._seed,
+            self._group_by_length,
+            self.args.process_index,
+            self.args.world_size,
+        )
+        return self._loader(rows, self.step_sampler)
+
+    def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple[list, torch.Tensor]:
+        """The micro-batches of a step, and its (masked tokens, pairs) over all micro-batches and ranks."""
+        batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        counts = torch.zeros(3, dtype=torch.int64)
+        for batch in batches:
+            counts += torch.stack([(batch["labels"] >= 0).sum(), torch.tensor(len(batch["labels"])), batch["attention_mask"].sum()])
+        masked_tokens, pairs, tokens = self._sum_over_ranks(counts.to(device)).unbind()
+        self.state.num_input_tokens_seen += int(tokens)
+        return batches, torch.stack([masked_tokens.clamp(min=1), pairs])
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The share of the step's loss that comes from this micro-batch, times the ranks, since gradients are averaged over them."""
+        masked_tokens, pairs = num_items_in_batch
+        outputs = model(**inputs, masked_tokens_in_step=masked_tokens, pairs_in_step=pairs)
+        self._sums += outputs.sums
+        loss = outputs.loss * self.args.world_size
+        return (loss, outputs) if return_outputs else loss
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add both losses and accuracies, tokens seen and speed; stop the run when the loss is no longer a number."""
+        if "loss" in logs:
+            logs |= metrics_of(self._sum_over_ranks(self._sums)) | self._speed()
+            self._sums.zero_()
+            if logs["loss"] != logs["loss"] or logs["loss"] == float("inf"):
+                raise InputError(
+                    f"step {self.state.global_step}: the loss is {logs['loss']}; lower training.learning_rate (now {self.args.learning_rate}), lengthen "
+                    "training.warmup_share, or switch training.bf16 off; the last checkpoint is from before"
+                )
+        logs |= {"tokens_seen": self.state.num_input_tokens_seen, "pairs_seen": self.state.global_step * self._global_batch_size}
+        if hasattr(self, "step_sampler"):
+            # The Trainer sees the whole run as one epoch.
+            self.state.epoch = self.state.global_step / self.step_sampler.steps_per_epoch
+        super().log(logs, start_time)
+
+    def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
+        """Metrics over the validation pairs with fixed masks: exact sums over ranks, each pair scored once."""
+        rows = self.eval_dataset if eval_dataset is None else eval_dataset
+        sums = self._sum_over_ranks(evaluation_sums(self.accelerator.unwrap_model(self.model), self._eval_batches(rows), self.args.device))
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics_of(sums).items()}
+        metrics[f"{metric_key_prefix}_perplexity"] = float(torch.tensor(metrics[f"{metric_key_prefix}_mlm_loss"]).exp())
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    @property
+    def _global_batch_size(self) -> int:
+        return self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+
+    def _eval_batches(self, rows: datasets.Dataset) -> DataLoader:
+        """This rank's share of the validation pairs, sorted by length; epoch 0 always, so that the masks stay."""
+        pairs = PairRows(rows)
+        order = (-pairs.lengths()).argsort(kind="stable")[self.args.process_index :: self.args.world_size]
+        size = self.args.per_device_eval_batch_size
+        return self._loader(pairs, [[(0, int(index)) for index in order[start : start + size]] for start in range(0, len(order), size)])
+
+    def _loader(self, rows: PairRows, batch_sampler: Any) -> DataLoader:
+        workers = self.args.dataloader_num_workers
+        return DataLoader(rows, batch_sampler=batch_sampler, collate_fn=self.data_collator, num_workers=workers, pin_memory=self.args.device.type == "cuda")
+
+    def _sum_over_ranks(self, values: torch.Tensor) -> torch.Tensor:
+        return self.accelerator.reduce(values.clone(), reduction="sum") if self.args.world_size > 1 else values
+
+    def _speed(self) -> dict[str, float]:
+        then, tokens_then = self._last_log
+        now, tokens = time.time(), self.state.num_input_tokens_seen
+        self._last_log = (now, tokens)
+        return {"tokens_per_second": round((tokens - tokens_then) / max(now - then, 1e-9), 1)}
+
+
+@torch.no_grad()
+def evaluation_sums(model: torch.nn.Module, batches, device: torch.device) -> torch.Tensor:
+    """Added-up `PreTrainingOutput.sums` of the batches, with dropout off; the model is left in the mode in which it was."""
+    was_training = model.training
+    model.eval()
+    total = torch.zeros(len(SUMS), dtype=torch.float64, device=device)
+    for batch in batches:
+        total += model(**{name: values.to(device) for name, values in batch.items()}).sums
+    model.train(was_training)
+    return total
+
+
+class _StepState(TrainerCallback):
+    """What makes a run the same after a resume: the first step of the sampler, and dropout seeded by step and rank. Seals checkpoints."""
+
+    def __init__(self, trainer: PreTrainer) -> None:
+        self._trainer = trainer
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        self._trainer.step_sampler.first_step = state.global_step
+        self._trainer._last_log = (time.time(), state.num_input_tokens_seen)
+
+    def on_step_begin(self, args, state, control, **kwargs) -> None:
+        torch.manual_seed(torch_seed(self._trainer._seed, "dropout", state.global_step, args.process_index))
+
+    def on_save(self, args, state, control, **kwargs) -> None:
+        self._trainer.accelerator.wait_for_everyone()
+        if state.is_world_process_zero:
+            seal_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")

@@ -1,0 +1,296 @@
+"""Fine-tuning end to end on a made-up task whose entities are a fixed list of words, so that a right program must learn it."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertForPreTraining, PreTrainedTokenizerFast
+
+from recipe.config import Recipe, TaskConfig, TrainingConfig
+from recipe.errors import InputError
+from recipe.randomness import derive_key, random_below
+from recipe.tasks.iob2 import TaggedSentence, count_entities
+from recipe.tasks.ner import BestEpoch, EncodedSplit, _arguments, _encode, _new_model, _prepare, finetune_ner, pad, predict, summarize_runs
+from recipe.tasks.windows import make_windows
+
+SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+CHEMICALS = ["aspirin", "lithium", "zinc", "glucose"]
+PLAIN = ["the", "cell", "of", "rats", "with", "was", "given", "and", "in", "fever"]
+SENTENCES = {"train": 160, "devel": 24, "test": 30}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    # "carbonate" and "renal" are not in the vocabulary: they become several pieces.
+    pieces = [*SPECIALS, *CHEMICALS, *PLAIN, "carbon", "##ate", "re", "##nal", "##al", "."]
+    rust = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    rust.normalizer = normalizers.BertNormalizer(lowercase=True)
+    rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
+    return PreTrainedTokenizerFast(tokenizer_object=rust, **dict(zip(names, SPECIALS, strict=True)))
+
+
+@pytest.fixture(scope="module")
+def config(tokenizer) -> BertConfig:
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 32}
+    return BertConfig(vocab_size=len(tokenizer), **sizes)
+
+
+def made_up_sentences(split: str) -> list[TaggedSentence]:
+    """Sentences of 4 to 30 words; an entity is a chemical, alone or with the word "carbonate" behind it."""
+    sentences = []
+    for index in range(SENTENCES[split]):
+        draws = iter(random_below(1000, derive_key(1, split, index), range(100)).tolist())
+        words, tags = [], []
+        for _ in range(4 + next(draws) % 16):
+            if next(draws) % 4:
+                words.append([*PLAIN, "renal"][next(draws) % 11])
+                tags.append("O")
+            else:
+                longer = next(draws) % 3 == 0
+                words += [CHEMICALS[next(draws) % 4]] + ["carbonate"] * longer
+                tags += ["B-Chemical"] + ["I-Chemical"] * longer
+        sentences.append(TaggedSentence([*words, "."], [*tags, "O"]))
+    # One word that the tokenizer drops altogether: it is scored all the same.
+    sentences[0] = TaggedSentence(["zinc", "\u200b\u200d", "fever"], ["B-Chemical", "I-Chemical", "O"])
+    return sentences
+
+
+@pytest.fixture(scope="module")
+def task_folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("made-up")
+    for split in SENTENCES:
+        blocks = ["".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags, strict=True)) for s in made_up_sentences(split)]
+        (folder / f"{split}.tsv").write_text("\n".join(blocks), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory, tokenizer, config) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    BertForPreTraining(config).save_pretrained(folder / "model")
+    tokenizer.save_pretrained(folder / "model")
+    return folder
+
+
+@pytest.fixture
+def recipe(run_folder, task_folder) -> Recipe:
+    task = TaskConfig(data=str(task_folder), max_seq_length=12, learning_rate=1e-2, batch_size=16, num_train_epochs=6, seeds=[1, 2])
+    return Recipe(run_dir=str(run_folder), task=task, training=TrainingConfig(use_cpu=True))
+
+
+def test_a_learnable_task_is_learned_and_everything_is_written(recipe, task_folder, capsys):
+    finetune_ner(recipe)
+    folder = recipe.folder / "task"
+    scores = json.loads((folder / "scores.json").read_text())
+    assert scores["models"]["pretrained"]["f1_mean"] > 0.9
+    _assert_schema(scores, recipe, task_folder)
+    _assert_predictions_agree(folder / "predictions.tsv", scores)
+    _assert_saved_model_is_the_best(folder, scores)
+    printed = capsys.readouterr()
+    lines = printed.out.strip().split("\n")
+    assert len(lines) == 5, lines
+    assert lines[0].startswith(f"{task_folder.name}: 160 / 24 / 30 sentences")
+    assert "{" not in printed.out
+    assert "classifier" not in printed.err
+
+
+def _assert_schema(scores: dict, recipe: Recipe, task_folder: Path) -> None:
+    keys = ["task", "metric", "labels", "support", "sentences", "models", "settings"]
+    assert list(scores) == keys
+    assert scores["task"] == task_folder.name
+    assert scores["labels"] == ["O", "B-Chemical", "I-Chemical"]
+    assert scores["support"] == {name: count_entities(made_up_sentences(name)) for name in ("devel", "test")}
+    assert scores["sentences"] == SENTENCES
+    assert scores["settings"] == recipe.settings("task")
+    assert list(scores["models"]) == ["pretrained", "random_weights"]
+    for model in scores["models"].values():
+        assert list(model) == ["f1_mean", "f1_std", "precision_mean", "recall_mean", "runs"]
+        assert [run["seed"] for run in model["runs"]] == recipe.task.seeds
+        for run in model["runs"]:
+            assert list(run) == ["seed", "f1", "precision", "recall", "devel_f1", "best_epoch", "seconds"]
+            assert 0 <= run["f1"] <= 1
+            assert 1 <= run["best_epoch"] <= 6
+
+
+def _assert_predictions_agree(path: Path, scores: dict) -> None:
+    blocks = [[line.split("\t") for line in block.split("\n") if line] for block in path.read_text(encoding="utf-8").split("\n\n") if block.strip("\n")]
+    gold = made_up_sentences("test")
+    assert [[row[0] for row in block] for block in blocks] == [sentence.words for sentence in gold]
+    assert [[row[1] for row in block] for block in blocks] == [sentence.tags for sentence in gold]
+    best = max(scores["models"]["pretrained"]["runs"], key=lambda run: run["devel_f1"])
+    assert _slow_f1([[row[1] for row in b] for b in blocks], [[row[2] for row in b] for b in blocks]) == pytest.approx(best["f1"])
+
+
+def _slow_f1(gold: list[list[str]], predicted: list[list[str]]) -> float:
+    found = [_entities(gold), _entities(predicted)]
+    right = len(found[0] & found[1])
+    return 2 * right / (len(found[0]) + len(found[1]))
+
+
+def _entities(sentences: list[list[str]]) -> set:
+    entities = set()
+    for number, tags in enumerate(sentences):
+        for start, tag in enumerate(tags):
+            if tag[0] == "B":
+                stop = start + 1
+                while stop < len(tags) and tags[stop] == "I" + tag[1:]:
+                    stop += 1
+                entities.add((number, start, stop, tag))
+    return entities
+
+
+def _assert_saved_model_is_the_best(folder: Path, scores: dict) -> None:
+    model = AutoModelForTokenClassification.from_pretrained(folder / "model")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
+    assert model.config.id2label == {0: "O", 1: "B-Chemical", 2: "I-Chemical"}
+    assert model.config.label2id == {"O": 0, "B-Chemical": 1, "I-Chemical": 2}
+    split = _encode(made_up_sentences("test"), tokenizer, 12, scores["labels"])
+    best = max(scores["models"]["pretrained"]["runs"], key=lambda run: run["devel_f1"])
+    assert split.score(predict(model, split.windows, tokenizer, 7))["f1"] == pytest.approx(best["f1"])
+
+
+@pytest.mark.parametrize("max_seq_length", [8, 16])
+def test_the_support_is_the_files_count_for_any_length(tokenizer, max_seq_length):
+    sentences = made_up_sentences("test")
+    split = _encode(sentences, tokenizer, max_seq_length, ["O", "B-Chemical", "I-Chemical"])
+    assert len(split.windows) > len(sentences)
+    assert max(len(window.input_ids) for window in split.windows) <= max_seq_length
+    nothing = [[0] * len(window.words) for window in split.windows]
+    assert split.score(nothing) == {"precision": 0, "recall": 0, "f1": 0, "support": count_entities(sentences)} | {
+        "per_type": {"Chemical": {"precision": 0, "recall": 0, "f1": 0, "support": count_entities(sentences)}}
+    }
+
+
+def test_a_lost_gold_word_stops_the_run(tokenizer):
+    split = _encode(made_up_sentences("test"), tokenizer, 8, ["O", "B-Chemical", "I-Chemical"])
+    row, window = next((row, window) for row, window in zip(split.rows, split.windows, strict=True) if 1 in row["labels"])
+    row["labels"][row["labels"].index(1)] = 0
+    predictions = [[0] * len(each.words) for each in split.windows]
+    with pytest.raises(RuntimeError, match="gold entities"):
+        split.score(predictions)
+    index = split.windows.index(window)
+    split.windows[index] = replace(window, words=window.words[1:], positions=window.positions[1:])
+    predictions[index].pop()
+    with pytest.raises(RuntimeError, match="never predicted"):
+        split.score(predictions)
+
+
+def test_predictions_do_not_depend_on_the_batch(tokenizer, config):
+    torch.manual_seed(0)
+    model = AutoModelForTokenClassification.from_config(BertConfig(**{**config.to_dict(), "num_labels": 3})).eval()
+    windows = make_windows([sentence.words for sentence in made_up_sentences("test")], tokenizer, 10)
+    one_by_one = []
+    for window in windows:
+        logits = model(torch.tensor([window.input_ids])).logits[0]
+        one_by_one.append([int(logits[position].argmax()) for position in window.positions])
+    assert len({label for labels in one_by_one for label in labels}) > 1, "a constant model would hide a mix-up of rows"
+    assert predict(model, windows, tokenizer, 16) == one_by_one
+
+
+def test_weights_that_are_not_numbers_are_an_input_error(tokenizer, config):
+    model = AutoModelForTokenClassification.from_config(config)
+    torch.nn.init.constant_(model.classifier.bias, math.nan)
+    with pytest.raises(InputError, match=r"task\.learning_rate"):
+        predict(model, make_windows([["zinc"]], tokenizer, 8), tokenizer, 2)
+
+
+def test_padding_is_attended_by_nothing_and_labelled_with_nothing():
+    batch = pad([{"input_ids": [2, 5, 3], "labels": [-100, 1, -100]}, {"input_ids": [2, 3], "labels": [-100, -100]}], pad_token_id=0)
+    assert batch["input_ids"].tolist() == [[2, 5, 3], [2, 3, 0]]
+    assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert batch["labels"].tolist() == [[-100, 1, -100], [-100, -100, -100]]
+
+
+def test_the_first_best_epoch_is_kept_with_its_weights(tokenizer, monkeypatch):
+    f1s = iter([0.5, 0.8, 0.8, 0.3])
+    monkeypatch.setattr("recipe.tasks.ner.predict", lambda *arguments: [])
+    monkeypatch.setattr(EncodedSplit, "score", lambda self, predictions: {"f1": next(f1s)})
+    model = torch.nn.Linear(1, 1)
+    best = BestEpoch(EncodedSplit([], [], [], []), tokenizer, 1)
+    for epoch in range(1, 5):
+        torch.nn.init.constant_(model.weight, epoch)
+        best.on_epoch_end(None, None, None, model=model)
+    assert (best.f1, best.epoch, best.weights["weight"].item()) == (0.8, 2, 2)
+
+
+def test_a_part_of_an_epoch_is_scored_too(recipe):
+    recipe = replace(
+        recipe, task=replace(recipe.task, num_train_epochs=0.5, seeds=[3], compare_random_weights=False, max_train_sentences=40, max_test_sentences=5)
+    )
+    finetune_ner(recipe)
+    scores = json.loads((recipe.folder / "task" / "scores.json").read_text())
+    assert list(scores["models"]) == ["pretrained"]
+    assert scores["models"]["pretrained"]["runs"][0]["best_epoch"] == 1
+    assert scores["sentences"] == {"train": 40, "devel": 24, "test": 5}
+    assert scores["support"]["test"] == count_entities(made_up_sentences("test")[:5])
+
+
+def test_the_pretrained_runs_start_from_the_checkpoint_and_the_others_do_not(recipe):
+    materials, _ = _prepare(recipe)
+    expected = BertForPreTraining.from_pretrained(recipe.folder / "model").bert.state_dict()
+    pretrained, fresh, fresh_again = (_new_model(materials, kind).bert.state_dict() for kind in (True, False, False))
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in pretrained.items())
+    query = "encoder.layer.0.attention.self.query.weight"
+    assert not torch.equal(fresh[query], expected[query])
+    assert not torch.equal(fresh[query], fresh_again[query])
+
+
+def test_a_seed_gives_the_same_scores_again(recipe):
+    recipe = replace(recipe, task=replace(recipe.task, num_train_epochs=2, seeds=[7, 7, 8], compare_random_weights=False))
+    finetune_ner(recipe)
+    first, again, other = json.loads((recipe.folder / "task" / "scores.json").read_text())["models"]["pretrained"]["runs"]
+    assert {**first, "seconds": 0} == {**again, "seconds": 0}
+    assert (first["f1"], first["devel_f1"]) != (other["f1"], other["devel_f1"])
+
+
+def test_warm_up_is_a_number_of_steps_and_the_batch_is_the_recipes(tmp_path):
+    config = TaskConfig(batch_size=16, num_train_epochs=3, warmup_share=1.0)
+    arguments = _arguments(config, True, 100, 1, str(tmp_path))
+    assert arguments.get_warmup_steps(21) == 21
+    assert arguments.train_batch_size == 16
+
+
+def test_means_and_sample_deviation_of_the_runs():
+    runs = [{"f1": 0.5, "precision": 0.4, "recall": 0.6}, {"f1": 0.7, "precision": 0.6, "recall": 0.8}]
+    summary = summarize_runs(runs)
+    assert [summary[name] for name in ("f1_mean", "precision_mean", "recall_mean")] == pytest.approx([0.6, 0.5, 0.7])
+    assert summary["f1_std"] == pytest.approx(0.2 / math.sqrt(2))
+    assert summarize_runs(runs[:1])["f1_std"] == 0.0
+
+
+def test_what_is_missing_is_named(recipe, tmp_path):
+    with pytest.raises(InputError, match=r"set task\.data"):
+        finetune_ner(replace(recipe, task=replace(recipe.task, data=None)))
+    with pytest.raises(InputError, match=r"run scripts/pretrain\.py first"):
+        finetune_ner(replace(recipe, run_dir=str(tmp_path)))
+    with pytest.raises(InputError, match=r"lower task\.max_seq_length"):
+        finetune_ner(replace(recipe, task=replace(recipe.task, max_seq_length=64)))
+
+
+def test_a_checkpoint_without_encoder_weights_is_refused(recipe, tmp_path, config, tokenizer):
+    model = BertForPreTraining(config)
+    weights = {name: tensor for name, tensor in model.state_dict().items() if "attention" not in name}
+    model.save_pretrained(tmp_path / "model", state_dict=weights)
+    tokenizer.save_pretrained(tmp_path / "model")
+    with pytest.raises(InputError, match="lacks the weights"):
+        finetune_ner(replace(recipe, run_dir=str(tmp_path)))
+
+
+def test_several_processes_are_refused(recipe, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="one process"):
+        finetune_ner(recipe)
