@@ -3,9 +3,12 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from recipe.config import Recipe, known_keys, load_recipe, nearest_key_hint, range_text
 from recipe.errors import InputError
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
 
 
 def run_with_recipe(call: Callable[[Recipe], None], description: str | None) -> None:
@@ -15,6 +18,8 @@ def run_with_recipe(call: Callable[[Recipe], None], description: str | None) -> 
 
 def exit_with_one_line(call: Callable[[], None]) -> None:
     """Call it; an `InputError` is printed as one line and ends the process with status 2, an interrupt with status 130."""
+    # Python puts the script's folder first on the path, where scripts/evaluate.py would hide the library `evaluate`.
+    sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != SCRIPTS]
     try:
         call()
     except InputError as error:

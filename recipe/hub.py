@@ -2,9 +2,11 @@
 
 import re
 import sys
+from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from recipe.config import Recipe, load_recipe
 from recipe.errors import InputError
@@ -34,7 +36,8 @@ UPLOADED = {
 }
 NEEDED = ("model/config.json", "model/model.safetensors")
 TEXT_SUFFIXES = (".json", ".txt", ".md", ".yaml", ".html")
-TOKEN = re.compile(rb"hf_[A-Za-z0-9]{30,}")
+# Also hf_oauth_..., which a login through the browser leaves.
+TOKEN = re.compile(rb"hf_(?:[a-z]+_)?[A-Za-z0-9]{30,}")
 
 
 def push_run(run_dir: Path, repo: str | None, public: bool) -> str:
@@ -76,7 +79,8 @@ def _recipe_of(run_dir: Path, repo: str | None) -> Recipe:
         if not (run_dir / name).exists() and not (name.endswith(".safetensors") and (run_dir / f"{name}.index.json").exists()):
             raise InputError(f"{run_dir / name}: is missing, so there is no model to upload; run scripts/pretrain.py first")
     # The folder may have been moved since the recipe was written.
-    recipe = load_recipe(path, {"run_dir": str(run_dir)} | ({"hub.repo": repo} if repo else {}))
+    recipe = load_recipe(path)
+    recipe = replace(recipe, run_dir=str(run_dir), hub=replace(recipe.hub, repo=repo or recipe.hub.repo))
     if not recipe.hub.repo:
         raise InputError(f"{path}: hub.repo is null, so there is nowhere to upload to; give --repo NAME/MODEL")
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", recipe.hub.repo):
@@ -84,7 +88,7 @@ def _recipe_of(run_dir: Path, repo: str | None) -> Recipe:
     return recipe
 
 
-def _refuse_tokens(run_dir: Path, paths: Any) -> None:
+def _refuse_tokens(run_dir: Path, paths: Iterable[Path]) -> None:
     for path in paths:
         if path.suffix in TEXT_SUFFIXES and TOKEN.search(path.read_bytes()):
             raise InputError(f"{path.relative_to(run_dir)}: holds what looks like a Hub token (hf_...), so nothing was uploaded; remove it from the file")
@@ -97,11 +101,10 @@ def _upload(recipe: Recipe, files: dict[str, Path], private: bool) -> str:
 
     if not sys.stderr.isatty():
         disable_progress_bars()
-    if not get_token():
-        raise InputError("not logged in to the Hub; run `hf auth login` or set HF_TOKEN to a token with write access")
-    repo = recipe.hub.repo or ""
-    api = HfApi()
+    repo, api = recipe.hub.repo or "", HfApi()
     try:
+        if not get_token():
+            raise InputError("not logged in to the Hub; run `hf auth login` or set HF_TOKEN to a token with write access")
         url = str(api.create_repo(repo, private=private, exist_ok=True))
         _check_visibility(api, repo, private)
         operations = [CommitOperationAdd(place, _content(path, place, repo)) for place, path in files.items()]
@@ -122,7 +125,7 @@ def _check_visibility(api: "HfApi", repo: str, private: bool) -> None:
         print(f"{repo} is private already and stays so; change that in its settings")
 
 
-def _content(path: Path, place: str, repo: str) -> Any:
+def _content(path: Path, place: str, repo: str) -> Path | bytes:
     """The path to upload, or for the card its text with the name of the repository."""
     if place != "README.md":
         return path

@@ -236,14 +236,16 @@ def _data_rows(pairs: dict[str, Any]) -> list[list[str]]:
 
 def _settings(recipe: Recipe, files: RunFiles) -> list[tuple[str, ...]]:
     training, masking, run = recipe.training, recipe.masking, files.training or {}
+    vocab_size = (files.tokenizer or {}).get("vocab_size") or recipe.tokenizer.vocab_size
+    adam = f"betas {training.adam_beta1:g} and {training.adam_beta2:g}, epsilon {training.adam_epsilon:g}"
     kept = 1 - masking.mask_replace_prob - masking.random_replace_prob
     replacement = f"{percent(masking.mask_replace_prob, 0)} [MASK], {percent(masking.random_replace_prob, 0)} random, {percent(abs(kept), 0)} kept"
     return [
-        ("vocabulary", f"{count((files.tokenizer or {}).get('vocab_size') or recipe.tokenizer.vocab_size)} pieces, {'un' if recipe.tokenizer.lowercase else ''}cased"),
+        ("vocabulary", f"{count(vocab_size)} pieces, {'un' if recipe.tokenizer.lowercase else ''}cased"),
         ("steps × pairs a step", f"{count(files.last('step') or training.max_steps)} × {count(training.global_batch_size)}"),
         ("tokens seen", count(files.last("tokens_seen"))),
         ("masking", f"{percent(masking.mlm_probability, 0)} of the tokens, {'whole words' if masking.whole_word_mask else 'single pieces'}; {replacement}"),
-        ("optimizer", f"AdamW, betas {training.adam_beta1:g} and {training.adam_beta2:g}, epsilon {training.adam_epsilon:g}, weight decay {training.weight_decay:g}"),
+        ("optimizer", f"AdamW, {adam}, weight decay {training.weight_decay:g}"),
         ("learning rate", f"peak {training.learning_rate:g}, {percent(training.warmup_share, 0)} warm-up, {training.lr_scheduler_type}"),
         ("dropout while pretraining", f"{training.dropout:g}"),
         ("precision", "bfloat16" if training.bf16 else "float32"),

@@ -5,7 +5,8 @@ Figures are made without pyplot, so nothing global is kept. Colours are Okabe an
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -69,7 +70,7 @@ def pair_lengths_figure(histogram: dict[str, list[float]], mean_length: float | 
     """How many pairs have which length, special tokens included."""
     figure, axes = _figure()
     edges, counts = histogram["edges"], histogram["counts"]
-    axes.bar(edges[:-1], counts, width=[right - left for left, right in zip(edges[:-1], edges[1:], strict=True)], align="edge", color=BLUE, edgecolor="white")
+    axes.bar(edges[:-1], counts, width=[right - left for left, right in pairwise(edges)], align="edge", color=BLUE, edgecolor="white")
     if mean_length is not None:
         axes.axvline(mean_length, color=VERMILION, linestyle="--", linewidth=1.6, label=f"mean {mean_length:,.1f}")
     axes.axvline(max_seq_length, color=INK, linestyle=":", linewidth=1.6, label=f"max_seq_length {max_seq_length:,}")
@@ -117,14 +118,15 @@ def whole_words_figure(words: Sequence[tuple[str, int]]) -> Figure:
     return figure
 
 
-def task_scores_figure(models: dict[str, Sequence[float]], metric: str) -> Figure:
+def task_scores_figure(models: Mapping[str, Sequence[float]], metric: str) -> Figure:
     """One bar per model: the mean over the seeds as the bar, each seed as a point; all in percent."""
     figure, axes = _figure(height=1.0 + 0.62 * len(models))
     for row, scores in enumerate(models.values()):
         percent = [100 * score for score in scores]
         mean = sum(percent) / len(percent)
         axes.barh(row, mean, color=(BLUE, GREY)[row % 2], height=0.6)
-        axes.plot(percent, [row + _spread(index, len(percent)) for index in range(len(percent))], "o", color="white", markeredgecolor=INK, markersize=4.5, zorder=3)
+        heights = [row + _spread(index, len(percent)) for index in range(len(percent))]
+        axes.plot(percent, heights, "o", color="white", markeredgecolor=INK, markersize=4.5, zorder=3)
         axes.text(max(percent) + 1.5, row, f"{mean:.1f}", va="center", color=INK, fontsize=10, fontweight="bold")
     axes.set_yticks(range(len(models)), labels=list(models))
     axes.set_xlim(0, min(112, 1.18 * 100 * max((max(scores) for scores in models.values()), default=1)))

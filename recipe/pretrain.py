@@ -23,7 +23,6 @@ from recipe.provenance import sha256_of_json, write_json
 from recipe.token_store import open_token_store, store_hash, token_counts
 from recipe.trainer import PreTrainer
 
-
 # Keys of `training` that `TrainingArguments` has under the same name.
 SAME_NAMES = (
     "max_steps learning_rate lr_scheduler_type weight_decay adam_beta1 adam_beta2 adam_epsilon max_grad_norm bf16 torch_compile use_cpu "

@@ -2,7 +2,6 @@
 
 import ast
 import hashlib
-import importlib.util
 import json
 import os
 import shutil
@@ -77,7 +76,7 @@ def imported_modules(tree: ast.AST) -> list[str]:
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return sorted({name for name in names if name.split(".")[0] == package and name != package and _is_module(name)})
+    return sorted({name for name in names if name.split(".")[0] == package and name != package and _source_of(name).is_file()})
 
 
 @contextmanager
@@ -108,19 +107,17 @@ def read_json(path: Path) -> dict:
 
 
 def _code_of(module: str) -> ast.AST:
-    spec = importlib.util.find_spec(module)
-    tree = ast.parse(Path(str(spec.origin if spec else None)).read_text(encoding="utf-8"))
+    tree = ast.parse(_source_of(module).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:]
     return tree
 
 
-def _is_module(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
+def _source_of(module: str) -> Path:
+    """The file of a module of this package, found without importing anything."""
+    path = Path(__file__).parent.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def _digest_in_blocks(file) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from recipe import plots
 from recipe.config import Recipe
@@ -56,7 +57,7 @@ def _plots(recipe: Recipe, files: RunFiles) -> Iterator[Plot]:
     if files.training_log() or files.validation_log():
         yield from _training_plots(files)
     if files.pairs:
-        yield from _pair_plots(recipe, files.pairs)
+        yield from _pair_plots(recipe, _splits(files))
     words = (files.tokenizer or {}).get("top_whole_words")
     if words:
         caption = "Words that are one piece each, function words left out: they should read like the domain, or the corpus is not what you think."
@@ -94,6 +95,10 @@ def _pair_plots(recipe: Recipe, pairs: dict[str, Any]) -> Iterator[Plot]:
         yield _plot("label_balance", "Label balance", caption, plots.label_balance_figure(shares))
 
 
+def _splits(files: RunFiles) -> dict[str, dict[str, Any]]:
+    return {name: split for name, split in (files.pairs or {}).items() if isinstance(split, dict)}
+
+
 def _label_shares(statistics: dict[str, Any]) -> tuple[float, float, float]:
     """Shares of (B follows A, B random by the coin, B random because the chunk had one sentence)."""
     random = statistics["label_1_share"]
@@ -101,7 +106,7 @@ def _label_shares(statistics: dict[str, Any]) -> tuple[float, float, float]:
     return 1 - random, random - forced, forced
 
 
-def _plot(name: str, title: str, caption: str, figure: Any) -> Plot:
+def _plot(name: str, title: str, caption: str, figure: Figure) -> Plot:
     return Plot(name, title, caption, plots.png_of(figure))
 
 
@@ -116,8 +121,8 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         evaluation=files.evaluation,
         training=files.training,
         training_table=_training_table(recipe, files),
-        pairs=files.pairs,
-        pairs_table=_pairs_table(files.pairs or {}),
+        pairs=_splits(files),
+        pairs_table=_pairs_table(_splits(files)),
         tokenizer=files.tokenizer,
         vocabulary_table=_vocabulary_table(recipe, files.tokenizer or {}),
         examples=[_example(example) for example in (files.evaluation or {}).get("examples", [])[:SHOWN_EXAMPLES]],
@@ -214,14 +219,11 @@ def _nsp_rows(evaluation: dict[str, Any]) -> list[KeyNumber]:
     # Two standard errors of the balanced accuracy of a coin: what chance alone may show.
     noise = math.sqrt(0.25 / max(1, share * pairs) + 0.25 / max(1, (1 - share) * pairs))
     balanced, plain, majority = evaluation["nsp_balanced_accuracy"], evaluation["nsp_accuracy"], max(share, 1 - share)
-    note = f"mean of the accuracies on label 0 and label 1, {count(pairs)} pairs"
+    note, verdict = f"mean of the accuracies on label 0 and label 1, {count(pairs)} pairs", _gain(balanced - 0.5, noise, "within the noise of a coin")
+    majority_verdict = _gain(plain - majority, 0, "not above")
     return [
-        KeyNumber(
-            "NSP balanced accuracy", note, percent(balanced), percent(0.5), "chance", _gain(balanced - 0.5, noise, "within the noise of a coin"), balanced - 0.5 > noise
-        ),
-        KeyNumber(
-            "NSP accuracy", "", percent(plain), percent(majority), "always the commoner label", _gain(plain - majority, 0, "not above"), plain > majority
-        ),
+        KeyNumber("NSP balanced accuracy", note, percent(balanced), percent(0.5), "chance", verdict, balanced - 0.5 > noise),
+        KeyNumber("NSP accuracy", "", percent(plain), percent(majority), "always the commoner label", majority_verdict, plain > majority),
     ]
 
 
@@ -268,6 +270,7 @@ def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:
     rows = (
         ("documents", "documents", count),
         ("sentences", "sentences", count),
+        ("empty documents, left out", "empty_documents", count),
         ("empty sentences, left out", "empty_sentences", count),
         ("tokens", "tokens", count),
         ("tokens used in pairs", "tokens_used", count),
@@ -343,7 +346,7 @@ def _task(task: dict[str, Any]) -> dict[str, Any]:
     ]
     return {
         "name": task["task"],
-        "note": f"{task['metric']}: {count(support)} entities in the test set, each scored once; sentences: {sizes or NOT_KNOWN}. Mean ± standard deviation over seeds.",
+        "note": f"{task['metric']}; {count(support)} entities in the test set; sentences: {sizes or NOT_KNOWN}. Mean ± standard deviation over the seeds.",
         "models": models,
         "runs": [_task_run(name, run) for name, model in task["models"].items() for run in model["runs"]],
         "settings": json.dumps(task.get("settings") or {}, indent=1, ensure_ascii=False) if task.get("settings") else "",

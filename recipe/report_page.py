@@ -1,10 +1,12 @@
 """The page of the report: a Jinja template that loads nothing from anywhere, so that the file reads the same on a phone, offline and in ten years."""
 
 STYLE = """
-:root { color-scheme: light; --ink: #1d2126; --soft: #59616b; --line: #dfe3e8; --ground: #f6f7f9; --card: #fff; --blue: #0072b2; --green: #00734f; --red: #a94300; }
+:root { color-scheme: light; --ink: #1d2126; --soft: #59616b; --line: #dfe3e8; --ground: #f6f7f9; --card: #fff;
+  --blue: #0072b2; --green: #00734f; --red: #a94300; }
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; -webkit-text-size-adjust: 100%; }
-body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
+body { margin: 0; background: var(--ground); color: var(--ink);
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "DejaVu Sans", sans-serif; }
 main, header > div { max-width: 1080px; margin: 0 auto; padding: 0 20px; }
 header { background: var(--card); border-bottom: 1px solid var(--line); border-top: 5px solid var(--blue); padding: 30px 0 24px; }
 h1 { font-size: clamp(1.6rem, 4.5vw, 2.3rem); line-height: 1.15; margin: 2px 0 10px; letter-spacing: -0.015em; }
@@ -14,7 +16,8 @@ p { margin: 6px 0; }
 .eyebrow { color: var(--blue); font-weight: 650; font-size: 0.8rem; letter-spacing: 0.08em; text-transform: uppercase; margin: 0; }
 .lead { font-size: 1.08rem; max-width: 62em; margin: 0 0 18px; }
 .soft { color: var(--soft); font-size: 0.92rem; max-width: 62em; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); border: 1px solid var(--line); border-radius: 10px; overflow: hidden; background: var(--line); gap: 1px; margin: 0; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px; margin: 0;
+  border: 1px solid var(--line); border-radius: 10px; overflow: hidden; background: var(--line); }
 .facts div { background: var(--card); padding: 11px 14px 12px; }
 .facts dt { color: var(--soft); font-size: 0.8rem; }
 .facts dd { margin: 0; font-size: 1.35rem; font-weight: 650; letter-spacing: -0.01em; line-height: 1.3; font-variant-numeric: tabular-nums; }
@@ -56,7 +59,7 @@ nav a:hover { text-decoration: underline; }
 .wrong { background: #fdeadb; border-color: #e5a778; color: #8a3600; }
 .swapped { border-style: dashed; }
 .chip small { font-size: 0.78rem; opacity: 0.85; }
-.bar { display: block; height: 8px; min-width: 2px; border-radius: 4px; background: var(--blue); }
+.bar { display: block; margin-top: 8px; height: 8px; min-width: 2px; border-radius: 4px; background: var(--blue); }
 .guess { display: inline-block; white-space: nowrap; margin-right: 12px; }
 .guess.hit { color: var(--green); font-weight: 650; }
 .guess small { display: inline; color: var(--soft); font-weight: 400; }
@@ -81,7 +84,9 @@ footer { color: var(--soft); font-size: 0.85rem; margin: 40px 0 30px; }
 PAGE = """\
 {%- macro missing(script) -%}<p class="missing">not run yet: <code>{{ script }}</code></p>{%- endmacro -%}
 {%- macro figure(plot) -%}
-<figure><h3>{{ plot.title }}</h3><img src="data:image/png;base64,{{ plot.png }}" alt="{{ plot.title }}. {{ plot.caption }}"><figcaption>{{ plot.caption }}</figcaption></figure>
+<figure><h3>{{ plot.title }}</h3>
+<img src="data:image/png;base64,{{ plot.png }}" alt="{{ plot.title }}. {{ plot.caption }}">
+<figcaption>{{ plot.caption }}</figcaption></figure>
 {%- endmacro -%}
 {%- macro figures(names) -%}
 <div class="figures">{% for name in names if name in plots %}{{ figure(plots[name]) }}{% endfor %}{{ caller() }}</div>
@@ -125,7 +130,8 @@ PAGE = """\
 <tbody>
 {%- for row in numbers %}
 <tr><th>{{ row.measure }}<small>{{ row.note }}</small></th><td class="value">{{ row.value }}</td>
-<td class="baseline{{ " none" if not row.verdict }}">{{ row.baseline }}<small>{{ row.baseline_name }}</small></td><td class="verdict {{ row.verdict_class }}">{{ row.verdict }}</td></tr>
+<td class="baseline{{ " none" if not row.verdict }}">{{ row.baseline }}<small>{{ row.baseline_name }}</small></td>
+<td class="verdict {{ row.verdict_class }}">{{ row.verdict }}</td></tr>
 {%- endfor %}
 </tbody></table></div>
 {%- endif %}
@@ -179,7 +185,9 @@ PAGE = """\
 <tbody>
 {%- for token in example.tokens if token.guesses %}
 <tr><td class="number">{{ token.position }}</td><td><code>{{ token.original }}</code></td><td><code>{{ token.shown }}</code></td>
-<td>{% for guess in token.guesses %}<span class="guess{{ " hit" if guess.hit }}"><code>{{ guess.piece }}</code> <small>{{ guess.probability }}</small></span>{% endfor %}</td></tr>
+<td>{% for guess in token.guesses -%}
+<span class="guess{{ " hit" if guess.hit }}"><code>{{ guess.piece }}</code> <small>{{ guess.probability }}</small></span>
+{%- endfor %}</td></tr>
 {%- endfor %}
 </tbody></table></div></details>
 </div>
@@ -195,13 +203,15 @@ PAGE = """\
 <thead><tr><th>model</th><th class="number">F1</th><th class="number">precision</th><th class="number">recall</th><th class="number">seeds</th></tr></thead>
 <tbody>
 {%- for model in task.models %}
-<tr><th>{{ model.name }}</th><td class="number"><b>{{ model.f1 }}</b></td><td class="number">{{ model.precision }}</td><td class="number">{{ model.recall }}</td>
-<td class="number">{{ model.seeds }}</td></tr>
+<tr><th>{{ model.name }}</th><td class="number"><b>{{ model.f1 }}</b></td><td class="number">{{ model.precision }}</td>
+<td class="number">{{ model.recall }}</td><td class="number">{{ model.seeds }}</td></tr>
 {%- endfor %}
 </tbody></table></div>
 {% endcall %}
 <details><summary>Every run</summary><div class="card scroll"><table>
-<thead><tr><th>model</th>{% for name in ["seed", "test F1", "precision", "recall", "devel F1", "best epoch", "time"] %}<th class="number">{{ name }}</th>{% endfor %}</tr></thead>
+<thead><tr><th>model</th>
+{%- for name in ["seed", "test F1", "precision", "recall", "devel F1", "best epoch", "time"] %}<th class="number">{{ name }}</th>{% endfor %}
+</tr></thead>
 <tbody>
 {%- for run in task.runs %}
 <tr>{% for cell in run %}<td{% if not loop.first %} class="number"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
@@ -220,7 +230,8 @@ PAGE = """\
 <thead><tr><th>stage</th><th class="number">time</th><th style="width: 26%"></th><th class="number">finished</th></tr></thead>
 <tbody>
 {%- for stage in stages %}
-<tr><th>{{ stage.name }}</th><td class="number">{{ stage.time }}</td><td><span class="bar" style="width: {{ stage.percent }}%; margin-top: 8px"></span></td><td class="number">{{ stage.finished }}</td></tr>
+<tr><th>{{ stage.name }}</th><td class="number">{{ stage.time }}</td>
+<td><span class="bar" style="width: {{ stage.percent }}%"></span></td><td class="number">{{ stage.finished }}</td></tr>
 {%- endfor %}
 </tbody></table></div>
 <div class="card scroll"><table>

@@ -13,8 +13,8 @@ SCRIPTS = {
     "tokenizer": "scripts/train_tokenizer.py",
     "training": "scripts/pretrain.py",
     "evaluation": "scripts/evaluate.py",
-    "task": "scripts/finetune.py",
-    "stages": "scripts/run.py",
+    "task": "scripts/finetune_ner.py",
+    "stages": "scripts/run_recipe.py",
 }
 
 PATHS = {

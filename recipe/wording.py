@@ -38,8 +38,8 @@ def duration(seconds: float | None) -> str:
     """Seconds in the two largest units: 341.2 -> "5 min 41 s"."""
     if seconds is None:
         return NOT_KNOWN
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
     whole = round(seconds)
     for size, unit, smaller_size, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:

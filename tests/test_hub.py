@@ -64,7 +64,8 @@ def test_a_push_is_private_whole_without_secrets_and_loads_back(hub, run_dir, tm
     assert repository.private
     assert len(repository.commits) == 1
     assert set(repository.files) == {
-        "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "README.md", "recipe.yaml", "report.html", "plots/mlm_loss.png",
+        "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "README.md",
+        "recipe.yaml", "report.html", "plots/mlm_loss.png",
     }  # fmt: skip
     assert not [body for body in hub.bodies if TOKEN.encode() in body or b"stays at home" in body]
     assert not [content for content in (*repository.files.values(), *hub.blobs.values()) if TOKEN.encode() in content]
@@ -104,6 +105,10 @@ def test_a_token_in_a_file_stops_the_push(run_dir):
     (run_dir / "recipe.yaml").write_text((run_dir / "recipe.yaml").read_text() + f"# {TOKEN}\n")
     with pytest.raises(InputError, match=r"^recipe\.yaml: holds what looks like a Hub token"):
         push_run(run_dir, REPO, public=False)
+    (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
+    (run_dir / "report.html").write_text(f"<p>hf_oauth_{'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9'}.x</p>")
+    with pytest.raises(InputError, match=r"^report\.html: holds what looks like a Hub token"):
+        push_run(run_dir, REPO, public=False)
 
 
 def test_what_is_missing_is_named(run_dir, tmp_path):
@@ -133,7 +138,8 @@ def push(hub: StubHub, folder: Path, *arguments: object, token: str | None = TOK
 
 def python(hub: StubHub, folder: Path, *arguments: object, token: str | None = TOKEN) -> subprocess.CompletedProcess[str]:
     """Run Python with the stub as its Hub and, to show that loopback goes around it, a proxy that is not there."""
-    environment = hub.environment(folder / "hub_home", token) | {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "PYTHONPATH": str(ROOT)}
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9")
+    environment = hub.environment(folder / "hub_home", token) | proxies | {"PYTHONPATH": str(ROOT)}
     return subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
 
 

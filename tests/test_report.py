@@ -56,6 +56,12 @@ def whole(tmp_path_factory):
     return recipe
 
 
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are made but not drawn, which is the slow part."""
+    monkeypatch.setattr("recipe.plots.png_of", lambda figure: b"\x89PNG")
+
+
 def read(recipe) -> Page:
     return Page((recipe.folder / "report.html").read_text(encoding="utf-8"))
 
@@ -78,7 +84,8 @@ def test_the_page_is_whole_and_loads_nothing(whole):
     [
         "A 2-layer BERT, 128 wide, pretrained from scratch on 119 documents of open-access biomedicine for 3,000 steps in 5 min 41 s on cpu.",
         "810 k tokens", "8,192", "1.59 M", "6.29 6.98", "0.69 lower", "perplexity 539", "13.3 %", "60.2 % 50.0 %", "+10.2 points", "65.8 % 61.8 %",
-        "39.4 ± 0.7 % 30.3 ± 0.7 %", "+9.0 points", "5,370,000", "61.8 %", "1,873 entities", "77eaa0523be1", "2.13.0", "mlm_probability: 0.2", "3 of 8 guessed right",
+        "39.4 ± 0.7 % 30.3 ± 0.7 %", "+9.0 points", "5,370,000", "61.8 %", "1,873 entities", "77eaa0523be1", "2.13.0", "mlm_probability: 0.2",
+        "3 of 8 guessed right",
     ],
 )  # fmt: skip
 def test_numbers_appear(whole, number):
@@ -92,13 +99,11 @@ def test_numbers_appear(whole, number):
         ("tokenizer/statistics.json", "train_tokenizer.py"),
         ("training.json", "pretrain.py"),
         ("evaluation.json", "evaluate.py"),
-        ("task/scores.json", "finetune.py"),
-        ("stages.json", "run.py"),
+        ("task/scores.json", "finetune_ner.py"),
+        ("stages.json", "run_recipe.py"),
     ],
 )
-def test_what_has_not_run_is_named(tmp_path, monkeypatch, absent, script):
-    # Drawing is slow and is tested elsewhere.
-    monkeypatch.setattr("recipe.plots.png_of", lambda figure: b"\x89PNG")
+def test_what_has_not_run_is_named(tmp_path, undrawn, absent, script):
     recipe = make_recipe(tmp_path / "run")
     write_run_files(recipe)
     (recipe.folder / absent).unlink()
@@ -110,7 +115,7 @@ def test_an_empty_run_gives_a_page_without_plots(tmp_path):
     recipe = make_recipe(tmp_path / "run")
     write_report(recipe)
     page = read(recipe)
-    assert page.text.count("not run yet") == 7
+    assert page.text.count("not run yet: scripts/") == 7
     assert "img" not in page.tags
     assert list((recipe.folder / "plots").iterdir()) == []
 
@@ -154,7 +159,7 @@ def test_a_task_without_control_and_with_one_seed(tmp_path):
     assert "39.4 ± 0.7 %" in read(recipe).text
 
 
-def test_no_gain_is_called_so(tmp_path):
+def test_no_gain_is_called_so(tmp_path, undrawn):
     recipe = make_recipe(tmp_path / "run")
     evaluation = evaluation_record() | {"mlm_loss": 7.1, "nsp_balanced_accuracy": 0.51, "nsp_accuracy": 0.6}
     write_run_files(recipe)
@@ -173,12 +178,14 @@ def test_a_broken_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(None, "–"), (0.04, "0.0 s"), (9.97, "10 s"), (59.6, "60 s"), (341.2, "5 min 41 s"), (3600, "1 h"), (93_784, "1 d 2 h"), (3599.6, "1 h")]
+    ("seconds", "text"),
+    [(None, "–"), (0.04, "0.0 s"), (9.97, "10 s"), (59.6, "1 min"), (341.2, "5 min 41 s"), (3600, "1 h"), (93_784, "1 d 2 h"), (3599.6, "1 h")],
 )
 def test_durations(seconds, text):
     assert duration(seconds) == text
 
 
 def test_counts_and_points():
-    assert [compact(value) for value in (None, 9_999, 10_000, 810_300, 999_960, 5_370_000, 3.2e9)] == ["–", "9,999", "10.0 k", "810 k", "1.00 M", "5.37 M", "3.20 B"]
+    counts = {None: "–", 9_999: "9,999", 10_000: "10.0 k", 810_300: "810 k", 999_960: "1.00 M", 5_370_000: "5.37 M", 3.2e9: "3.20 B"}
+    assert {value: compact(value) for value in counts} == counts
     assert (count(1_234_567), points(-0.018)) == ("1,234,567", "−1.8 points")

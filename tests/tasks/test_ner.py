@@ -14,7 +14,7 @@ from recipe.config import Recipe, TaskConfig, TrainingConfig
 from recipe.errors import InputError
 from recipe.randomness import derive_key, random_below
 from recipe.tasks.iob2 import TaggedSentence, count_entities
-from recipe.tasks.ner import BestEpoch, EncodedSplit, _arguments, _encode, _new_model, _prepare, finetune_ner, pad, predict, summarize_runs
+from recipe.tasks.ner import BestEpoch, EncodedSplit, _arguments, _encode, _new_model, _prepare, finetune_ner, finetune_once, pad, predict, summarize_runs
 from recipe.tasks.windows import make_windows
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -225,6 +225,24 @@ def test_the_first_best_epoch_is_kept_with_its_weights(tokenizer, monkeypatch):
         torch.nn.init.constant_(model.weight, epoch)
         best.on_epoch_end(None, None, None, model=model)
     assert (best.f1, best.epoch, best.weights["weight"].item()) == (0.8, 2, 2)
+
+
+def test_the_scored_weights_are_those_of_the_chosen_epoch(recipe, monkeypatch):
+    scores = iter([{"f1": 0.9}, {"f1": 0.1}, {"f1": 0.5, "precision": 0.5, "recall": 0.5}])
+    kept = []
+
+    class Spied(BestEpoch):
+        def on_epoch_end(self, *arguments, model=None, **kwargs):
+            super().on_epoch_end(*arguments, model=model, **kwargs)
+            kept.append(model.classifier.weight.detach().clone())
+
+    monkeypatch.setattr(EncodedSplit, "score", lambda self, predictions: next(scores))
+    monkeypatch.setattr("recipe.tasks.ner.BestEpoch", Spied)
+    materials, _ = _prepare(replace(recipe, task=replace(recipe.task, num_train_epochs=2, max_train_sentences=40)))
+    run = finetune_once(materials, True, 1)
+    assert (run.scores["devel_f1"], run.scores["best_epoch"], run.scores["f1"]) == (0.9, 1, 0.5)
+    assert torch.equal(run.model.classifier.weight, kept[0])
+    assert not torch.equal(kept[0], kept[1])
 
 
 def test_a_part_of_an_epoch_is_scored_too(recipe):

@@ -126,3 +126,10 @@ def test_words_predicted_twice_or_never_are_errors():
         join_windows([*windows, windows[0]], [*predictions, predictions[0]], [9, 1])
     with pytest.raises(RuntimeError, match="word 0 of sentence 1 was never predicted"):
         join_windows(windows[:-1], predictions[:-1], [9, 1])
+
+
+def test_a_span_that_has_no_word_to_itself_is_left_out():
+    counts = [6, 1, 1, 1, 1, 1, 2, 1, 1, 4]
+    assert len(cut_spans(counts, 8)) == 4
+    windows = make_windows([["a" * count for count in counts]], TOKENIZER, 10)
+    assert [window.words for window in windows] == [[0, 1], [2, 3, 4, 5, 6], [7, 8, 9]]

@@ -1,0 +1,46 @@
+"""Imports go down only: a module may import lower floors, and on its own floor only what stands before it."""
+
+import ast
+from itertools import chain
+from pathlib import Path
+
+from recipe.provenance import imported_modules
+
+FLOORS = (
+    ("errors", "sentences", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),
+    ("config", "corpus", "tokenizer"),
+    ("token_store", "pair_dataset", "masking", "model", "metrics", "checkpoints", "batches"),
+    ("trainer", "pretrain", "evaluation", "tasks", "tasks.iob2", "tasks.nero", "tasks.windows", "tasks.ner", "plots", "report", "model_card", "hub"),
+    ("stages", "command_line"),
+)
+ORDER = {f"recipe.{name}": place for place, name in enumerate(chain(*FLOORS))}
+PACKAGE = Path(__file__).parent.parent / "recipe"
+
+
+def modules() -> dict[str, Path]:
+    names = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__") for path in PACKAGE.rglob("*.py")}
+    return {name: path for path, name in names.items() if name != "recipe"}
+
+
+def test_every_module_has_its_floor():
+    assert set(modules()) == set(ORDER)
+
+
+def test_imports_go_down_only():
+    upwards = [
+        f"{name} imports {imported}"
+        for name, path in modules().items()
+        for imported in imported_modules(ast.parse(path.read_text()))
+        if ORDER[imported] >= ORDER[name] and not imported.startswith(name + ".")
+    ]
+    assert not upwards
+
+
+def test_pairs_need_numpy_only():
+    imports = {
+        alias.name if isinstance(node, ast.Import) else node.module
+        for node in ast.walk(ast.parse((PACKAGE / "pairs.py").read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in node.names
+    }
+    assert {name.split(".")[0] for name in imports} <= {"numpy", "recipe", "dataclasses", "enum", "collections"}

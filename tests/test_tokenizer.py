@@ -1,0 +1,72 @@
+import json
+
+import pytest
+from tokenizers import Tokenizer, models
+from transformers import AutoTokenizer
+
+from recipe.config import Recipe, TokenizerConfig
+from recipe.corpus import Document
+from recipe.errors import InputError
+from recipe.tokenizer import SPECIAL_TOKENS, encode_sentences, load_tokenizer, save_tokenizer, train_wordpiece
+
+TEXT = ["Aspirin inhibits platelet aggregation.", "The naïve platelets aggregate, as aspirin fails.", "Étude of aspirin."] * 5
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return train_wordpiece([Document(TEXT, "test")], TokenizerConfig(vocab_size=200))
+
+
+def test_special_tokens_come_first(tokenizer):
+    assert [tokenizer.token_to_id(token) for token in SPECIAL_TOKENS] == [0, 1, 2, 3, 4]
+
+
+def test_folder_loads_as_a_fast_bert_tokenizer(tokenizer, tmp_path):
+    save_tokenizer(tokenizer, tmp_path, Recipe())
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    assert type(loaded).__name__ == "BertTokenizer"
+    assert loaded.is_fast
+    assert (loaded.pad_token, loaded.unk_token, loaded.cls_token, loaded.sep_token, loaded.mask_token) == ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+    assert loaded.model_max_length == 512
+    for sentence in TEXT:
+        ids, _ = encode_sentences(tokenizer, [sentence])
+        assert loaded(sentence)["input_ids"] == [2, *ids.tolist(), 3]
+    assert loaded("aspirin", "platelet")["token_type_ids"][-2:] == [1, 1]
+    assert (tmp_path / "vocab.txt").read_text().split("\n")[:-1] == loaded.convert_ids_to_tokens(list(range(len(loaded))))
+    assert loaded.decode(loaded("Aspirin inhibits")["input_ids"], skip_special_tokens=True) == "aspirin inhibits"
+
+
+def test_uncased_strips_accents_and_cased_does_not():
+    cased = train_wordpiece([Document(TEXT, "test")], TokenizerConfig(vocab_size=200, lowercase=False))
+    uncased = train_wordpiece([Document(TEXT, "test")], TokenizerConfig(vocab_size=200))
+    assert uncased.normalizer.normalize_str("Étude") == "etude"
+    assert cased.normalizer.normalize_str("Étude") == "Étude"
+
+
+def test_encoded_sentences_are_flat(tokenizer):
+    ids, lengths = encode_sentences(tokenizer, ["aspirin", "", "aspirin platelet"])
+    assert lengths.tolist()[1] == 0
+    assert lengths.sum() == len(ids)
+    assert ids[: lengths[0]].tolist() == ids[lengths[0] : 2 * lengths[0]].tolist()
+
+
+@pytest.mark.parametrize("missing", ["[MASK]", "[SEP]", "[CLS]", "[PAD]"])
+def test_a_tokenizer_without_a_special_token_is_refused(tmp_path, missing):
+    vocabulary = {token: number for number, token in enumerate([token for token in SPECIAL_TOKENS if token != missing] + ["a"])}
+    Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]")).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError) as error:
+        load_tokenizer(tmp_path)
+    assert missing in str(error.value)
+    assert "tokenizer.json" in str(error.value)
+
+
+def test_other_tokenizers_are_refused(tmp_path):
+    vocabulary = {token: number for number, token in enumerate([*SPECIAL_TOKENS, "a"])}
+    Tokenizer(models.BPE(vocabulary, [])).save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(InputError, match="BPE"):
+        load_tokenizer(tmp_path)
+    (tmp_path / "tokenizer.json").write_text(json.dumps({"not": "one"}))
+    with pytest.raises(InputError, match="is no tokenizer"):
+        load_tokenizer(tmp_path)
+    with pytest.raises(InputError, match="cannot be read"):
+        load_tokenizer(tmp_path / "absent")
