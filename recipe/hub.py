@@ -30,7 +30,6 @@ UPLOADED = {
         "vocab.txt",
         "README.md",
     ),
-    "model/.eval_results": ("*.yaml",),
     ".": ("recipe.yaml", "report.html"),
     "plots": ("*.png",),
 }
@@ -66,7 +65,7 @@ def uploaded_files(run_dir: Path) -> dict[str, Path]:
     for folder, patterns in UPLOADED.items():
         for path in sorted((run_dir / folder).glob("*")):
             if path.is_file() and any(fnmatchcase(path.name, pattern) for pattern in patterns):
-                place = path.relative_to(run_dir / "model" if folder.startswith("model") else run_dir)
+                place = path.relative_to(run_dir / "model" if folder == "model" else run_dir)
                 files[place.as_posix()] = path
     return files
 

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import jinja2
-import yaml
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from recipe.config import Recipe
@@ -93,21 +92,15 @@ All settings are in `recipe.yaml` beside this card{{ "; " ~ made_with if made_wi
 
 
 def write_model_card(recipe: Recipe) -> None:
-    """Write `model/README.md` into the run folder and, where the task is a benchmark on the Hub, `model/.eval_results/*.yaml`.
-
-    A benchmark is named by `hub_dataset` (NAME/DATASET) and `hub_task_id` in the settings of task/scores.json. Without them no such file is
-    written: the Hub takes results only for data sets that are there, and a score must not be attached to another one.
+    """Write `model/README.md` into the run folder; its metadata carry the results as a model-index.
 
     Raises:
         InputError: if a file of the run is there but cannot be read.
-
-    Source: the format of the results is that of https://huggingface.co/docs/hub/eval-results.
     """
     files = read_run_files(recipe.folder)
     card = ModelCard(f"---\n{_metadata(recipe, files).to_yaml()}\n---\n\n{_body(recipe, files)}", ignore_metadata_errors=False)
     with whole_or_absent(recipe.folder / "model" / "README.md") as partial:
         partial.write_text(str(card), encoding="utf-8")
-    _write_eval_results(recipe, files)
 
 
 def _metadata(recipe: Recipe, files: RunFiles) -> ModelCardData:
@@ -273,23 +266,6 @@ def _limitations(recipe: Recipe, files: RunFiles) -> list[str]:
     if files.evaluation and files.evaluation["mlm_loss"] >= files.evaluation["unigram_cross_entropy"]:
         sentences.append("On held-out text it is no better than token frequencies: it has not learned to use context.")
     return sentences
-
-
-def _write_eval_results(recipe: Recipe, files: RunFiles) -> None:
-    task = files.task or {}
-    model, dataset = task.get("models", {}).get("pretrained"), (task.get("settings") or {}).get("hub_dataset")
-    if not model or not dataset:
-        return
-    try:
-        from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml
-    except ImportError:  # huggingface_hub 1.0 knows the model-index of the card only
-        return
-    notes = f"{task['metric']}; mean of {len(model['runs'])} seeds, standard deviation {100 * model['f1_std']:.2f}"
-    date = (files.stages or {}).get("stages", {}).get("task", {}).get("finished")
-    entry = EvalResultEntry(dataset, task["settings"].get("hub_task_id") or "default", round(100 * model["f1_mean"], 2), date=date, notes=notes)
-    path = recipe.folder / "model" / ".eval_results" / f"{_slug(task['task'])}.yaml"
-    with whole_or_absent(path) as partial:
-        partial.write_text(yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def _slug(text: str) -> str:

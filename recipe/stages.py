@@ -45,7 +45,12 @@ def _corpus_files(recipe: Recipe) -> list[Path]:
 def _corpus_and_tokenizer_files(recipe: Recipe) -> list[Path]:
     if recipe.tokenizer.path is None:
         return _corpus_files(recipe)
-    _function("recipe.tokenizer:load_tokenizer")(Path(recipe.tokenizer.path))
+    size = _function("recipe.tokenizer:load_tokenizer")(Path(recipe.tokenizer.path)).get_vocab_size()
+    if recipe.model.vocab_size is not None and size > recipe.model.vocab_size:
+        raise InputError(
+            f"model.vocab_size is {recipe.model.vocab_size}, but the tokenizer {recipe.tokenizer.path} has {size} entries: some pieces would have no "
+            "embedding; set it to null"
+        )
     return [*_corpus_files(recipe), Path(recipe.tokenizer.path) / "tokenizer.json"]
 
 

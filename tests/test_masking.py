@@ -142,7 +142,7 @@ def test_collator_is_a_language_modelling_collator_that_pads(tokenizer, rows):
     assert (collator.mlm_probability, collator.mask_replace_prob, collator.random_replace_prob, collator.whole_word_mask) == (0.3, 0.8, 0.1, True)
     batch = collator(rows)
     assert {name: (tuple(values.shape), values.dtype) for name, values in batch.items()} == {
-        **{name: ((12, 64), torch.int64) for name in ("input_ids", "token_type_ids", "attention_mask", "labels")},
+        **dict.fromkeys(("input_ids", "token_type_ids", "attention_mask", "labels"), ((12, 64), torch.int64)),
         "next_sentence_label": ((12,), torch.int64),
     }
     for place, row in enumerate(rows):

@@ -1,7 +1,6 @@
 """The model card: metadata that the Hub reads, numbers as measured, and nothing that was not."""
 
 import pytest
-import yaml
 from huggingface_hub import ModelCard
 from run_folder import make_recipe, task_scores, write_run_files
 
@@ -68,19 +67,6 @@ def test_with_a_model_alone(tmp_path):
     assert "No licence has been chosen" in card.text
     assert 'model="someone/pubmed-bert"' in card.text
     assert "None" not in card.content
-
-
-def test_results_of_a_benchmark_go_to_eval_results(recipe):
-    write_model_card(recipe)
-    assert not (recipe.folder / "model" / ".eval_results").exists()
-    scores = task_scores()
-    scores["settings"] |= {"hub_dataset": "someone/benchmark", "hub_task_id": "chemicals"}
-    write_json(recipe.folder / "task" / "scores.json", scores)
-    write_model_card(recipe)
-    (entry,) = yaml.safe_load((recipe.folder / "model" / ".eval_results" / "nero-chemicals.yaml").read_text(encoding="utf-8"))
-    assert entry["dataset"] == {"id": "someone/benchmark", "task_id": "chemicals"}
-    assert entry["value"] == pytest.approx(39.36, abs=0.01)
-    assert "mean of 3 seeds" in entry["notes"]
 
 
 def test_a_table_survives_a_bar_in_a_name(recipe):

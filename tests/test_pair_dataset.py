@@ -1,3 +1,5 @@
+import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +27,8 @@ def rows_of(dataset):
 
 def documents_of(folder: str) -> list[list[list[int]]]:
     store = open_token_store(Path(folder))
-    sentences = [store.tokens[start:end].tolist() for start, end in zip(store.sentence_offsets[:-1], store.sentence_offsets[1:], strict=True)]
-    return [sentences[start:end] for start, end in zip(store.document_offsets[:-1], store.document_offsets[1:], strict=True)]
+    sentences = [store.tokens[start:end].tolist() for start, end in pairwise(store.sentence_offsets)]
+    return [sentences[start:end] for start, end in pairwise(store.document_offsets)]
 
 
 def test_rows_are_cls_a_sep_b_sep_of_the_reference_pairs(prepared, stores):
@@ -81,9 +83,8 @@ def test_shards_of_a_killed_build_are_not_taken_up(prepared, stores, tmp_path):
     arguments = (stores, prepared.folder / "tokenizer", PairsConfig(max_seq_length=48), 1)
     expected = rows_of(build_pair_dataset(*arguments, tmp_path / "clean"))
     config = pair_config(*arguments)
-    builder = NextSentencePairs(
-        cache_dir=str(tmp_path / "killed"), dataset_name="next_sentence_pairs", **{k: v for k, v in vars(config).items() if k in ("stores", "seed", "max_seq_length")}
-    )
+    settings = {name: getattr(config, name) for name in ("stores", "seed", "max_seq_length")}
+    builder = NextSentencePairs(cache_dir=str(tmp_path / "killed"), dataset_name="next_sentence_pairs", **settings)
     stale = Path(builder.cache_dir + ".incomplete")
     stale.mkdir(parents=True)
     (stale / "next_sentence_pairs-train-00000-00000-of-00002.arrow").write_bytes(b"half a shard")
@@ -93,8 +94,6 @@ def test_shards_of_a_killed_build_are_not_taken_up(prepared, stores, tmp_path):
 
 
 def test_statistics_count_what_is_in_the_rows(prepared):
-    import json
-
     statistics = json.loads((prepared.folder / "pairs" / "statistics.json").read_text())
     for split, rows in load_pairs(prepared).items():
         found = statistics[split]
@@ -112,6 +111,5 @@ def test_too_few_documents(tmp_path, text, message):
     path.write_text(text)
     recipe = small_recipe(path, tmp_path / "run", **{"corpus.validation_share": "0.0001"})
     with pytest.raises(InputError, match=message):
-        for stage in ("tokenizer", "pairs"):
-            run_stage(recipe, stage)
+        [run_stage(recipe, stage) for stage in ("tokenizer", "pairs")]
     assert not (recipe.folder / "pairs").exists()

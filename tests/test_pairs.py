@@ -1,5 +1,7 @@
 """Pairs on toy corpora in which every token has its own id, so that each token of a row says where it came from."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,8 +26,8 @@ def toy_corpus(lengths: list[list[int]]) -> tuple[np.ndarray, np.ndarray, list[l
     flat = [length for document in lengths for length in document]
     sentence_offsets = np.concatenate([[0], np.cumsum(flat)])
     document_offsets = np.concatenate([[0], np.cumsum([len(document) for document in lengths])])
-    sentences = [list(range(start, end)) for start, end in zip(sentence_offsets[:-1], sentence_offsets[1:], strict=True)]
-    return sentence_offsets, document_offsets, [sentences[start:end] for start, end in zip(document_offsets[:-1], document_offsets[1:], strict=True)]
+    sentences = [list(range(start, end)) for start, end in pairwise(sentence_offsets)]
+    return sentence_offsets, document_offsets, [sentences[start:end] for start, end in pairwise(document_offsets)]
 
 
 def all_pairs(lengths: list[list[int]], rules: PairRules, seed: int = 1, pass_index: int = 0) -> Pairs:
@@ -58,7 +60,6 @@ def test_vectorised_pairs_equal_the_reference_row_for_row(lengths, rules, seed, 
 @settings(max_examples=100, deadline=None)
 @given(documents_of_lengths, rules_of_pairs, st.integers(0, 5))
 def test_promises_of_every_pair(lengths, rules, seed):
-    sentence_offsets, document_offsets, _ = toy_corpus(lengths)
     document_of_token = np.repeat(np.arange(len(lengths)), [sum(document) for document in lengths])
     pairs = all_pairs(lengths, rules, seed)
     a_document, b_document = document_of_token[pairs.a_start], document_of_token[pairs.b_start]

@@ -1,0 +1,43 @@
+# Every target sets up what it needs in .venv, from nothing but Python 3.11 or later and make.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Create .venv with the exact versions of constraints.txt (CPU)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "make needs Python 3.11 or later; say make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(RUN) -m pip install --quiet --no-deps allofplos==0.11.1 NERO-nlp==0.0.8
+	@touch $(READY)
+
+demo: $(READY) ## Text to scored BERT and report: runs/demo/report.html (about 8 minutes on two cores)
+	$(RUN) scripts/run_recipe.py configs/demo.yaml
+
+test: $(READY) ## All tests that a laptop can run
+	$(RUN) -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
+
+test-slow: $(READY) ## The heavy tests: two processes, whole demo
+	$(RUN) -m pytest -m slow
+
+check: $(READY) ## Lint, format and types
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+bench: $(READY) ## Side-by-side measurements
+	$(RUN) benchmarks/training.py
+
+clean: ## Remove .venv and all caches; runs/ stays
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
