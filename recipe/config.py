@@ -54,7 +54,7 @@ class PairsConfig:
         "random_tail: drop the last token of A or B by a fair coin; longest_first: drop from the longer one, front or back by a coin (BERT).",
         choices=("random_tail", "longest_first"),
     )
-    dupe_factor: int = key(1, "Passes over the corpus, each with new pairs (BERT: 10; masks are new every epoch anyway).", low=1, high=1000)
+    dupe_factor: int = key(1, "Passes over the training documents, each with new pairs (BERT: 10; masks are new every epoch anyway).", low=1, high=1000)
     num_proc: int = key(1, "Processes that write the training rows; the rows are the same for any number.", low=1, high=1024, shapes_result=False)
 
 

@@ -51,6 +51,10 @@ class NextSentencePairConfig(datasets.BuilderConfig):
         """The rules without the special tokens."""
         return PairRules(self.max_seq_length - SPECIALS_PER_PAIR, self.short_seq_probability, self.nsp_probability, self.truncation)
 
+    def passes(self, split: str) -> int:
+        """Passes over a split: dupe_factor for training, one for what is only scored."""
+        return self.dupe_factor if split == "train" else 1
+
     def create_config_id(self, config_kwargs: dict, custom_features: datasets.Features | None = None) -> str:
         """Name the cache by what the rows depend on: all effective settings, the stores' content and the code.
 
@@ -81,7 +85,7 @@ class NextSentencePairs(datasets.ArrowBasedBuilder):
         generators = []
         for split, folder in (self.config.stores or {}).items():
             documents = open_token_store(Path(folder)).documents
-            shards = [(pass_index, *span) for pass_index in range(self.config.dupe_factor) for span in _spans(documents, self.config.num_shards)]
+            shards = [(pass_index, *span) for pass_index in range(self.config.passes(split)) for span in _spans(documents, self.config.num_shards)]
             generators.append(datasets.SplitGenerator(name=split, gen_kwargs={"shards": shards, "folder": folder}))
         return generators
 
@@ -131,7 +135,7 @@ def build_pairs(recipe: Recipe) -> None:
     folder = recipe.folder / "pairs"
     build_pair_dataset(stores, recipe.folder / "tokenizer", recipe.pairs, recipe.seed, folder)
     config = pair_config(stores, recipe.folder / "tokenizer", recipe.pairs, recipe.seed)
-    statistics = {split: pair_statistics(open_token_store(Path(stores[split])), config) for split in SPLITS}
+    statistics = {split: pair_statistics(open_token_store(Path(stores[split])), config, config.passes(split)) for split in SPLITS}
     write_json(folder / "statistics.json", statistics)
     for split in SPLITS:
         print(describe(split, statistics[split]))
@@ -185,13 +189,13 @@ def load_pairs(recipe: Recipe) -> datasets.DatasetDict:
     return build_pair_dataset(stores, recipe.folder / "tokenizer", recipe.pairs, recipe.seed, recipe.folder / "pairs")
 
 
-def pair_statistics(store: TokenStore, config: NextSentencePairConfig) -> dict:
+def pair_statistics(store: TokenStore, config: NextSentencePairConfig, passes: int) -> dict:
     """Counts over all passes: documents, pairs, share of label 1 and how many of it were forced, lengths, tokens kept and cut."""
     edges = np.linspace(SPECIALS_PER_PAIR, config.max_seq_length, 33).round().astype(int)
     histogram = np.zeros(len(edges) - 1, np.int64)
     names = ("pairs", "label_1", "forced_random", "tokens_used", "tokens_cut", "a", "b")
     totals = dict.fromkeys(names, 0)
-    for pass_index in range(config.dupe_factor):
+    for pass_index in range(passes):
         for pairs in make_pairs(store.sentence_offsets, store.document_offsets, config.rules(), config.seed, pass_index, 0, store.documents):
             lengths = pairs.a_length + pairs.b_length
             histogram += np.histogram(lengths + SPECIALS_PER_PAIR, edges)[0]
