@@ -50,7 +50,9 @@ def evaluate(recipe: Recipe) -> None:
         "masked_tokens": int(total["masked_tokens"]),
         "pairs": int(total["pairs"]),
         "label_1_share": total["label_1"] / max(total["pairs"], 1),
-        "examples": [example_of(model, tokenizer, collator, rows[(0, index)]) for index in range(min(EXAMPLES, len(rows)))],
+        "examples": [
+            example_of(model, tokenizer, collator, rows[(0, index)]) for index in np.unique(np.linspace(0, len(rows) - 1, EXAMPLES).astype(int)).tolist()
+        ],
     }
     write_json(recipe.folder / "evaluation.json", result)
     print(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import transformers
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from transformers import BertConfig
 from transformers.utils import ModelOutput
 
@@ -33,6 +33,9 @@ class BertForPreTraining(transformers.BertForPreTraining):
     It has its parent's name because `save_pretrained` writes the name into config.json, where "BertForPreTraining" is what others can load.
     """
 
+    # Under FSDP the parts of a layer must not be called one by one, so the whole layer runs there.
+    last_layer_for_read_places = True
+
     def forward(
         self,
         input_ids: torch.Tensor,
@@ -50,10 +53,14 @@ class BertForPreTraining(transformers.BertForPreTraining):
             next_sentence_label: int64, shape (rows,).
             masked_tokens_in_step, pairs_in_step: counts over the whole optimizer step (all micro-batches and ranks); None: of this batch.
         """
-        hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[:2]
         is_masked = labels != IGNORED
         targets = labels[is_masked]
-        token_logits = self.cls.predictions(hidden[is_masked]).float()
+        if self.last_layer_for_read_places:
+            at_masks, pooled = self._states_at_read_places(input_ids, attention_mask, token_type_ids, is_masked)
+        else:
+            hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[:2]
+            at_masks = hidden[is_masked]
+        token_logits = self.cls.predictions(at_masks).float()
         pair_logits = self.cls.seq_relationship(pooled).float()
         mlm_loss = cross_entropy(token_logits, targets, reduction="sum")
         nsp_loss = cross_entropy(pair_logits, next_sentence_label, reduction="sum")
@@ -65,8 +72,41 @@ class BertForPreTraining(transformers.BertForPreTraining):
             label_1 = next_sentence_label == 1
             counts = (mlm_loss, is_masked.sum(), (token_logits.argmax(-1) == targets).sum())
             counts_of_pairs = (nsp_loss, torch.tensor(len(label_1)), is_right.sum(), label_1.sum(), (is_right & label_1).sum())
-            sums = torch.stack([count.double().to(hidden.device) for count in (*counts, *counts_of_pairs)])
+            sums = torch.stack([count.double().to(pooled.device) for count in (*counts, *counts_of_pairs)])
         return PreTrainingOutput(loss=mlm_loss / masked_tokens + nsp_loss / pairs, sums=sums)
+
+    def _states_at_read_places(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor, is_masked: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Last hidden states at the masked places, shape (masked tokens, hidden), and the pooled ones at [CLS], shape (rows, hidden).
+
+        The last layer runs for the queries that a head reads; keys and values are those of all tokens, so the result is exact.
+        """
+        hidden = self.bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids)
+        mask = attention_mask[:, None, None, :].bool().expand(-1, 1, input_ids.shape[1], -1)
+        *layers, last = self.bert.encoder.layer
+        for layer in layers:
+            hidden = layer(hidden, mask)
+        is_read = is_masked.clone()
+        is_read[:, 0] = True
+        # Rows read unlike numbers of places: the first `most` columns of a stable sort hold a row's read places, then others, which are dropped.
+        most = int(is_read.sum(1).max())
+        places = torch.argsort(is_read.int(), dim=1, descending=True, stable=True)[:, :most]
+        queries = hidden.gather(1, places[:, :, None].expand(-1, -1, hidden.shape[2]))
+        attended = _attend(last.attention.self, queries, hidden, mask[:, :, :most])
+        states = last.feed_forward_chunk(last.attention.output(attended, queries))
+        return states[is_masked.gather(1, places)], self.bert.pooler(states)
+
+
+def _attend(attention: torch.nn.Module, queries: torch.Tensor, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Attention of some places, shape (rows, places, hidden), to all tokens, by the modules of a stock BertSelfAttention."""
+
+    def heads(states: torch.Tensor) -> torch.Tensor:
+        return states.view(*states.shape[:2], attention.num_attention_heads, -1).transpose(1, 2)
+
+    dropout = attention.dropout.p if attention.training else 0.0
+    query, key, value = heads(attention.query(queries)), heads(attention.key(hidden)), heads(attention.value(hidden))
+    return scaled_dot_product_attention(query, key, value, mask, dropout).transpose(1, 2).flatten(2)
 
 
 def metrics_of(sums: torch.Tensor) -> dict[str, float]:

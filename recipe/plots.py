@@ -172,7 +172,7 @@ def _over_tokens(figure: Figure, axes: Axes, log: Sequence[LogLine], y_label: st
     most = max((line["tokens_seen"] for line in log), default=0)
     divisor, unit = next(((size, f" ({name})") for size, name in ((1e9, "billions"), (1e6, "millions")) if most >= 3 * size), (1, ""))
     axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / divisor:,g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / divisor:,.12g}"))
     axes.set_xlim(left=0)
     _finish(axes, "tokens seen" + unit, y_label)
     if legend:

@@ -62,16 +62,19 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
     pairs = load_pairs(recipe)
     arguments = training_arguments(recipe)
     tokenizer = AutoTokenizer.from_pretrained(recipe.folder / "tokenizer")
-    return PreTrainer(
+    model = make_model(recipe, len(tokenizer), tokenizer.pad_token_id)
+    trainer = PreTrainer(
         seed=recipe.seed,
         group_by_length=recipe.training.group_by_length,
-        model=make_model(recipe, len(tokenizer), tokenizer.pad_token_id),
+        model=model,
         args=arguments,
         data_collator=make_collator(recipe, tokenizer),
         train_dataset=pairs["train"],
         eval_dataset=_first_rows(pairs["validation"], recipe.training.eval_pairs),
         processing_class=tokenizer,
     )
+    model.last_layer_for_read_places = not trainer.is_fsdp_enabled
+    return trainer
 
 
 def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertForPreTraining:

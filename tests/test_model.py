@@ -32,13 +32,16 @@ def model() -> BertForPreTraining:
     return fresh_model(bert_config(SMALL, 90, 0), seed=1)
 
 
-def test_loss_and_every_gradient_equal_the_stock_model(model):
+@pytest.mark.parametrize("last_layer_for_read_places", [True, False])
+def test_loss_and_every_gradient_equal_the_stock_model(model, last_layer_for_read_places):
+    model.last_layer_for_read_places = last_layer_for_read_places
     stock = transformers.BertForPreTraining(model.config)
     stock.load_state_dict(model.state_dict())
     set_dropout(model, 0.0)
     set_dropout(stock, 0.0)
     model.train(), stock.train()
     batch = batch_of()
+    batch["labels"][0, 0], batch["labels"][1, 1:] = 5, -100  # a masked first token, and a row that reads [CLS] only
     ours, theirs = model(**batch), stock(**batch)
     assert ours.loss.item() == pytest.approx(theirs.loss.item(), abs=1e-5)
     ours.loss.backward()
@@ -103,9 +106,8 @@ def test_dropout_of_pretraining_is_not_in_config_json(model, tmp_path):
     set_dropout(model, 0.0)
     model.save_pretrained(tmp_path)
     assert transformers.BertConfig.from_pretrained(tmp_path).hidden_dropout_prob == 0.1
-    batch = batch_of()
     model.train()
-    assert torch.equal(model(**batch).loss, model(**batch).loss)
+    assert torch.equal(model(**batch_of()).loss, model(**batch_of()).loss)
 
 
 def test_checkpoint_holds_only_standard_parameters(trained):
