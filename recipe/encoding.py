@@ -6,7 +6,8 @@ its words one after another, and a corpus has few distinct words: the rest is co
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 
@@ -20,7 +21,8 @@ MAX_WORD_BYTES = 1 << 24
 CHECKED_LINES = 16
 CHECKED_BYTES = 1 << 16
 LINES_PER_CALL = 1000
-BYTES_PER_CALL = 1 << 20
+CHARACTERS_PER_CALL = 1 << 18
+LONG_WORD = 1 << 14
 WORDS_PER_LINE = 128
 WORDS_PER_CALL = 1 << 14
 NEWLINE = 10
@@ -54,7 +56,7 @@ class SentenceEncoder:
         self._tokenizer = _plain_tokenizer(tokenizer_json)
         self._unknown, self._forbidden = _special_ids(self._tokenizer)
         self.dtype = ids_dtype(self._tokenizer)
-        self._words = WordDictionary(self._ids_of_lines, self._separator()) if uses_words and _cuts_like_bert(tokenizer_json) else None
+        self._words = self._dictionary() if uses_words and _cuts_like_bert(tokenizer_json) else None
         if self._words is not None and not self._agrees("\n".join(_PROBES)):
             self._words = None
 
@@ -98,17 +100,20 @@ class SentenceEncoder:
         ids[np.isin(ids, self._forbidden)] = self._unknown
         return ids.astype(self.dtype), np.concatenate([lengths for _, lengths in parts]) if parts else np.zeros(0, np.int64)
 
-    def _separator(self) -> str | None:
-        """A punctuation mark with an id of its own; no other character is normalised to one of these."""
-        return next((mark for mark in ",.:" if self._tokenizer.token_to_id(mark) is not None), None)
+    def _dictionary(self) -> "WordDictionary":
+        # Punctuation with an id of its own; no other character is normalised to one of these.
+        separator = next((mark for mark in ",.:" if self._tokenizer.token_to_id(mark) is not None), None)
+        cutter = LongWordCutter(self._tokenizer.normalizer.handle_chinese_chars, self._tokenizer.model.max_input_chars_per_word)
+        return WordDictionary(self._ids_of_lines, separator, cutter)
 
 
 class WordDictionary:
     """The ids of every word seen so far, forgotten and begun anew when there are more than MAX_WORDS or MAX_WORD_BYTES."""
 
-    def __init__(self, ids_of_lines, separator: str | None) -> None:
+    def __init__(self, ids_of_lines: Callable, separator: str | None, cutter: "LongWordCutter") -> None:
         self._ids_of_lines = ids_of_lines
         self._separator = separator
+        self._cutter = cutter
         self._empty()
 
     def encode(self, text: bytes) -> tuple[np.ndarray, np.ndarray]:
@@ -145,10 +150,16 @@ class WordDictionary:
 
     def _ids_of_words(self, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """Many words make one line, with a separator behind each: a call for every word would cost three times as much."""
-        plain = np.array([self._separator is not None and self._separator not in word for word in words])
-        ids, lengths = self._ids_of_lines([word for word, is_plain in zip(words, plain.tolist(), strict=True) if not is_plain])
+        plain = np.array([self._separator is not None and self._separator not in word and len(word) <= LONG_WORD for word in words])
         joined = self._ids_of_joined([word for word, is_plain in zip(words, plain.tolist(), strict=True) if is_plain])
-        return _interleaved(plain, joined, (ids, lengths))
+        alone = self._ids_of_alone([word for word, is_plain in zip(words, plain.tolist(), strict=True) if not is_plain])
+        return _interleaved(plain, joined, alone)
+
+    def _ids_of_alone(self, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        parts = [list(self._cutter.parts(word)) if len(word) > LONG_WORD else [word] for word in words]
+        ids, lengths = self._ids_of_lines(list(chain.from_iterable(parts)))
+        first_parts = np.cumsum([0, *map(len, parts[:-1])])
+        return ids, np.add.reduceat(lengths, first_parts) if parts else lengths
 
     def _ids_of_joined(self, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
         if not words:
@@ -164,6 +175,26 @@ class WordDictionary:
 def ids_dtype(tokenizer: Tokenizer) -> np.dtype:
     """The smallest kind of number that holds every id: uint16 or uint32."""
     return np.dtype(np.uint16 if max(tokenizer.get_vocab().values(), default=0) < 2**16 else np.uint32)
+
+
+class LongWordCutter:
+    """Makes a word that may be megabytes long, such as a genome or Chinese text, fit for a tokenizer that takes a hundred bytes for each of its letters."""
+
+    def __init__(self, cuts_at_ideographs: bool, max_input_chars_per_word: int) -> None:
+        # Behind an ideographic space, comma or full stop any BERT tokenizer cuts; around ideographs if it is told to.
+        self._cut = re.compile("[\u3000-\u3002\u4e00-\u9fff]" if cuts_at_ideographs else "[\u3000-\u3002]")
+        self._kept = max_input_chars_per_word + 1
+        self._run = re.compile(f"[0-9A-Za-z]{{{self._kept},}}")
+
+    def parts(self, word: str) -> Iterator[str]:
+        """Parts whose ids, one after another, are those of the word."""
+        # A run longer than the tokenizer takes is [UNK] with all that belongs to its word, be it ever so long.
+        word = self._run.sub(lambda run: run[0][: self._kept], word)
+        start = 0
+        while cut := self._cut.search(word, start + LONG_WORD):
+            yield word[start : cut.end()]
+            start = cut.end()
+        yield word[start:]
 
 
 def encode_sentences(tokenizer: Tokenizer, sentences: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -217,7 +248,7 @@ def _bounded(lines: list[str]) -> Iterator[list[str]]:
     part: list[str] = []
     size = 0
     for line in lines:
-        if part and (len(part) >= LINES_PER_CALL or size + len(line) > BYTES_PER_CALL):
+        if part and (len(part) >= LINES_PER_CALL or size + len(line) > CHARACTERS_PER_CALL):
             yield part
             part, size = [], 0
         part.append(line)

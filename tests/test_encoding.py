@@ -72,6 +72,17 @@ def test_words_give_the_ids_of_their_line(name, text):
     assert by_encoder(ENCODERS[name], text) == line_by_line(TOKENIZERS[name], text)
 
 
+@pytest.mark.parametrize("name", TOKENIZERS)
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(pieces, st.text("中文。、　\u0301ab", max_size=9), st.just("ab1" * 40)), max_size=8).map("".join), st.integers(1, 120))
+def test_long_words_are_cut_without_a_trace(name, line, limit):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "LONG_WORD", limit)
+        encoder = SentenceEncoder(TOKENIZERS[name].to_str())
+        assert encoder.uses_words
+        assert by_encoder(encoder, [line, "中" + line]) == line_by_line(TOKENIZERS[name], [line, "中" + line])
+
+
 def test_every_character_beside_every_kind_of_cut():
     characters = [chr(code) for code in range(0x3100) if chr(code) != "\n"]
     text = [f"a{c}b {c}c.{c} {c}" for c in characters]
@@ -145,10 +156,10 @@ def test_large_vocabularies_take_four_bytes():
 
 def test_a_line_of_ten_megabytes():
     encoder = ENCODERS["uncased"]
-    ids, lengths = encoder.encode(b"aspirin, " * 1_100_000 + b"\n" + b"acgt" * 250_000)
+    ids, lengths = encoder.encode(b"aspirin, " * 1_100_000 + b"\n" + b"acgt" * 2_500_000)
     unknown = TOKENIZERS["uncased"].token_to_id("[UNK]")
     assert lengths.tolist() == [len(ids) - 1, 1]
-    assert ids[-1] == unknown, "one word of a million letters is unknown"
+    assert ids[-1] == unknown, "one word of ten million letters is unknown"
     assert ids[: len(ids) // 1_100_000].tolist() == line_by_line(TOKENIZERS["uncased"], ["aspirin,"])[0]
 
 
