@@ -113,43 +113,45 @@ def read_block(path: Path) -> TokenBlock | None:
 
 
 class BlockWriters:
-    """Encodes text blocks into files, here or in `num_proc` processes; a context, at whose end the processes are gone."""
+    """Encodes text blocks into files: in num_proc - 1 processes, and here while they have enough to do; a context, at whose end they are gone."""
 
     def __init__(self, tokenizer_json: str, num_proc: int) -> None:
         self._tokenizer_json = tokenizer_json
-        self._num_proc = num_proc
-        self._encoder = SentenceEncoder(tokenizer_json) if num_proc == 1 else None
+        self._others = num_proc - 1
+        self._encoder = SentenceEncoder(tokenizer_json)
         self._processes: list[_EncodingProcess] = []
         self._idle: queue.SimpleQueue[_EncodingProcess] = queue.SimpleQueue()
-        self._pending: deque[Future] = deque()
+        self._threads = ThreadPoolExecutor(max(self._others, 1))
+        self._pending: deque[tuple[Future, TextBlock, Path]] = deque()
 
     def __enter__(self) -> "BlockWriters":
-        if self._encoder is None:
-            self._threads = ThreadPoolExecutor(self._num_proc)
         return self
 
     def __exit__(self, *failure: object) -> None:
         for process in self._processes:
             process.stop(at_once=failure[0] is not None)
-        if self._encoder is None:
-            self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
 
     def write(self, block: TextBlock, path: Path) -> None:
-        """Write the block's ids to `path`, now or soon; waits while many blocks are on their way, and raises what went wrong with earlier ones."""
-        if self._encoder is not None:
+        """Write the block's ids to `path`, now or soon; raises what went wrong with earlier ones."""
+        while self._pending and self._pending[0][0].done():
+            self._pending.popleft()[0].result()
+        if len(self._pending) >= WAITING_PER_PROCESS * self._others:
             write_block(encode_block(block, self._encoder), path)
             return
-        if len(self._processes) < self._num_proc:
+        if len(self._processes) < self._others:
             self._processes.append(_EncodingProcess(self._tokenizer_json))
             self._idle.put(self._processes[-1])
-        if len(self._pending) >= WAITING_PER_PROCESS * self._num_proc:
-            self._pending.popleft().result()
-        self._pending.append(self._threads.submit(self._write_elsewhere, block, path))
+        self._pending.append((self._threads.submit(self._write_elsewhere, block, path), block, path))
 
     def finish(self) -> None:
-        """Wait until all blocks are written; raises what went wrong."""
+        """Wait until all blocks are written, and write here what no process has begun; raises what went wrong."""
         while self._pending:
-            self._pending.popleft().result()
+            future, block, path = self._pending.pop()
+            if future.cancel():
+                write_block(encode_block(block, self._encoder), path)
+            else:
+                future.result()
 
     def _write_elsewhere(self, block: TextBlock, path: Path) -> None:
         process = self._idle.get()

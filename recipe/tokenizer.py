@@ -1,4 +1,4 @@
-"""Documents -> WordPiece tokenizer; sentences -> token ids; counts for the report."""
+"""Documents -> WordPiece tokenizer; counts for the report."""
 
 import json
 import re

@@ -70,10 +70,12 @@ def test_what_fails_in_a_process_is_raised_here(tmp_path, num_proc):
 
 
 def test_the_failure_of_a_process_shows_where(tmp_path):
-    broken = TextBlock(b"\xff", np.array([1]), continues=False)
-    with pytest.raises(RuntimeError, match="in encode_block"):
-        write_all(BlockWriters(TOKENIZER, 2), broken, tmp_path / "block")
-    assert list(tmp_path.iterdir()) == []
+    process = token_blocks._EncodingProcess(TOKENIZER)
+    with pytest.raises(RuntimeError, match=r"(?s)a process that tokenises failed:.*in encode_block"):
+        process.write(TextBlock(b"\xff", np.array([1]), continues=False), tmp_path / "block")
+    process.write(BLOCK, tmp_path / "block")
+    process.stop(at_once=False)
+    assert read_block(tmp_path / "block") is not None
 
 
 def test_a_killed_process_is_named(tmp_path, monkeypatch):
@@ -82,5 +84,5 @@ def test_a_killed_process_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(token_blocks._EncodingProcess, "__init__", lambda self, json: (start(self, json), self._process.kill())[0])
     with pytest.raises(RuntimeError, match=r"ended with status -9; .* lower pairs.num_proc"):
         write_all(writers, BLOCK, *(tmp_path / str(number) for number in range(6)))
-    assert len(writers._processes) == 2
+    assert len(writers._processes) == 1
     assert all(process._process.poll() is not None for process in writers._processes)
