@@ -1,8 +1,10 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from conftest import SHARED
+from conftest import ROOT, SHARED
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
@@ -171,3 +173,8 @@ def test_encode_sentences_is_flat():
 
 def test_json_without_parts_is_no_bert_tokenizer():
     assert not encoding._cuts_like_bert(json.dumps({"normalizer": None, "pre_tokenizer": None, "model": {"type": "WordPiece"}}))
+
+
+def test_pandas_is_not_imported():
+    code = "import sys; from recipe.encoding import SentenceEncoder; SentenceEncoder(sys.stdin.read()).encode(b'aspirin'); sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], input=TOKENIZERS["uncased"].to_str(), text=True, cwd=ROOT, check=False).returncode == 0
