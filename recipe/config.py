@@ -55,7 +55,7 @@ class PairsConfig:
         choices=("random_tail", "longest_first"),
     )
     dupe_factor: int = key(1, "Passes over the training documents, each with new pairs (BERT: 10; masks are new every epoch anyway).", low=1, high=1000)
-    num_proc: int = key(1, "Processes that write the training rows; the rows are the same for any number.", low=1, high=1024, shapes_result=False)
+    num_proc: int = key(1, "Processes that tokenise and write rows; the rows are the same for any number.", low=1, high=1024, shapes_result=False)
 
 
 @dataclass

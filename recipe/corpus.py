@@ -1,5 +1,6 @@
 """Files -> documents: blank-line text and JATS articles; and which document is held out for validation."""
 
+import codecs
 import glob
 import gzip
 import hashlib
@@ -15,6 +16,7 @@ from recipe.config import CorpusConfig
 from recipe.errors import InputError
 from recipe.sentences import split_sentences
 
+BYTES_PER_READ = 1 << 20
 EMBEDDED = "embedded:allofplos"
 SUFFIXES = {".txt": "blank_line_text", ".txt.gz": "blank_line_text", ".xml": "jats", ".xml.gz": "jats", ".nxml": "jats"}
 
@@ -50,35 +52,48 @@ def read_documents(config: CorpusConfig) -> Iterator[Document]:
     """
     for path in source_files(config):
         reader = READERS[_format_of(path, config.format)]
+        before = path.stat()
         try:
             yield from reader(path)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise InputError(f"{path}: the gzip data is broken or cut short ({error}); copy or download the file again") from None
+        after = path.stat()
+        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise InputError(f"{path}: the file changed while it was read ({before.st_size:,} bytes, then {after.st_size:,}); run again when it is complete")
 
 
 def read_split(config: CorpusConfig, split: str, seed: int) -> Iterator[Document]:
-    """The documents of `split`, "train" or "validation".
-
-    A document is held out if a hash of (seed, its text) falls under corpus.validation_share. Copies of a text therefore stay on one side, and a
-    document stays on its side when others are added.
-    """
+    """The documents of `split`, "train" or "validation"."""
     for document in read_documents(config):
-        if (_text_share(document, seed) < config.validation_share) == (split == "validation"):
+        if split_of(document, config, seed) == split:
             yield document
+
+
+def split_of(document: Document, config: CorpusConfig, seed: int) -> str:
+    """The split of a document, "train" or "validation".
+
+    It is held out if a hash of (seed, its text) falls under corpus.validation_share. Copies of a text therefore stay on one side, and a document stays
+    on its side when others are added.
+    """
+    return "validation" if _text_share(document, seed) < config.validation_share else "train"
 
 
 def read_blank_line_text(path: Path) -> Iterator[Document]:
     """One sentence per line ("\\n"; "\\r" is stripped), a blank line between documents."""
     sentences: list[str] = []
-    first_line = 1
-    for number, line in enumerate(_lines(path), start=1):
-        sentence = line.strip()
-        if sentence:
-            first_line = first_line if sentences else number
-            sentences.append(sentence)
-        elif sentences:
-            yield Document(sentences, f"{path}:{first_line}")
-            sentences = []
+    first_line = lines_before = 1
+    for text in _pieces_of_lines(path):
+        lines = [line.strip() for line in text.split("\n")]
+        start = 0
+        for blank in [*(place for place, line in enumerate(lines) if not line), len(lines)]:
+            if start < blank:
+                first_line = first_line if sentences else lines_before + start
+                sentences += lines[start:blank]
+            if blank < len(lines) and sentences:
+                yield Document(sentences, f"{path}:{first_line}")
+                sentences = []
+            start = blank + 1
+        lines_before += len(lines)
     if sentences:
         yield Document(sentences, f"{path}:{first_line}")
 
@@ -163,17 +178,35 @@ def _open(path: Path):
     return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _pieces_of_lines(path: Path) -> Iterator[str]:
+    """The text in pieces of whole lines, each without its last newline."""
     offset = 0
     with _open(path) as file:
-        for raw in file:
-            try:
-                yield raw.decode("utf-8-sig" if offset == 0 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{path}: byte {raw[error.start]:#04x} at offset {offset + error.start} is not UTF-8; save the file as UTF-8 or remove the byte"
-                ) from None
-            offset += len(raw)
+        for piece in _ended_by_newline(file):
+            yield _decoded(piece, offset, path)
+            offset += len(piece) + 1
+
+
+def _ended_by_newline(file) -> Iterator[bytes]:
+    """What lies between newlines about BYTES_PER_READ apart; the rest of the file comes last."""
+    unfinished: list[bytes] = []
+    while block := file.read(BYTES_PER_READ):
+        whole, newline, rest = block.rpartition(b"\n")
+        if newline:
+            yield b"".join([*unfinished, whole])
+            unfinished = []
+        unfinished.append(rest)
+    if any(unfinished):
+        yield b"".join(unfinished)
+
+
+def _decoded(piece: bytes, offset: int, path: Path) -> str:
+    mark = len(codecs.BOM_UTF8) if offset == 0 and piece.startswith(codecs.BOM_UTF8) else 0
+    try:
+        return piece[mark:].decode()
+    except UnicodeDecodeError as error:
+        place = mark + error.start
+        raise InputError(f"{path}: byte {piece[place]:#04x} at offset {offset + place} is not UTF-8; save the file as UTF-8 or remove the byte") from None
 
 
 def _text_share(document: Document, seed: int) -> float:

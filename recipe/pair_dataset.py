@@ -1,9 +1,7 @@
 """Token store -> `datasets` builder `NextSentencePairs` -> Arrow rows; and the statistics of what was made."""
 
-import fcntl
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +12,12 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from recipe.config import PairsConfig, Recipe
-from recipe.corpus import read_split
+from recipe.corpus import read_documents, split_of
 from recipe.errors import InputError
 from recipe.pairs import PairRules, Pairs, make_pairs
-from recipe.provenance import code_hash, sha256_of_json, write_json
+from recipe.provenance import code_hash, exclusive, sha256_of_json, write_json
 from recipe.randomness import derive_key
-from recipe.token_store import TokenStore, open_token_store, store_hash, write_token_store
+from recipe.token_store import TokenStore, open_token_store, store_hash, write_token_stores
 from recipe.tokenizer import load_tokenizer, special_token_ids
 
 SPLITS = ("train", "validation")
@@ -128,10 +126,12 @@ def build_pairs(recipe: Recipe) -> None:
         InputError: if a split has fewer than two documents.
     """
     tokenizer = load_tokenizer(recipe.folder / "tokenizer")
-    for split in SPLITS:
-        documents = tqdm(read_split(recipe.corpus, split, recipe.seed), desc=f"pairs: {split} documents tokenised", unit=" documents")
-        _require_two(write_token_store(recipe.folder / "store" / split, documents, tokenizer), split)
-    stores = {split: str(recipe.folder / "store" / split) for split in SPLITS}
+    folders = {split: recipe.folder / "store" / split for split in SPLITS}
+    documents = tqdm(read_documents(recipe.corpus), desc="pairs: documents tokenised", unit=" documents")
+    by_split = ((split_of(document, recipe.corpus, recipe.seed), document) for document in documents)
+    for split, store in write_token_stores(folders, by_split, tokenizer, recipe.pairs.num_proc).items():
+        _require_two(store, split)
+    stores = {split: str(folder) for split, folder in folders.items()}
     folder = recipe.folder / "pairs"
     build_pair_dataset(stores, recipe.folder / "tokenizer", recipe.pairs, recipe.seed, folder)
     config = pair_config(stores, recipe.folder / "tokenizer", recipe.pairs, recipe.seed)
@@ -156,7 +156,7 @@ def build_pair_dataset(
         name: getattr(settings, name) for name in NextSentencePairConfig.__dataclass_fields__ if name not in datasets.BuilderConfig.__dataclass_fields__
     }
     builder = NextSentencePairs(cache_dir=str(cache_dir) if cache_dir else None, dataset_name="next_sentence_pairs", **arguments)
-    with _exclusive(Path(builder.cache_dir)):
+    with exclusive(Path(builder.cache_dir)):
         # Left by a build that was killed: `datasets` would move its shards into the new result.
         shutil.rmtree(builder.cache_dir + ".incomplete", ignore_errors=True)
         builder.download_and_prepare(num_proc=rules.num_proc if rules.num_proc > 1 else None)
@@ -239,12 +239,3 @@ def _require_two(store: TokenStore, split: str) -> None:
         return
     remedy = "raise corpus.validation_share or add documents" if split == "validation" else "put a blank line between documents or add some"
     raise InputError(f"corpus.path: the {split} split has {store.documents} document(s), but a random segment B must come from another one; {remedy}")
-
-
-@contextmanager
-def _exclusive(folder: Path) -> Iterator[None]:
-    """Hold a lock beside `folder`, so that two processes (or ranks) do not build it at once."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with open(folder.with_name(folder.name + ".lock"), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,6 +1,7 @@
 """What made a file: versions, git commit, sha256 of content and of code; and the writing of files that are whole or absent."""
 
 import ast
+import fcntl
 import hashlib
 import json
 import os
@@ -93,6 +94,15 @@ def whole_or_absent(path: Path) -> Iterator[Path]:
     if path.is_dir():
         _remove(path)
     os.replace(partial, path)
+
+
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock beside `path`, so that two processes (or ranks) do not build it at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(path.name + ".lock"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def write_json(path: Path, value: object) -> None:

@@ -1,19 +1,28 @@
-"""Documents -> memory-mapped token ids with the offsets of sentences and documents, written in a stream so that memory does not grow."""
+"""Documents -> memory-mapped token ids with the offsets of sentences and documents, written in a stream so that memory does not grow.
 
+The text goes block by block into files (`recipe.token_blocks`) that a later attempt takes up, and these are joined at the end. The blocks are cut by the
+text alone and joined in its order, so a store has the same bytes for any number of processes and any size of block.
+"""
+
+import errno
+import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from tokenizers import Tokenizer
 
 from recipe.corpus import Document
+from recipe.encoding import ids_dtype
 from recipe.errors import InputError
-from recipe.provenance import read_json, sha256_of_file, sha256_of_json, whole_or_absent, write_json
-from recipe.tokenizer import encode_sentences
+from recipe.provenance import exclusive, read_json, sha256_of_file, sha256_of_json, whole_or_absent, write_json
+from recipe.token_blocks import BlockWriters, TextBlock, TokenBlock, encoding_version, read_block
 
-SENTENCES_PER_BLOCK = 10_000
+CHARACTERS_PER_BLOCK = 1 << 23
+MAX_SENTENCE_CHARACTERS = 1 << 28
 SEAL = "sha256.json"
 
 
@@ -39,27 +48,34 @@ class TokenStore:
         return len(self.document_offsets) - 1
 
 
-def write_token_store(folder: Path, documents: Iterable[Document], tokenizer: Tokenizer) -> TokenStore:
-    """Tokenise the documents into a store in `folder`, which is whole or absent, and open it."""
-    dtype = np.uint16 if tokenizer.get_vocab_size() <= 2**16 else np.uint32
-    counts = {"documents": 0, "sentences": 0, "tokens": 0, "empty_sentences": 0, "empty_documents": 0}
-    with whole_or_absent(folder) as partial:
-        partial.mkdir()
-        with ExitStack() as files:
-            tokens, sentences, ends = (files.enter_context(open(partial / name, "wb")) for name in ("tokens.bin", "sentences.bin", "documents.bin"))
-            for offsets in (sentences, ends):
-                np.zeros(1, np.int64).tofile(offsets)
-            for block in _blocks(documents):
-                ids, sentence_lengths, document_lengths = _encode_block(block, tokenizer, counts)
-                ids.astype(dtype).tofile(tokens)
-                (counts["tokens"] + np.cumsum(sentence_lengths)).tofile(sentences)
-                (counts["sentences"] + np.cumsum(document_lengths)).tofile(ends)
-                counts["tokens"] += len(ids)
-                counts["sentences"] += len(sentence_lengths)
-                counts["documents"] += len(document_lengths)
-        write_json(partial / "store.json", {"dtype": np.dtype(dtype).name, "counts": counts})
-        write_json(partial / SEAL, {name: sha256_of_file(partial / name) for name in ("tokens.bin", "sentences.bin", "documents.bin", "store.json")})
-    return open_token_store(folder)
+def write_token_store(folder: Path, documents: Iterable[Document], tokenizer: Tokenizer, num_proc: int = 1) -> TokenStore:
+    """Tokenise the documents into a store in `folder`, which is whole or absent, and open it.
+
+    Args:
+        num_proc: processes that tokenise; the store is the same for any number.
+
+    Raises:
+        InputError: if the disk is full, or a sentence has more than MAX_SENTENCE_CHARACTERS.
+    """
+    return write_token_stores({"": folder}, (("", document) for document in documents), tokenizer, num_proc)[""]
+
+
+def write_token_stores(folders: dict[str, Path], documents: Iterable[tuple[str, Document]], tokenizer: Tokenizer, num_proc: int = 1) -> dict[str, TokenStore]:
+    """Several stores in one pass over the documents; each comes with the name of its store.
+
+    When the pass is cut off, even by SIGKILL, FOLDER.blocks keeps the blocks that were finished, and the next attempt takes up those that still fit.
+    """
+    tokenizer_json = tokenizer.to_str()
+    with ExitStack() as stack:
+        stack.enter_context(_naming_full_disk(next(iter(folders.values())).parent))
+        for folder in sorted(folders.values()):
+            stack.enter_context(exclusive(folder))
+        paths = _write_blocks(folders, documents, tokenizer_json, num_proc)
+        for name, folder in folders.items():
+            _join_blocks(folder, paths[name], ids_dtype(tokenizer))
+        for folder in folders.values():
+            shutil.rmtree(_blocks_folder(folder), ignore_errors=True)
+    return {name: open_token_store(folder) for name, folder in folders.items()}
 
 
 def open_token_store(folder: Path) -> TokenStore:
@@ -98,27 +114,144 @@ def store_hash(folder: Path) -> str:
     return sha256_of_json(read_json(folder / SEAL))
 
 
-def _blocks(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    block: list[Document] = []
-    size = 0
-    for document in documents:
-        block.append(document)
-        size += len(document.sentences)
-        if size >= SENTENCES_PER_BLOCK:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+class _BlockCutter:
+    """Gathers documents until they make a block."""
+
+    def __init__(self) -> None:
+        self._start(continues=False)
+
+    def add(self, document: Document) -> Iterator[TextBlock]:
+        """Take up a document; gives the blocks that it fills, in the middle of it if need be."""
+        self._document_lengths.append(0)
+        if max(map(len, document.sentences), default=0) > MAX_SENTENCE_CHARACTERS:
+            raise InputError(
+                f"{document.source}: a sentence of this document has more than {MAX_SENTENCE_CHARACTERS:,} characters; put each sentence on its own line"
+            )
+        if self._characters + sum(map(len, document.sentences)) < CHARACTERS_PER_BLOCK:
+            self._take(document.sentences)
+            return
+        for sentence in document.sentences:
+            self._take([sentence])
+            if self._characters >= CHARACTERS_PER_BLOCK:
+                yield self._block()
+                self._start(continues=True)
+                self._document_lengths.append(0)
+
+    def rest(self) -> Iterator[TextBlock]:
+        """The last block, if any document is left."""
+        if self._document_lengths:
+            yield self._block()
+
+    def _start(self, continues: bool) -> None:
+        self._sentences: list[str] = []
+        self._document_lengths: list[int] = []
+        self._characters = 0
+        self._continues = continues
+
+    def _take(self, sentences: list[str]) -> None:
+        self._sentences += sentences
+        self._document_lengths[-1] += len(sentences)
+        self._characters += sum(map(len, sentences)) + len(sentences)
+
+    def _block(self) -> TextBlock:
+        text = "\n".join(self._sentences)
+        if text.count("\n") > len(self._sentences) - 1:
+            # A newline within a sentence, which no reader gives, counts as a space.
+            text = "\n".join(sentence.replace("\n", " ") for sentence in self._sentences)
+        return TextBlock(text.encode(), np.array(self._document_lengths, np.int64), self._continues)
 
 
-def _encode_block(block: list[Document], tokenizer: Tokenizer, counts: dict[str, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Token ids, tokens per sentence and sentences per document of a block; what holds no token is left out and counted."""
-    ids, lengths = encode_sentences(tokenizer, [sentence for document in block for sentence in document.sentences])
-    owner = np.repeat(np.arange(len(block)), [len(document.sentences) for document in block])
-    document_lengths = np.bincount(owner[lengths > 0], minlength=len(block))
-    counts["empty_sentences"] += int((lengths == 0).sum())
-    counts["empty_documents"] += int((document_lengths == 0).sum())
-    return ids, lengths[lengths > 0], document_lengths[document_lengths > 0].astype(np.int64)
+class _StoreFiles:
+    """Blocks -> the files of a store, one after another."""
+
+    def __init__(self, tokens: BinaryIO, sentences: BinaryIO, ends: BinaryIO) -> None:
+        self._tokens, self._sentences, self._ends = tokens, sentences, ends
+        for offsets in (sentences, ends):
+            offsets.write(np.zeros(1, np.int64).data)
+        self.counts = {"documents": 0, "sentences": 0, "tokens": 0, "empty_sentences": 0, "empty_documents": 0}
+        self._open_document: int | None = None
+
+    def add(self, block: TokenBlock) -> None:
+        """Append a block; its last document stays open, since the next block may go on with it."""
+        self._tokens.write(block.tokens.data)
+        self._sentences.write((self.counts["tokens"] + np.cumsum(block.sentence_lengths)).data)
+        self.counts["tokens"] += len(block.tokens)
+        self.counts["empty_sentences"] += block.empty_sentences
+        lengths = block.document_lengths.copy()
+        if block.continues:
+            lengths[0] += self._open_document or 0
+        elif self._open_document is not None:
+            lengths = np.append(self._open_document, lengths)
+        self._open_document = int(lengths[-1])
+        self._add_documents(lengths[:-1])
+
+    def close(self) -> None:
+        """The last document is complete."""
+        if self._open_document is not None:
+            self._add_documents(np.array([self._open_document]))
+
+    def _add_documents(self, lengths: np.ndarray) -> None:
+        self.counts["empty_documents"] += int((lengths == 0).sum())
+        lengths = lengths[lengths > 0]
+        self._ends.write((self.counts["sentences"] + np.cumsum(lengths)).astype(np.int64).data)
+        self.counts["sentences"] += int(lengths.sum())
+        self.counts["documents"] += len(lengths)
+
+
+def _write_blocks(folders: dict[str, Path], documents: Iterable[tuple[str, Document]], tokenizer_json: str, num_proc: int) -> dict[str, list[Path]]:
+    """The files of all blocks of each store in their order; those that an earlier attempt left whole are not written again."""
+    version = encoding_version(tokenizer_json)
+    paths: dict[str, list[Path]] = {name: [] for name in folders}
+    for folder in folders.values():
+        _blocks_folder(folder).mkdir(parents=True, exist_ok=True)
+    with BlockWriters(tokenizer_json, num_proc) as writers:
+        for name, block in _blocks(folders, documents):
+            path = _blocks_folder(folders[name]) / block.key(version)
+            paths[name].append(path)
+            if read_block(path) is None:
+                writers.write(block, path)
+        writers.finish()
+    return paths
+
+
+def _blocks(names: Iterable[str], documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[str, TextBlock]]:
+    cutters = {name: _BlockCutter() for name in names}
+    for name, document in documents:
+        for block in cutters[name].add(document):
+            yield name, block
+    for name, cutter in cutters.items():
+        for block in cutter.rest():
+            yield name, block
+
+
+def _join_blocks(folder: Path, paths: list[Path], dtype: np.dtype) -> None:
+    with whole_or_absent(folder) as partial:
+        partial.mkdir()
+        with ExitStack() as files:
+            tokens, sentences, ends = (files.enter_context(open(partial / name, "wb")) for name in ("tokens.bin", "sentences.bin", "documents.bin"))
+            joined = _StoreFiles(tokens, sentences, ends)
+            for path in paths:
+                block = read_block(path)
+                if block is None:
+                    raise InputError(f"{path}: the file was removed or changed while the store was built; run scripts/build_pairs.py again")
+                joined.add(block)
+            joined.close()
+        write_json(partial / "store.json", {"dtype": dtype.name, "counts": joined.counts})
+        write_json(partial / SEAL, {name: sha256_of_file(partial / name) for name in ("tokens.bin", "sentences.bin", "documents.bin", "store.json")})
+
+
+def _blocks_folder(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".blocks")
+
+
+@contextmanager
+def _naming_full_disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"{folder}: no space is left on this disk; free some and run again, what is done in *.blocks there is kept") from None
 
 
 def _map(path: Path, dtype: str, length: int) -> np.ndarray:

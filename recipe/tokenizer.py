@@ -1,4 +1,4 @@
-"""Documents -> WordPiece tokenizer; sentences -> token ids; counts for the report."""
+"""Documents -> WordPiece tokenizer; counts for the report."""
 
 import json
 import re
@@ -7,16 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from tqdm import tqdm
 
 from recipe.config import Recipe, TokenizerConfig
 from recipe.corpus import Document, read_split
+from recipe.encoding import SPECIAL_TOKENS
 from recipe.errors import InputError
 from recipe.provenance import whole_or_absent, write_json
 
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _WORD = re.compile(r"[a-z]{3,}")
 # Function words of English, left out of the list of frequent terms that the report shows.
 _FUNCTION_WORDS = frozenset(
@@ -145,14 +144,6 @@ def vocabulary(tokenizer: Tokenizer) -> list[str]:
     """The tokens in the order of their ids."""
     entries = tokenizer.get_vocab(with_added_tokens=True)
     return sorted(entries, key=lambda token: entries[token])
-
-
-def encode_sentences(tokenizer: Tokenizer, sentences: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids of all sentences in one flat array, and the number of tokens of each sentence (int64); no special tokens."""
-    encodings = tokenizer.encode_batch_fast(sentences, add_special_tokens=False)
-    lengths = np.fromiter((len(encoding.ids) for encoding in encodings), np.int64, len(encodings))
-    ids = np.fromiter((token for encoding in encodings for token in encoding.ids), np.int64, int(lengths.sum()))
-    return ids, lengths
 
 
 def special_token_ids(folder: Path) -> dict[str, int]:

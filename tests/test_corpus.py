@@ -1,8 +1,12 @@
 import gzip
 import importlib.util
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from recipe import corpus
 from recipe.config import CorpusConfig
 from recipe.corpus import read_documents, read_split, source_files
 from recipe.errors import InputError
@@ -26,6 +30,58 @@ def test_blank_line_text(tmp_path):
     documents = list(read_documents(CorpusConfig(path=[str(path)])))
     assert [document.sentences for document in documents] == [["One.", "Two\u2028two."], ["Three."]]
     assert [document.source for document in documents] == [f"{path}:1", f"{path}:6"]
+
+
+def lines_and_documents(content: bytes) -> list[tuple[int, list[str]]]:
+    """First line and sentences of each document, as one reads them by eye."""
+    documents: list[tuple[int, list[str]]] = []
+    is_open = False
+    for number, line in enumerate(content.decode("utf-8-sig").split("\n"), start=1):
+        if not line.strip():
+            is_open = False
+        elif is_open:
+            documents[-1][1].append(line.strip())
+        else:
+            documents.append((number, [line.strip()]))
+            is_open = True
+    return documents
+
+
+text_lines = st.lists(st.one_of(st.sampled_from(["", "", " \t", "\r", "a", " b\r", "\x0c", "\x00", "\u2028", "c\u0085d", "\ufeff"]), st.text(max_size=3)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(text_lines.map("\n".join), st.integers(1, 12), st.booleans())
+def test_any_size_of_read_gives_the_same_documents(tmp_path_factory, text, size, has_mark):
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_bytes(("\ufeff" if has_mark else "").encode() + text.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(corpus, "BYTES_PER_READ", size)
+        found = [(int(document.source.split(":")[-1]), document.sentences) for document in corpus.read_blank_line_text(path)]
+    assert found == lines_and_documents(path.read_bytes())
+
+
+def test_only_blank_lines_are_no_document(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\n \t\r\n\n\xc2\xa0\n")
+    assert sentences_of(tmp_path / "a.txt") == []
+
+
+def test_a_line_of_ten_megabytes(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"short\n" + b"word " * 2_000_000 + b"\n\nnext")
+    first, second = sentences_of(tmp_path / "a.txt")
+    assert [len(sentence) for sentence in first] == [5, 9_999_999]
+    assert second == ["next"]
+
+
+@pytest.mark.parametrize("change", [lambda path: path.open("ab").write(b"more\n"), lambda path: path.write_bytes(b"less\n")])
+def test_a_file_that_changes_while_it_is_read(tmp_path, change):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"One.\n\nTwo.\n" * 200_000)
+    documents = read_documents(CorpusConfig(path=[str(path)]))
+    assert next(documents).sentences == ["One."]
+    change(Path(path))
+    with pytest.raises(InputError, match=r"a\.txt: the file changed while it was read \(2,200,000 bytes, then"):
+        list(documents)
 
 
 def test_gzip_reads_like_text(tmp_path):
@@ -53,6 +109,10 @@ def test_folders_globs_and_order(tmp_path):
     [
         ("a.txt", b"", "empty"),
         ("a.txt", b"good\nbad \xff byte\n", "byte 0xff at offset 9 is not UTF-8"),
+        ("a.txt", b"\xef\xbb\xbfgood\nbad \xff byte\n", "byte 0xff at offset 12 is not UTF-8"),
+        ("a.txt", b"\xef\xbb\xbf\xff", "byte 0xff at offset 3 is not UTF-8"),
+        ("a.txt", b"good\n" * 300_000 + b"half a character \xe4\xb8", "byte 0xe4 at offset 1500017 is not UTF-8"),
+        ("a.txt.gz", gzip.compress(b"good\n" * 300_000 + b"\xff\n"), "byte 0xff at offset 1500000 is not UTF-8"),
         ("a.txt.gz", gzip.compress(b"One.\n" * 1000)[:-20], "broken or cut short"),
         ("a.txt.gz", b"no gzip at all", "broken or cut short"),
         ("a.xml", b"<article><front>", "XML is broken"),

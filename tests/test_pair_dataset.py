@@ -1,4 +1,5 @@
 import json
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -7,11 +8,13 @@ import pytest
 from conftest import small_recipe, write_corpus
 from reference_pairs import reference_pairs
 
+from recipe import pair_dataset
 from recipe.config import PairsConfig
+from recipe.corpus import read_split
 from recipe.errors import InputError
 from recipe.pair_dataset import NextSentencePairs, build_pair_dataset, load_pairs, pair_config
 from recipe.stages import run_stage
-from recipe.token_store import open_token_store
+from recipe.token_store import open_token_store, store_hash
 
 SPLITS = ("train", "validation")
 
@@ -105,7 +108,10 @@ def test_statistics_count_what_is_in_the_rows(prepared):
         assert max(lengths) <= 48
 
 
-@pytest.mark.parametrize(("text", "message"), [("One.\nTwo.\n", "1 training document"), ("One.\n\nTwo.\n", "validation split|training document")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("One.\nTwo.\n", "1 training document"), ("\n \t\r\n\n", "no training document has any text"), ("One.\n\nTwo.\n", "validation split|training document")],
+)
 def test_too_few_documents(tmp_path, text, message):
     path = tmp_path / "corpus.txt"
     path.write_text(text)
@@ -113,3 +119,17 @@ def test_too_few_documents(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         [run_stage(recipe, stage) for stage in ("tokenizer", "pairs")]
     assert not (recipe.folder / "pairs").exists()
+
+
+def test_both_splits_are_made_in_one_pass_and_by_any_number_of_processes(prepared, stores, tmp_path, monkeypatch):
+    passes = []
+    read = pair_dataset.read_documents
+    monkeypatch.setattr(pair_dataset, "read_documents", lambda config: (passes.append(config), read(config))[1])
+    recipe = small_recipe(Path(prepared.corpus.path[0]), tmp_path / "run", **{"pairs.num_proc": "2"})
+    shutil.copytree(prepared.folder / "tokenizer", recipe.folder / "tokenizer")
+    pair_dataset.build_pairs(recipe)
+    assert len(passes) == 1
+    for split in SPLITS:
+        assert store_hash(recipe.folder / "store" / split) == store_hash(Path(stores[split]))
+        own = [document.sentences for document in read_split(recipe.corpus, split, recipe.seed)]
+        assert np.diff(open_token_store(Path(stores[split])).document_offsets).tolist() == [len(sentences) for sentences in own]

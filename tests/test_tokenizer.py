@@ -6,8 +6,9 @@ from transformers import AutoTokenizer
 
 from recipe.config import Recipe, TokenizerConfig
 from recipe.corpus import Document
+from recipe.encoding import SPECIAL_TOKENS, encode_sentences
 from recipe.errors import InputError
-from recipe.tokenizer import SPECIAL_TOKENS, encode_sentences, load_tokenizer, save_tokenizer, train_wordpiece
+from recipe.tokenizer import load_tokenizer, save_tokenizer, train_wordpiece
 
 TEXT = ["Aspirin inhibits platelet aggregation.", "The naïve platelets aggregate, as aspirin fails.", "Étude of aspirin."] * 5
 
