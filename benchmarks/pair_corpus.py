@@ -3,7 +3,8 @@
 import gzip
 import re
 from collections.abc import Iterator
-from itertools import accumulate
+from functools import partial
+from itertools import accumulate, count
 from pathlib import Path
 from random import Random
 
@@ -46,19 +47,14 @@ def repeated_text(source: Path, path: Path, megabytes: float) -> Path:
 
     So rare words keep coming, as in a real corpus that grows, and a dictionary of words cannot stop growing.
     """
-    size = repetition = 0
+    size = 0
     with open(path, "w", encoding="utf-8") as file:
-        while size < megabytes * 1e6:
-            mark = _letters(repetition)
-            for line in source.open(encoding="utf-8"):
-                altered = LONG_WORD.sub(lambda word: word[0][:4] + mark + word[0][4:], line) if repetition else line  # noqa: B023
-                file.write(altered)
-                size += len(altered)
-                if size >= megabytes * 1e6 and not altered.strip():
-                    return _without_blank_end(path)
-            repetition += 1
-            size += file.write("\n")
-    return _without_blank_end(path)
+        for line in _lines_without_end(source):
+            # Stop before the blank line behind a document.
+            if size >= megabytes * 1e6 and not line.strip():
+                break
+            size += file.write(line)
+    return path
 
 
 def two_documents(path: Path, words: tuple[str, str], sentences: int) -> Path:
@@ -67,13 +63,17 @@ def two_documents(path: Path, words: tuple[str, str], sentences: int) -> Path:
     return path
 
 
-def _without_blank_end(path: Path) -> Path:
-    with open(path, "rb+") as file:
-        file.seek(-2, 2)
-        if file.read() == b"\n\n":
-            file.seek(-1, 2)
-            file.truncate()
-    return path
+def _lines_without_end(source: Path) -> Iterator[str]:
+    for repetition in count():
+        mark = chr(97 + repetition // 26 % 26) + chr(97 + repetition % 26)
+        alter = partial(_altered, mark=mark) if repetition else str
+        with source.open(encoding="utf-8") as file:
+            yield from map(alter, file)
+        yield "\n"
+
+
+def _altered(line: str, mark: str) -> str:
+    return LONG_WORD.sub(lambda word: word[0][:4] + mark + word[0][4:], line)
 
 
 def _documents(sources: list[Path]) -> Iterator[str]:
@@ -105,7 +105,3 @@ def _sentence(draw: Random, words: list[str], cumulative: list[float]) -> str:
     if len(chosen) > 12:
         chosen[len(chosen) // 2] += ","
     return " ".join(chosen).capitalize() + "."
-
-
-def _letters(number: int) -> str:
-    return chr(97 + number // 26 % 26) + chr(97 + number % 26)
