@@ -36,7 +36,7 @@ check: $(READY) ## Lint, format and types
 	$(RUN) -m mypy
 
 bench: $(READY) ## Side-by-side measurements
-	$(RUN) benchmarks/training.py
+	$(RUN) benchmarks/pairs.py
 	$(RUN) benchmarks/pairs.py
 
 clean: ## Remove .venv and all caches; runs/ stays
