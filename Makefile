@@ -21,13 +21,13 @@ $(READY): pyproject.toml constraints.txt
 	$(RUN) -m pip install --quiet --no-deps allofplos==0.11.1 NERO-nlp==0.0.8
 	@touch $(READY)
 
-demo: $(READY) ## Text to scored BERT and report: runs/demo/report.html (about 8 minutes on two cores)
+demo: $(READY) ## Text to scored BERT and report: runs/demo/report.html (about 10 minutes on two slow cores)
 	$(RUN) scripts/run_recipe.py configs/demo.yaml
 
 test: $(READY) ## All tests that a laptop can run
 	$(RUN) -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 
-test-slow: $(READY) ## The heavy tests: two processes, whole demo
+test-slow: $(READY) ## The heavy tests: two processes, killed builds, seeded bugs
 	$(RUN) -m pytest -m slow
 
 check: $(READY) ## Lint, format and types
