@@ -126,7 +126,7 @@ def test_what_is_missing_is_named(run_dir, tmp_path):
 def test_only_listed_files_are_uploaded(run_dir):
     (run_dir / "plots" / "notes.txt").write_text("mine")
     places = set(uploaded_files(run_dir))
-    assert {"config.json", "README.md", "recipe.yaml", "plots/" + next((run_dir / "plots").glob("*.png")).name} <= places
+    assert {"config.json", "recipe.yaml", "plots/" + next((run_dir / "plots").glob("*.png")).name} <= places
     assert not places & {"training_args.bin", "optimizer.pt", "trainer_state.json", ".env", "plots/notes.txt", "training.json"}
 
 

@@ -31,7 +31,7 @@ def test_command_takes_its_arguments(command):
     recipe = parse_recipe("", [str(ROOT / words[place + 1]), *words[place + 2 :]])
     for argument in words[place + 2 :]:
         name, value = argument.removeprefix("--").split("=")
-        assert str(dict((place, found) for place, _, found in recipe.entries())[name]) in (value, str([value]), str(float(value)) if "e-" in value else "None")
+        assert str({place: found for place, _, found in recipe.entries()}[name]) in (value, str([value]), str(float(value)) if "e-" in value else "None")
 
 
 @pytest.mark.parametrize("target", TARGETS)
