@@ -8,6 +8,7 @@ import torch
 import transformers
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from transformers import BertConfig
+from transformers.models.bert.modeling_bert import BertSelfAttention
 from transformers.utils import ModelOutput
 
 from recipe.config import ModelConfig
@@ -95,10 +96,10 @@ class BertForPreTraining(transformers.BertForPreTraining):
         queries = hidden.gather(1, places[:, :, None].expand(-1, -1, hidden.shape[2]))
         attended = _attend(last.attention.self, queries, hidden, mask[:, :, :most])
         states = last.feed_forward_chunk(last.attention.output(attended, queries))
-        return states[is_masked.gather(1, places)], self.bert.pooler(states)
+        return states[is_masked.gather(1, places)], self.bert.pooler(states)  # type: ignore[misc]
 
 
-def _attend(attention: torch.nn.Module, queries: torch.Tensor, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _attend(attention: BertSelfAttention, queries: torch.Tensor, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Attention of some places, shape (rows, places, hidden), to all tokens, by the modules of a stock BertSelfAttention."""
 
     def heads(states: torch.Tensor) -> torch.Tensor:
