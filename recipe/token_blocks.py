@@ -202,9 +202,13 @@ def serve() -> None:
     parent, tokenizer_json = pickle.load(requests)
     threading.Thread(target=_end_without, args=(parent,), daemon=True).start()
     encoder = SentenceEncoder(tokenizer_json)
-    for block, path in _messages(requests):
-        pickle.dump(_failure_of(block, path, encoder), replies)
-        replies.flush()
+    try:
+        for block, path in _messages(requests):
+            pickle.dump(_failure_of(block, path, encoder), replies)
+            replies.flush()
+    except BrokenPipeError:
+        # The parent was killed: nobody reads a traceback, and Python would try to flush again at its end.
+        os._exit(1)
 
 
 def _failure_of(block: TextBlock, path: Path, encoder: SentenceEncoder) -> Exception | None:
