@@ -37,7 +37,6 @@ check: $(READY) ## Lint, format and types
 
 bench: $(READY) ## Side-by-side measurements
 	$(RUN) benchmarks/pairs.py
-	$(RUN) benchmarks/pairs.py
 
 clean: ## Remove .venv and all caches; runs/ stays
 	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,5 +1,6 @@
 """What all systems get: the text, and one tokenizer with its vocabulary."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -45,3 +46,8 @@ def empty(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
+
+
+def slug(name: str) -> str:
+    """A folder's name for a system's: TensorFlow takes a comma in a path for the end of it."""
+    return "-".join(re.findall(r"[\w.]+", name))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from pair_corpus import plain_text, repeated_text, two_documents
-from pair_inputs import empty, two_whole_words
+from pair_inputs import empty, slug, two_whole_words
 from pair_systems import Built, CannotRun, System, open_offsets, ours, run_pairs, same_document_pairs
 
 from recipe.pairs import PairRules, make_pairs
@@ -21,7 +21,7 @@ def row_of(system: System, text: Path, tokenizer: Path, arguments: Namespace) ->
     """The system over the text (best of --repeats by CPU time), over a tiny text (its start), and over two documents (its labels)."""
     print(f"{system.name} ...", flush=True)
     try:
-        runs = [system.build(text, tokenizer, arguments.max_seq_length, empty(arguments.work / system.name)) for _ in range(arguments.repeats)]
+        runs = [system.build(text, tokenizer, arguments.max_seq_length, empty(arguments.work / slug(system.name))) for _ in range(arguments.repeats)]
         best = min(runs, key=lambda built: built.usage.cpu_seconds)
         start = _start_seconds(system, text, tokenizer, best, arguments)
         row = {**_figures(best), "cpu_seconds_net": best.usage.cpu_seconds - start, "wrong_of_two": _wrong_of_two(system, tokenizer, arguments)}
@@ -34,7 +34,7 @@ def row_of(system: System, text: Path, tokenizer: Path, arguments: Namespace) ->
 
 def new_pass(arguments: Namespace) -> dict:
     """CPU time of further passes over the opened store of `ours, num_proc 1`, and faults over at least --pass-pairs pairs."""
-    run = arguments.work / "ours, num_proc 1" / "run"
+    run = arguments.work / slug("ours, num_proc 1") / "run"
     tokens, times = tokens_of(run), []
     pairs = overlong = wrong = 0
     while pairs < arguments.pass_pairs:

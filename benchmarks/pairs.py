@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 
 from pair_corpus import plain_text
-from pair_inputs import empty, make_text, make_tokenizer
+from pair_inputs import empty, make_text, make_tokenizer, slug
 from pair_kills import kill_builds
 from pair_questions import new_pass, row_of, scale, tokens_of
 from pair_results import machine, markdown, save
@@ -47,7 +47,7 @@ def compare(text: Path, tokenizer: Path, arguments: argparse.Namespace) -> list[
         peers.insert(1, transformers_4("slow", arguments.work))
     systems = [*([] if arguments.skip_peers else peers), ours(1), ours(2)]
     rows = [row_of(system, text, tokenizer, arguments) for system in systems]
-    tokens = tokens_of(arguments.work / "ours, num_proc 1" / "run")
+    tokens = tokens_of(arguments.work / slug("ours, num_proc 1") / "run")
     return [{**row, "per_million_tokens": row["cpu_seconds"] / tokens * 1e6} if "cpu_seconds" in row else row for row in rows]
 
 

@@ -1,27 +1,36 @@
-"""Token store -> `datasets` builder `NextSentencePairs` -> Arrow rows; and the statistics of what was made."""
+"""Token store -> `datasets` builder `NextSentencePairs` -> Arrow rows; `build_pair_dataset` does it all from text, as one call."""
 
+import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
 import pyarrow as pa
+from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from recipe.config import PairsConfig, Recipe
-from recipe.corpus import read_documents, split_of
+from recipe.config import CorpusConfig, PairsConfig, Recipe, check_ranges
+from recipe.corpus import Document, read_documents, split_of
 from recipe.errors import InputError
-from recipe.pairs import PairRules, Pairs, make_pairs
-from recipe.provenance import code_hash, exclusive, sha256_of_json, write_json
+from recipe.pair_passes import PairPasses
+from recipe.pair_statistics import SPECIALS_PER_PAIR, describe, pair_statistics, ranges
+from recipe.pairs import PairRules, Pairs, balanced_probability, make_pairs
+from recipe.provenance import code_hash, exclusive, read_json, sha256_of_json, write_json
 from recipe.randomness import derive_key
-from recipe.token_store import TokenStore, open_token_store, store_hash, write_token_stores
+from recipe.token_store import TokenStore, naming_full_disk, open_token_store, store_hash, write_token_stores
 from recipe.tokenizer import load_tokenizer, special_token_ids
 
 SPLITS = ("train", "validation")
-SPECIALS_PER_PAIR = 3
+RULES = ("max_seq_length", "short_seq_probability", "short_seq_unit", "nsp_probability", "truncation", "dupe_factor")
+# Below this the start of another process costs more time than it saves.
+TOKENS_PER_PROCESS = 1 << 25
+PAIRS_PER_TABLE = 1 << 14
 
 
 @dataclass
@@ -40,6 +49,7 @@ class NextSentencePairConfig(datasets.BuilderConfig):
     seed: int = 1
     max_seq_length: int = 128
     short_seq_probability: float = 0.1
+    short_seq_unit: str = "document"
     nsp_probability: float = 0.5
     truncation: str = "random_tail"
     dupe_factor: int = 1
@@ -47,7 +57,8 @@ class NextSentencePairConfig(datasets.BuilderConfig):
 
     def rules(self) -> PairRules:
         """The rules without the special tokens."""
-        return PairRules(self.max_seq_length - SPECIALS_PER_PAIR, self.short_seq_probability, self.nsp_probability, self.truncation)
+        names = ("short_seq_probability", "short_seq_unit", "nsp_probability", "truncation")
+        return PairRules(self.max_seq_length - SPECIALS_PER_PAIR, **{name: getattr(self, name) for name in names})
 
     def passes(self, split: str) -> int:
         """Passes over a split: dupe_factor for training, one for what is only scored."""
@@ -59,8 +70,7 @@ class NextSentencePairConfig(datasets.BuilderConfig):
         The inherited id hashes only the arguments that were passed, and paths instead of content, so it serves stale rows.
         """
         content = {split: store_hash(Path(folder)) for split, folder in (self.stores or {}).items()}
-        names = ("cls_token_id", "sep_token_id", "seed", "max_seq_length", "short_seq_probability", "nsp_probability", "truncation", "dupe_factor")
-        effective = {name: getattr(self, name) for name in names}
+        effective = {name: getattr(self, name) for name in ("cls_token_id", "sep_token_id", "seed", *RULES)}
         return "pairs-" + sha256_of_json([effective, content, code_hash("recipe.pair_dataset")])[:24]
 
 
@@ -92,12 +102,12 @@ class NextSentencePairs(datasets.ArrowBasedBuilder):
         schema = self.info.features.arrow_schema
         for number, (pass_index, first, last) in enumerate(shards):
             made = make_pairs(store.sentence_offsets, store.document_offsets, self.config.rules(), self.config.seed, pass_index, first, last)
-            for block, pairs in enumerate(made):
-                yield (number, block), rows_of(pairs, store.tokens, self.config.cls_token_id, self.config.sep_token_id).cast(schema)
+            for part, pairs in enumerate(_parts(made)):
+                yield (number, part), rows_of(pairs, store.tokens, self.config.cls_token_id, self.config.sep_token_id).cast(schema)
 
 
-def rows_of(pairs: Pairs, tokens: np.ndarray, cls_token_id: int, sep_token_id: int) -> pa.Table:
-    """Training rows of the pairs, as an Arrow table with the columns of `NextSentencePairs`."""
+def rows_of(pairs: Pairs | np.recarray, tokens: np.ndarray, cls_token_id: int, sep_token_id: int) -> pa.Table:
+    """Training rows of the pairs (or records with the same names), as an Arrow table with the columns of `NextSentencePairs`."""
     lengths = pairs.a_length + pairs.b_length + SPECIALS_PER_PAIR
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     first_sep = offsets[:-1] + 1 + pairs.a_length
@@ -105,10 +115,10 @@ def rows_of(pairs: Pairs, tokens: np.ndarray, cls_token_id: int, sep_token_id: i
     input_ids[offsets[:-1]] = cls_token_id
     input_ids[first_sep] = sep_token_id
     input_ids[offsets[1:] - 1] = sep_token_id
-    input_ids[_ranges(offsets[:-1] + 1, pairs.a_length)] = tokens[_ranges(pairs.a_start, pairs.a_length)]
-    input_ids[_ranges(first_sep + 1, pairs.b_length)] = tokens[_ranges(pairs.b_start, pairs.b_length)]
+    input_ids[ranges(offsets[:-1] + 1, pairs.a_length)] = tokens[ranges(pairs.a_start, pairs.a_length)]
+    input_ids[ranges(first_sep + 1, pairs.b_length)] = tokens[ranges(pairs.b_start, pairs.b_length)]
     token_type_ids = np.zeros(offsets[-1], np.uint8)
-    token_type_ids[_ranges(first_sep + 1, pairs.b_length + 1)] = 1
+    token_type_ids[ranges(first_sep + 1, pairs.b_length + 1)] = 1
     arrow_offsets = pa.array(offsets, pa.int32())
     columns = {
         "input_ids": pa.ListArray.from_arrays(arrow_offsets, pa.array(input_ids)),
@@ -120,64 +130,130 @@ def rows_of(pairs: Pairs, tokens: np.ndarray, cls_token_id: int, sep_token_id: i
 
 
 def build_pairs(recipe: Recipe) -> None:
-    """Tokenise both splits into RUN/store and write their pairs to RUN/pairs, with statistics.json.
+    """Tokenise both splits into RUN/store and write their pairs to RUN/pairs, with statistics.json; no training pairs if every epoch makes its own.
 
     Raises:
         InputError: if a split has fewer than two documents.
     """
-    tokenizer = load_tokenizer(recipe.folder / "tokenizer")
     folders = {split: recipe.folder / "store" / split for split in SPLITS}
-    documents = tqdm(read_documents(recipe.corpus), desc="pairs: documents tokenised", unit=" documents")
-    by_split = ((split_of(document, recipe.corpus, recipe.seed), document) for document in documents)
-    for split, store in write_token_stores(folders, by_split, tokenizer, recipe.pairs.num_proc).items():
-        _require_two(store, split)
-    stores = {split: str(folder) for split, folder in folders.items()}
-    folder = recipe.folder / "pairs"
-    build_pair_dataset(stores, recipe.folder / "tokenizer", recipe.pairs, recipe.seed, folder)
-    config = pair_config(stores, recipe.folder / "tokenizer", recipe.pairs, recipe.seed)
-    statistics = {split: pair_statistics(open_token_store(Path(stores[split])), config, config.passes(split)) for split in SPLITS}
-    write_json(folder / "statistics.json", statistics)
-    for split in SPLITS:
-        print(describe(split, statistics[split]))
+    tokenizer = load_tokenizer(recipe.folder / "tokenizer")
+    stores = write_split_stores(folders, read_documents(recipe.corpus), recipe.corpus, tokenizer, recipe.seed, recipe.pairs.num_proc)
+    builder = recipe_builder(recipe)
+    made = write_rows(builder, recipe.pairs)
+    statistics = {split: made.get(split) or _statistics_of(store, split, builder.config) for split, store in stores.items()}
+    write_json(recipe.folder / "pairs" / "statistics.json", statistics)
+    for split, found in statistics.items():
+        print(f"pairs: {describe(split, found)}")
+        for warning in found["warnings"]:
+            print(f"pairs: warning: {split}: {warning}")
 
 
 def build_pair_dataset(
-    stores: dict[str, str], tokenizer_folder: Path, rules: PairsConfig, seed: int = 1, cache_dir: str | Path | None = None
+    text: str | Path | list[str] | Iterable[Document],
+    tokenizer_folder: str | Path,
+    folder: str | Path,
+    *,
+    seed: int = 1,
+    validation_share: float = 0.02,
+    **rules: Any,
 ) -> datasets.DatasetDict:
-    """The pairs of token stores as a `DatasetDict`, built on the first call and memory-mapped from `cache_dir` after that.
+    """The next-sentence pairs of a text, as a memory-mapped `DatasetDict` of train and validation: all of it that people need who want only the pairs.
+
+    A second call with the same text and settings tokenises, finds the rows in their place and opens them; one that was killed goes on.
 
     Args:
-        stores: folders of token stores by split, as `recipe.token_store.write_token_store` makes them.
-        tokenizer_folder: where [CLS] and [SEP] are looked up.
-        cache_dir: where the Arrow files are kept; None: the cache of `datasets`.
+        text: files, globs or folders as for `corpus.path`, or `recipe.corpus.Document`s.
+        tokenizer_folder: of a fast tokenizer with [CLS] and [SEP], as `save_pretrained` writes it.
+        folder: where token stores and rows are kept.
+        rules: fields of `recipe.config.PairsConfig`, such as max_seq_length=512, dupe_factor=10, num_proc=8, max_shard_size="1GB".
+
+    Raises:
+        InputError: if the text cannot be read, or a split has fewer than two documents.
     """
-    settings = pair_config(stores, tokenizer_folder, rules, seed)
-    arguments = {
-        name: getattr(settings, name) for name in NextSentencePairConfig.__dataclass_fields__ if name not in datasets.BuilderConfig.__dataclass_fields__
-    }
-    builder = NextSentencePairs(cache_dir=str(cache_dir) if cache_dir else None, dataset_name="next_sentence_pairs", **arguments)
-    with exclusive(Path(builder.cache_dir)):
-        # Left by a build that was killed: `datasets` would move its shards into the new result.
-        shutil.rmtree(builder.cache_dir + ".incomplete", ignore_errors=True)
-        builder.download_and_prepare(num_proc=rules.num_proc if rules.num_proc > 1 else None)
+    settings, corpus = PairsConfig(**rules), CorpusConfig(validation_share=validation_share)
+    check_ranges(settings, "pairs")
+    folders = {split: Path(folder) / "store" / split for split in SPLITS}
+    write_split_stores(folders, _documents_of(text, corpus), corpus, load_tokenizer(Path(tokenizer_folder)), seed, settings.num_proc)
+    config = pair_config({split: str(path) for split, path in folders.items()}, Path(tokenizer_folder), settings, seed)
+    builder = pair_builder(config, Path(folder) / "pairs")
+    write_rows(builder, settings)
     return builder.as_dataset()
 
 
+def write_split_stores(
+    folders: dict[str, Path], documents: Iterable[Document], corpus: CorpusConfig, tokenizer: Tokenizer, seed: int, num_proc: int
+) -> dict[str, TokenStore]:
+    """Token stores of the splits, in one pass over the documents.
+
+    Raises:
+        InputError: if a split has fewer than two documents.
+    """
+    shown = tqdm(documents, desc="pairs: documents tokenised", unit=" documents")
+    stores = write_token_stores(folders, ((split_of(document, corpus, seed), document) for document in shown), tokenizer, num_proc)
+    for split, store in stores.items():
+        _require_two(store, split)
+    return stores
+
+
+def pair_builder(config: NextSentencePairConfig, cache_dir: str | Path | None = None) -> NextSentencePairs:
+    """A builder over token stores; `write_rows` makes its Arrow files, `as_streaming_dataset(split)` gives the same rows without any.
+
+    Args:
+        cache_dir: where the Arrow files are kept; None: the cache of `datasets`.
+    """
+    names = set(NextSentencePairConfig.__dataclass_fields__) - set(datasets.BuilderConfig.__dataclass_fields__)
+    arguments = {name: getattr(config, name) for name in sorted(names)}
+    return NextSentencePairs(cache_dir=str(cache_dir) if cache_dir else None, dataset_name="next_sentence_pairs", **arguments)
+
+
+def write_rows(builder: NextSentencePairs, rules: PairsConfig) -> dict[str, dict]:
+    """Write the builder's Arrow files unless they are there, by as many processes as pay; returns their statistics, which dataset_info tells too."""
+    kept = Path(builder.cache_dir) / "statistics.json"
+    with exclusive(Path(builder.cache_dir)):
+        # Left by a build that was killed: `datasets` would move its shards into the new result.
+        shutil.rmtree(builder.cache_dir + ".incomplete", ignore_errors=True)
+        processes = builder.config.num_shards
+        with naming_full_disk(Path(builder.cache_dir)), _cause_of_failure():
+            builder.download_and_prepare(num_proc=processes if processes > 1 else None, max_shard_size=rules.max_shard_size)
+        if not kept.is_file():
+            stores = {split: open_token_store(Path(folder)) for split, folder in (builder.config.stores or {}).items()}
+            statistics = {split: _statistics_of(store, split, builder.config) for split, store in stores.items()}
+            builder.info.description = "\n".join(["Next-sentence pairs for BERT pretraining", *(describe(*entry) for entry in statistics.items())])
+            builder.info.write_to_directory(builder.cache_dir)
+            write_json(kept, statistics)
+    return read_json(kept)
+
+
 def pair_config(stores: dict[str, str], tokenizer_folder: Path, rules: PairsConfig, seed: int) -> NextSentencePairConfig:
-    """The builder's settings for a recipe's `pairs` section."""
+    """The builder's settings for a recipe's `pairs` section.
+
+    Args:
+        stores: folders of token stores by split, as `recipe.token_store.write_token_store` makes them; labels are balanced on "train".
+        tokenizer_folder: where [CLS] and [SEP] are looked up.
+    """
     ids = special_token_ids(tokenizer_folder)
-    return NextSentencePairConfig(
+    opened = {split: open_token_store(Path(folder)) for split, folder in stores.items()}
+    tokens = sum(len(store.tokens) for store in opened.values())
+    config = NextSentencePairConfig(
         stores=stores,
         cls_token_id=ids["[CLS]"],
         sep_token_id=ids["[SEP]"],
         seed=derive_key(seed, "pair dataset") >> 1,
-        max_seq_length=rules.max_seq_length,
-        short_seq_probability=rules.short_seq_probability,
-        nsp_probability=rules.nsp_probability,
-        truncation=rules.truncation,
-        dupe_factor=rules.dupe_factor,
-        num_shards=rules.num_proc,
+        num_shards=max(1, min(rules.num_proc, tokens // TOKENS_PER_PROCESS)),
+        **{name: getattr(rules, name) for name in RULES},
     )
+    if rules.balance_labels:
+        store = opened.get("train") or next(iter(opened.values()))
+        config.nsp_probability = balanced_probability(store.sentence_offsets, store.document_offsets, config.rules(), config.seed)
+    return config
+
+
+def recipe_builder(recipe: Recipe) -> NextSentencePairs:
+    """The builder of a recipe whose token stores are made; without the training split if every epoch makes its own pairs."""
+    config = _recipe_config(recipe)
+    if recipe.pairs.refresh_every_epoch:
+        config = replace(config, stores={"validation": (config.stores or {})["validation"]})
+    return pair_builder(config, recipe.folder / "pairs")
 
 
 def load_pairs(recipe: Recipe) -> datasets.DatasetDict:
@@ -185,53 +261,56 @@ def load_pairs(recipe: Recipe) -> datasets.DatasetDict:
     if not (recipe.folder / "pairs" / "statistics.json").is_file():
         raise InputError(f"{recipe.folder / 'pairs'}: no pairs here; run scripts/build_pairs.py first")
     datasets.disable_progress_bars()
+    builder = recipe_builder(recipe)
+    write_rows(builder, recipe.pairs)
+    return builder.as_dataset()
+
+
+def training_passes(recipe: Recipe) -> PairPasses:
+    """The passes over the training documents that a recipe with pairs.refresh_every_epoch trains on, one per epoch."""
+    config = _recipe_config(recipe)
+    folder = (config.stores or {})["train"]
+    name = replace(config, stores={"train": folder}).create_config_id({})
+    return PairPasses(recipe.folder / "passes" / name, open_token_store(Path(folder)), config.rules(), config.seed)
+
+
+def _recipe_config(recipe: Recipe) -> NextSentencePairConfig:
     stores = {split: str(recipe.folder / "store" / split) for split in SPLITS}
-    return build_pair_dataset(stores, recipe.folder / "tokenizer", recipe.pairs, recipe.seed, recipe.folder / "pairs")
+    return pair_config(stores, recipe.folder / "tokenizer", recipe.pairs, recipe.seed)
 
 
-def pair_statistics(store: TokenStore, config: NextSentencePairConfig, passes: int) -> dict:
-    """Counts over all passes: documents, pairs, share of label 1 and how many of it were forced, lengths, tokens kept and cut."""
-    edges = np.linspace(SPECIALS_PER_PAIR, config.max_seq_length, 33).round().astype(int)
-    histogram = np.zeros(len(edges) - 1, np.int64)
-    names = ("pairs", "label_1", "forced_random", "tokens_used", "tokens_cut", "a", "b")
-    totals = dict.fromkeys(names, 0)
-    for pass_index in range(passes):
-        for pairs in make_pairs(store.sentence_offsets, store.document_offsets, config.rules(), config.seed, pass_index, 0, store.documents):
-            lengths = pairs.a_length + pairs.b_length
-            histogram += np.histogram(lengths + SPECIALS_PER_PAIR, edges)[0]
-            values = (len(pairs), pairs.next_sentence_label, pairs.forced_random, lengths, pairs.cut, pairs.a_length, pairs.b_length)
-            totals = {name: totals[name] + int(np.sum(value)) for name, value in zip(names, values, strict=True)}
-    number = max(totals["pairs"], 1)
-    return {
-        **store.counts,
-        **{name: totals[name] for name in ("pairs", "forced_random", "tokens_used", "tokens_cut")},
-        "label_1_share": totals["label_1"] / number,
-        "mean_length": totals["tokens_used"] / number + SPECIALS_PER_PAIR,
-        "segment_a_mean_length": totals["a"] / number,
-        "segment_b_mean_length": totals["b"] / number,
-        "length_histogram": {"edges": edges.tolist(), "counts": histogram.tolist()},
-    }
+def _documents_of(text: str | Path | list[str] | Iterable[Document], corpus: CorpusConfig) -> Iterable[Document]:
+    # Not Path: `datasets` puts a class of its own in its place in the module of a builder.
+    if isinstance(text, (str, os.PathLike)):
+        return read_documents(replace(corpus, path=[str(text)]))
+    if isinstance(text, list) and all(isinstance(entry, str) for entry in text):
+        return read_documents(replace(corpus, path=text))
+    return text  # type: ignore[return-value]
 
 
-def describe(split: str, statistics: dict) -> str:
-    """One line for the terminal."""
-    return (
-        f"pairs: {split}: {statistics['documents']:,} documents, {statistics['sentences']:,} sentences, {statistics['tokens']:,} tokens -> "
-        f"{statistics['pairs']:,} pairs of {statistics['mean_length']:.0f} tokens on average; {statistics['label_1_share']:.1%} have a random B "
-        f"({statistics['forced_random']:,} of them since the chunk was one sentence); truncation cut {statistics['tokens_cut']:,} tokens; "
-        f"{statistics['empty_sentences']:,} empty sentences left out"
-    )
+@contextmanager
+def _cause_of_failure() -> Iterator[None]:
+    """`datasets` wraps whatever went wrong while rows are made."""
+    try:
+        yield
+    except datasets.exceptions.DatasetGenerationError as error:
+        raise error.__cause__ or error from None
+
+
+def _parts(blocks: Iterable[Pairs]) -> Iterator[Pairs]:
+    """The pairs in runs of few enough to become rows at once."""
+    for block in blocks:
+        for start in range(0, len(block), PAIRS_PER_TABLE):
+            yield Pairs(**{name: getattr(block, name)[start : start + PAIRS_PER_TABLE] for name in Pairs.__dataclass_fields__})
+
+
+def _statistics_of(store: TokenStore, split: str, config: NextSentencePairConfig) -> dict:
+    return pair_statistics(store, config.rules(), config.seed, config.passes(split))
 
 
 def _spans(documents: int, shards: int) -> list[tuple[int, int]]:
     bounds = np.linspace(0, documents, min(shards, documents) + 1).round().astype(int).tolist()
     return list(pairwise(bounds))
-
-
-def _ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The indexes starts[i], ..., starts[i] + lengths[i] - 1 of all i, one after another."""
-    before = np.cumsum(lengths) - lengths
-    return np.repeat(starts - before, lengths) + np.arange(int(lengths.sum()))
 
 
 def _require_two(store: TokenStore, split: str) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -62,9 +63,8 @@ def code_hash(module: str) -> str:
         name = pending.pop()
         if name in sources:
             continue
-        tree = _code_of(name)
-        sources[name] = ast.dump(tree)
-        pending += imported_modules(tree)
+        sources[name], imported = _dump_of(name)
+        pending += imported
     return sha256_of_json(sources)
 
 
@@ -114,6 +114,13 @@ def write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> dict:
     """Read a JSON object."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _dump_of(module: str) -> tuple[str, list[str]]:
+    """A module's code as text, and the modules that it imports; a running program has one code."""
+    tree = _code_of(module)
+    return ast.dump(tree), imported_modules(tree)
 
 
 def _code_of(module: str) -> ast.AST:

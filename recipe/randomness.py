@@ -19,27 +19,39 @@ def derive_key(seed: int, purpose: str, *counters: int) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def random_bits(key: int, *counters: np.ndarray | int) -> np.ndarray:
+def random_bits(key: np.ndarray | int, *counters: np.ndarray | int) -> np.ndarray:
     """64 random bits for each place of the broadcast counters: uint64, the same for the same key and counters.
+
+    Bits serve as keys again: random_bits(random_bits(key, a), b) is random_bits(key, a, b), so draws that share counters can share their hash.
 
     Each counter is folded in by the SplitMix64 step: add the golden ratio times the counter, then mix (Steele, Lea and Flood, "Fast splittable
     pseudorandom number generators", OOPSLA 2014, figure 16, with the constants of Stafford's variant 13).
     """
-    state = np.asarray(np.uint64(key))
+    state = np.asarray(key, np.uint64)
     with np.errstate(over="ignore"):
         for counter in counters:
             state = _mix(state + _GOLDEN * (np.asarray(counter).astype(np.uint64) + np.uint64(1)))
     return state
 
 
-def random_uniform(key: int, *counters: np.ndarray | int) -> np.ndarray:
+def random_uniform(key: np.ndarray | int, *counters: np.ndarray | int) -> np.ndarray:
     """Uniform float64 in [0, 1), 53 bits each, for each place of the broadcast counters."""
-    return (random_bits(key, *counters) >> np.uint64(11)) * (1.0 / (1 << 53))
+    return uniform_of(random_bits(key, *counters))
 
 
-def random_below(limit: np.ndarray | int, key: int, *counters: np.ndarray | int) -> np.ndarray:
+def random_below(limit: np.ndarray | int, key: np.ndarray | int, *counters: np.ndarray | int) -> np.ndarray:
     """Uniform int64 in [0, limit) for each place of the broadcast counters; limit at least 1 and below 2**40 (bias under 2**-13 of a share)."""
-    return (random_uniform(key, *counters) * limit).astype(np.int64)
+    return below_of(limit, random_bits(key, *counters))
+
+
+def uniform_of(bits: np.ndarray) -> np.ndarray:
+    """The uniform numbers of `random_uniform` from the bits behind them."""
+    return (bits >> np.uint64(11)) * (1.0 / (1 << 53))
+
+
+def below_of(limit: np.ndarray | int, bits: np.ndarray) -> np.ndarray:
+    """The numbers of `random_below` from the bits behind them."""
+    return (uniform_of(bits) * limit).astype(np.int64)
 
 
 def torch_seed(seed: int, purpose: str, *counters: int) -> int:

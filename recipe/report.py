@@ -275,6 +275,8 @@ def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:
         ("tokens", "tokens", count),
         ("tokens used in pairs", "tokens_used", count),
         ("tokens cut by truncation", "tokens_cut", count),
+        ("tokens in no pair", "never_seen_share", percent),
+        ("documents of one sentence", "one_sentence_documents", count),
         ("pairs", "pairs", count),
         ("label 1 (B is random)", "label_1_share", percent),
         ("random because nothing follows", "forced_random", count),

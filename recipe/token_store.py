@@ -67,7 +67,7 @@ def write_token_stores(folders: dict[str, Path], documents: Iterable[tuple[str, 
     """
     tokenizer_json = tokenizer.to_str()
     with ExitStack() as stack:
-        stack.enter_context(_naming_full_disk(next(iter(folders.values())).parent))
+        stack.enter_context(naming_full_disk(next(iter(folders.values())).parent))
         for folder in sorted(folders.values()):
             stack.enter_context(exclusive(folder))
         paths = _write_blocks(folders, documents, tokenizer_json, num_proc)
@@ -245,7 +245,8 @@ def _blocks_folder(folder: Path) -> Path:
 
 
 @contextmanager
-def _naming_full_disk(folder: Path) -> Iterator[None]:
+def naming_full_disk(folder: Path) -> Iterator[None]:
+    """Turn "no space left" of any writer in the block into an `InputError` that names the folder."""
     try:
         yield
     except OSError as error:

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 # No test may reach a hub; must be set before any library of Hugging Face is imported.
@@ -64,6 +65,19 @@ def small_recipe(corpus: Path, run_dir: Path, **overrides: str):
     empty = run_dir.parent / "empty.yaml"
     empty.write_text("{}\n")
     return load_recipe(empty, {**SMALL, "corpus.path": str(corpus), "run_dir": str(run_dir), **overrides})
+
+
+@contextmanager
+def small_disk(folder: Path, size: str):
+    """A disk of its own below `folder`, which it makes; the test is skipped where none can be mounted."""
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture(scope="session")

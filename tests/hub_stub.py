@@ -144,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self._repository(kind, name) is None:
             return
         modes = [
-            {"path": file["path"], "uploadMode": "lfs" if file["path"].endswith((".safetensors", ".png")) else "regular", "shouldIgnore": False}
+            {"path": file["path"], "uploadMode": "lfs" if file["path"].endswith((".safetensors", ".png", ".parquet")) else "regular", "shouldIgnore": False}
             for file in wanted["files"]
         ]
         self._json({"files": modes})

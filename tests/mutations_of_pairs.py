@@ -41,19 +41,19 @@ MUTATIONS = (
     Mutation(
         "A is always one sentence",
         PAIRS,
-        "split = position + 1 + random_below(np.maximum(sentences - 1, 1), key, documents, chunk, Draw.SPLIT)",
+        "split = position + 1 + below_of(np.maximum(sentences - 1, 1), draws[Draw.SPLIT])",
         "split = position + 1",
     ),
     Mutation("a chunk of one sentence is not forced random", PAIRS, "random = forced | (", "random = (sentences == 0) | ("),
     Mutation("the chance of a random B is doubled by a second draw", PAIRS, "< rules.nsp_probability)", "< 2 * rules.nsp_probability)"),
-    Mutation("the label is flipped", PAIRS, "random.astype(np.int64), row_id", "(~random).astype(np.int64), row_id"),
+    Mutation("the label is flipped", PAIRS, "random.astype(np.int64), documents", "(~random).astype(np.int64), documents"),
     Mutation("a random B may come from A's own document", PAIRS, "    other += other >= documents\n", ""),
     Mutation("the step over the own document is off by one", PAIRS, "other += other >= documents", "other += other > documents"),
-    Mutation("the last document is never a random B", PAIRS, "len(document_offsets) - 2, key", "np.maximum(len(document_offsets) - 3, 1), key"),
+    Mutation("the last document is never a random B", PAIRS, "len(document_offsets) - 2, draws", "np.maximum(len(document_offsets) - 3, 1), draws"),
     Mutation(
         "a random B always starts at its document's first sentence",
         PAIRS,
-        "start = first + random_below(end - first, key, documents, chunk, Draw.OTHER_SENTENCE)",
+        "start = first + below_of(end - first, draws[Draw.OTHER_SENTENCE])",
         "start = first",
     ),
     Mutation(
@@ -68,15 +68,13 @@ MUTATIONS = (
     Mutation(
         "short targets stop one below the limit",
         PAIRS,
-        "2 + random_below(rules.max_num_tokens - 1, key",
-        "2 + random_below(np.maximum(rules.max_num_tokens - 2, 1), key",
+        "2 + below_of(rules.max_num_tokens - 1, draws",
+        "2 + below_of(np.maximum(rules.max_num_tokens - 2, 1), draws",
     ),
-    Mutation(
-        "short targets start at 3", PAIRS, "2 + random_below(rules.max_num_tokens - 1, key", "3 + random_below(np.maximum(rules.max_num_tokens - 2, 1), key"
-    ),
-    Mutation(
-        "all documents share one draw of the target", PAIRS, "random_uniform(key, documents, 0, Draw.IS_SHORT)", "random_uniform(key, 0, 0, Draw.IS_SHORT)"
-    ),
+    Mutation("short targets start at 3", PAIRS, "2 + below_of(rules.max_num_tokens - 1, draws", "3 + below_of(np.maximum(rules.max_num_tokens - 2, 1), draws"),
+    Mutation("all documents share one draw of the target", PAIRS, "uniform_of(draws[Draw.IS_SHORT])", "uniform_of(draws[Draw.IS_SHORT, 0])"),
+    Mutation("short lengths are drawn per document though asked for per pair", PAIRS, 'if rules.short_seq_unit == "pair":', "if False:"),
+    Mutation("short lengths are drawn per pair though asked for per document", PAIRS, 'if rules.short_seq_unit == "pair":', "if True:"),
     Mutation("truncation leaves one token too many", PAIRS, "a_length + b_length - limit, 0)", "a_length + b_length - limit - 1, 0)"),
     Mutation("random_tail may empty A", PAIRS, "np.minimum(excess, a_length - 1))", "np.minimum(excess, a_length))"),
     Mutation("random_tail cuts from the front", PAIRS, "excess - a_cut, 0, 0", "excess - a_cut, a_cut, 0"),
@@ -92,8 +90,8 @@ MUTATIONS = (
     Mutation(
         "both segments are cut by the same coins",
         PAIRS,
-        "b_front = _count_heads(b_cut, key, documents, chunk, Draw.TRUNCATE_B)",
-        "b_front = _count_heads(b_cut, key, documents, chunk, Draw.TRUNCATE_A)",
+        "b_front = _count_heads(b_cut, draws[Draw.TRUNCATE_B])",
+        "b_front = _count_heads(b_cut, draws[Draw.TRUNCATE_A])",
     ),
     Mutation("only 64 coins are tossed", PAIRS, "        left[open_rows] -= 64\n", "        left[open_rows] = 0\n"),
     Mutation("row ids repeat over the passes", PAIRS, "((pass_index << DOCUMENT_BITS) + documents)", "documents"),
@@ -103,16 +101,16 @@ MUTATIONS = (
     Mutation(
         "the first [SEP] counts as B",
         ROWS,
-        "token_type_ids[_ranges(first_sep + 1, pairs.b_length + 1)] = 1",
-        "token_type_ids[_ranges(first_sep, pairs.b_length + 2)] = 1",
+        "token_type_ids[ranges(first_sep + 1, pairs.b_length + 1)] = 1",
+        "token_type_ids[ranges(first_sep, pairs.b_length + 2)] = 1",
     ),
     Mutation(
         "the last [SEP] counts as A",
         ROWS,
-        "token_type_ids[_ranges(first_sep + 1, pairs.b_length + 1)] = 1",
-        "token_type_ids[_ranges(first_sep + 1, pairs.b_length)] = 1",
+        "token_type_ids[ranges(first_sep + 1, pairs.b_length + 1)] = 1",
+        "token_type_ids[ranges(first_sep + 1, pairs.b_length)] = 1",
     ),
-    Mutation("B's tokens are A's", ROWS, "tokens[_ranges(pairs.b_start, pairs.b_length)]", "tokens[_ranges(pairs.a_start, pairs.b_length)]"),
+    Mutation("B's tokens are A's", ROWS, "tokens[ranges(pairs.b_start, pairs.b_length)]", "tokens[ranges(pairs.a_start, pairs.b_length)]"),
     Mutation("the label's column is flipped", ROWS, "pairs.next_sentence_label.astype(np.uint8)", "(1 - pairs.next_sentence_label).astype(np.uint8)"),
 )
 

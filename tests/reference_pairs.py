@@ -16,11 +16,9 @@ def reference_pairs(documents: list[list[list[int]]], rules: PairRules, seed: in
 
 
 def _pairs_of_document(documents, index, document, rules, key, pass_index):
-    target = rules.max_num_tokens
-    if random_uniform(key, index, 0, Draw.IS_SHORT) < rules.short_seq_probability:
-        target = 2 + int(random_below(rules.max_num_tokens - 1, key, index, 0, Draw.SHORT_LENGTH))
     position, chunk_number = 0, 0
     while position < len(document):
+        target = _target(index, 0 if rules.short_seq_unit == "document" else chunk_number, rules, key)
         chunk = _gather(document, position, target)
         split = 1
         if len(chunk) > 1:
@@ -39,6 +37,12 @@ def _pairs_of_document(documents, index, document, rules, key, pass_index):
         pairs_row = {"segment_a": segment_a, "segment_b": segment_b, "next_sentence_label": int(is_random), "row_id": row_id}
         chunk_number += 1
         yield pairs_row
+
+
+def _target(index, unit_number, rules, key):
+    if random_uniform(key, index, unit_number, Draw.IS_SHORT) < rules.short_seq_probability:
+        return 2 + int(random_below(rules.max_num_tokens - 1, key, index, unit_number, Draw.SHORT_LENGTH))
+    return rules.max_num_tokens
 
 
 def _gather(document, position, target):

@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from laws import assert_share, trials_to_detect
 from reference_pairs import reference_pairs
 
-from recipe.pairs import PairRules, Pairs, make_pairs
+from recipe.pairs import PairRules, Pairs, balanced_probability, make_pairs
 
 documents_of_lengths = st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=12), min_size=2, max_size=8)
 rules_of_pairs = st.builds(
     PairRules,
     max_num_tokens=st.integers(2, 60),
     short_seq_probability=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    short_seq_unit=st.sampled_from(["document", "pair"]),
     nsp_probability=st.sampled_from([0.0, 0.5, 1.0]),
     truncation=st.sampled_from(["random_tail", "longest_first"]),
 )
@@ -102,6 +103,16 @@ def test_a_document_gives_the_same_pairs_in_any_block():
         assert (np.concatenate([getattr(piece, name) for piece in pieces]) == getattr(whole, name)).all()
 
 
+@pytest.mark.parametrize(("documents_at_once", "sentences_at_once"), [(3, 1 << 18), (1 << 14, 7), (1, 1)])
+def test_blocks_of_any_size_give_the_same_pairs(monkeypatch, documents_at_once, sentences_at_once):
+    lengths = random_lengths(np.random.default_rng(1), 50)
+    whole = all_pairs(lengths, PairRules(45))
+    monkeypatch.setattr("recipe.pairs.DOCUMENTS_PER_BLOCK", documents_at_once)
+    monkeypatch.setattr("recipe.pairs.SENTENCES_PER_BLOCK", sentences_at_once)
+    cut = all_pairs(lengths, PairRules(45))
+    assert all((getattr(cut, name) == getattr(whole, name)).all() for name in Pairs.__dataclass_fields__)
+
+
 def test_passes_and_seeds_give_other_pairs():
     lengths = random_lengths(np.random.default_rng(2), 200)
     first, second, other_seed = all_pairs(lengths, PairRules(61)), all_pairs(lengths, PairRules(61), pass_index=1), all_pairs(lengths, PairRules(61), seed=2)
@@ -149,6 +160,39 @@ def test_short_targets_are_uniform():
     lengths = (pairs.a_length + pairs.b_length)[first_chunks]
     for length in range(2, 10):
         assert_share((lengths == length).sum(), 4000, 1 / 8)
+
+
+@pytest.mark.parametrize("unit", ["document", "pair"])
+def test_a_short_length_is_drawn_once_per_document_or_for_every_pair(unit):
+    """Two chunks per document that no cut shortens: both short or both long with "document", independent with "pair"."""
+    rules = PairRules(4, short_seq_probability=0.5, short_seq_unit=unit, nsp_probability=0.0)
+    pairs = all_pairs([[1] * 8] * 4000, rules)
+    document, chunk = pairs.row_id >> 20, pairs.row_id % (1 << 20)
+    is_long = np.zeros((4000, 2), bool)
+    is_long[document[chunk < 2], chunk[chunk < 2]] = (pairs.a_length + pairs.b_length == 4)[chunk < 2]
+    long_share = 0.5 + 0.5 / 3
+    assert_share(is_long[:, 0].sum(), 4000, long_share)
+    both = is_long.all(1).sum()
+    assert both == is_long[:, 0].sum() if unit == "document" else both < is_long[:, 0].sum()
+    assert_share(both, 4000, long_share if unit == "document" else long_share**2)
+
+
+def test_balanced_labels_are_even_though_some_pairs_are_forced():
+    rng = np.random.default_rng(5)
+    lengths = random_lengths(rng, 20_000, most_sentences=9)
+    sentence_offsets, document_offsets, _ = toy_corpus(lengths)
+    plain = all_pairs(lengths, PairRules(61))
+    chance = balanced_probability(sentence_offsets, document_offsets, PairRules(61), 1)
+    even = all_pairs(lengths, PairRules(61, nsp_probability=chance))
+    assert plain.next_sentence_label.mean() > 0.58
+    assert even.next_sentence_label.mean() == pytest.approx(0.5, abs=0.01)
+    assert even.forced_random.any()
+
+
+def test_labels_that_cannot_be_balanced_are_as_even_as_can_be():
+    one_sentence, mostly_forced = [[5]] * 50, [[5]] * 50 + [[5, 5]] * 5
+    assert balanced_probability(*toy_corpus(one_sentence)[:2], PairRules(20), 1) == 0.5
+    assert balanced_probability(*toy_corpus(mostly_forced)[:2], PairRules(20), 1) == 0.0
 
 
 def test_one_document_is_refused():

@@ -5,12 +5,11 @@ import shutil
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, write_corpus
+from conftest import ROOT, small_disk, write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
@@ -160,18 +159,6 @@ def test_a_sentence_without_end_is_refused(tmp_path, tokenizer, monkeypatch):
     monkeypatch.setattr(token_store, "MAX_SENTENCE_CHARACTERS", 20)
     with pytest.raises(InputError, match=r"book\.txt:7: a sentence of this document has more than 20 characters"):
         write_token_store(tmp_path / "store", [Document(["short", "x" * 21], "book.txt:7")], tokenizer)
-
-
-@contextmanager
-def small_disk(folder: Path, size: str):
-    folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.mark.parametrize("num_proc", [1, 2])
