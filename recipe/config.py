@@ -48,13 +48,20 @@ class TokenizerConfig:
 class PairsConfig:
     max_seq_length: int = key(128, "Most tokens of a pair, with [CLS] and two [SEP].", low=5, high=65536)
     short_seq_probability: float = key(0.1, "Share of documents cut to a random length of 2 to max_seq_length - 3 tokens (BERT: 0.1).", low=0, high=1)
+    short_seq_unit: str = key("document", "Whether a short length is drawn once per document (BERT) or for every pair.", choices=("document", "pair"))
     nsp_probability: float = key(0.5, "Chance that segment B is random text of another document (BERT: 0.5).", low=0, high=1)
+    balance_labels: bool = key(
+        False,
+        "Lower that chance until nsp_probability of all pairs have a random B: a chunk of one sentence always has one, so BERT's rule gives more than half.",
+    )
     truncation: str = key(
         "random_tail",
         "random_tail: drop the last token of A or B by a fair coin; longest_first: drop from the longer one, front or back by a coin (BERT).",
         choices=("random_tail", "longest_first"),
     )
     dupe_factor: int = key(1, "Passes over the training documents, each with new pairs (BERT: 10; masks are new every epoch anyway).", low=1, high=1000)
+    refresh_every_epoch: bool = key(False, "Train every epoch on a new pass, made from the token store when it begins; no training rows are stored then.")
+    max_shard_size: str = key("500MB", "Largest Arrow file of the rows.", shapes_result=False)
     num_proc: int = key(1, "Processes that tokenise and write rows; the rows are the same for any number.", low=1, high=1024, shapes_result=False)
 
 
@@ -62,6 +69,7 @@ class PairsConfig:
 class MaskingConfig:
     mlm_probability: float = key(0.15, "Share of a row's tokens that are predicted, special tokens aside (BERT: 0.15).", low=0.001, high=0.9)
     whole_word_mask: bool = key(True, "Choose whole words (a piece with the ## pieces behind it); false chooses single pieces.")
+    max_predictions_per_seq: int | None = key(None, "Most tokens of a pair that are predicted (BERT: 20 at 128, 77 at 512); null: no limit.", low=1)
     mask_replace_prob: float = key(0.8, "Share of the chosen words that become [MASK] (BERT: 0.8).", low=0, high=1)
     random_replace_prob: float = key(0.1, "Share of the chosen words that become random pieces (BERT: 0.1); the rest is kept.", low=0, high=1)
 
@@ -101,6 +109,7 @@ class TrainingConfig:
     max_grad_norm: float = key(1.0, "Gradient norm above which gradients are scaled down; 0: never (BERT: 1.0).", low=0)
     dropout: float = key(0.1, "Dropout while pretraining (BERT: 0.1).", low=0, high=0.9)
     group_by_length: bool = key(True, "Put pairs of like length into one batch, which saves padding.")
+    padding_free: bool | None = key(None, "Batches without padding: same loss, less work; null: on CPUs only.", shapes_result=False)
     bf16: bool = key(False, "Mixed precision in bfloat16, for GPUs of 2020 and later.")
     tf32: bool = key(False, "TensorFloat-32 matrix products, for GPUs of 2020 and later.")
     torch_compile: bool = key(False, "Compile the model; pays on GPUs, costs minutes on CPUs.", shapes_result=False)
@@ -306,6 +315,16 @@ def _coerce_one(value: Any, wanted: type, place: str) -> Any:
     raise InputError(f"{place} is {value!r}; it takes {named}")
 
 
+def check_ranges(section: Any, name: str) -> None:
+    """Refuse values of one section, such as a `PairsConfig` made by hand, that its keys do not take.
+
+    Raises:
+        InputError: for a value out of range, named NAME.KEY.
+    """
+    for config_field in fields(section):
+        _check_range(f"{name}.{config_field.name}", config_field, getattr(section, config_field.name))
+
+
 def _check_range(place: str, config_field: dataclasses.Field, value: Any) -> None:
     limits = config_field.metadata
     if limits["choices"] and value not in limits["choices"]:
@@ -326,6 +345,10 @@ def range_text(config_field: dataclasses.Field) -> str:
 
 def _check_sizes(recipe: Recipe) -> None:
     pairs, model, training, masking = recipe.pairs, recipe.model, recipe.training, recipe.masking
+    if pairs.refresh_every_epoch and pairs.dupe_factor > 1:
+        raise InputError(f"pairs.refresh_every_epoch makes a new pass for every epoch, so pairs.dupe_factor {pairs.dupe_factor} has no meaning; set it to 1")
+    if not re.fullmatch(r"[1-9][0-9]*\s?[KMGT]B", pairs.max_shard_size):
+        raise InputError(f"pairs.max_shard_size is {pairs.max_shard_size!r}; write a size such as 500MB or 2GB")
     if pairs.max_seq_length > model.max_position_embeddings:
         raise InputError(
             f"pairs.max_seq_length is {pairs.max_seq_length}, but model.max_position_embeddings is {model.max_position_embeddings}: "

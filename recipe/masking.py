@@ -1,15 +1,20 @@
 """Rows -> masked batch. The mask is a pure function of (seed, epoch, row id): the same whatever the batch, worker, rank or resume."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerBase
 
-from recipe.randomness import derive_key, random_bits, random_uniform
+from recipe.randomness import derive_key, random_below, random_bits
 
 IGNORED = -100
+FATE_BITS = 24
+DRAW_BITS = 28
+NUMBER_BITS = 16
+RANDOM_PIECE = 1
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,7 @@ class MaskingRules:
     """What masking needs to know of vocabulary and settings.
 
     starts_word: bool of shape (vocabulary,), False for ## pieces. special: sorted ids that are never masked and never drawn.
+    max_predictions_per_seq: most tokens of a row that are predicted; None: no limit.
     """
 
     starts_word: np.ndarray
@@ -26,6 +32,7 @@ class MaskingRules:
     whole_word_mask: bool = True
     mask_replace_prob: float = 0.8
     random_replace_prob: float = 0.1
+    max_predictions_per_seq: int | None = None
     seed: int = 1
 
     @classmethod
@@ -35,12 +42,25 @@ class MaskingRules:
         starts_word = np.array([not piece.startswith("##") for piece in pieces])
         return cls(starts_word, np.unique(tokenizer.all_special_ids), tokenizer.mask_token_id, **settings)
 
+    @cached_property
+    def is_special(self) -> np.ndarray:
+        """Bool of shape (vocabulary,)."""
+        found = np.zeros(len(self.starts_word), bool)
+        found[self.special] = True
+        return found
+
+    @cached_property
+    def key(self) -> int:
+        """Where the draws start."""
+        return derive_key(self.seed, "masking")
+
 
 def mask_rows(tokens: np.ndarray, lengths: np.ndarray, row_ids: np.ndarray, epoch: np.ndarray | int, rules: MaskingRules) -> tuple[np.ndarray, np.ndarray]:
     """Mask rows that stand one after another in a flat array.
 
     Per row, words (or pieces) are taken in random order until the number of their tokens is nearest to mlm_probability of the row's tokens, special
     ones aside, and at least one word is. Each is then masked, replaced or kept as one: its pieces share the fate, random pieces are drawn apart.
+    With max_predictions_per_seq the words stop before they exceed it, and one that is longer is taken only where the row has no other.
 
     Args:
         tokens: ids, shape (total,). lengths, row_ids: shape (rows,). epoch: one number, or one per row.
@@ -48,70 +68,78 @@ def mask_rows(tokens: np.ndarray, lengths: np.ndarray, row_ids: np.ndarray, epoc
     Returns:
         masked ids and labels (the id where it is to be predicted, else -100), int64, shape (total,).
     """
-    tokens = tokens.astype(np.int64)
-    row = np.repeat(np.arange(len(lengths)), lengths)
-    words = _Words.of(tokens, row, rules)
-    row_keys = random_bits(derive_key(rules.seed, "masking"), np.broadcast_to(epoch, row_ids.shape), row_ids)
-    chosen = _choose_words(words, row_keys, len(lengths), rules)
-    in_chosen_word = np.zeros(len(tokens), bool)
-    in_chosen_word[words.token] = chosen[words.of_token]
-    labels = np.where(in_chosen_word, tokens, IGNORED)
-    fate = _uniform(row_keys[words.row], words.number_in_row, purpose=1)
-    is_mask = chosen & (fate < rules.mask_replace_prob)
-    is_random = chosen & ~is_mask & (fate < rules.mask_replace_prob + rules.random_replace_prob)
-    masked = tokens.copy()
-    masked[words.token[is_mask[words.of_token]]] = rules.mask_token_id
-    drawn = words.token[is_random[words.of_token]]
-    masked[drawn] = _random_pieces(row_keys[row[drawn]], drawn - (np.cumsum(lengths) - lengths)[row[drawn]], rules)
+    masked = tokens.astype(np.int64)
+    labels = np.full(len(masked), IGNORED)
+    words = _Words.of(masked, lengths, rules)
+    row_keys = random_bits(rules.key, np.broadcast_to(epoch, row_ids.shape), row_ids)
+    # One hash per word: its upper bits order the words of a row, its lower ones say what becomes of the word.
+    draws = random_bits(row_keys[words.row], words.number_in_row)
+    chosen = _choose_words(words, draws >> np.uint64(64 - DRAW_BITS), rules)
+    token, word = words.token[chosen[words.of_token]], words.of_token[chosen[words.of_token]]
+    labels[token] = masked[token]
+    fate = (draws[word] & np.uint64((1 << FATE_BITS) - 1)) * 2.0**-FATE_BITS
+    masked[token[fate < rules.mask_replace_prob]] = rules.mask_token_id
+    is_random = (fate >= rules.mask_replace_prob) & (fate < rules.mask_replace_prob + rules.random_replace_prob)
+    row, drawn = words.row[word[is_random]], token[is_random]
+    masked[drawn] = _random_pieces(row_keys[row], drawn - (np.cumsum(lengths) - lengths)[row], rules)
     return masked, labels
 
 
 @dataclass(frozen=True)
 class _Words:
-    """The maskable words of a batch. row, number_in_row, size: shape (words,). token: places of their tokens; of_token: the word of each."""
+    """The maskable words of a batch. row, number_in_row, size: shape (words,). token: places of their tokens; of_token: the word of each.
+
+    first: the first word of each row, or of the row behind it where a row has none, shape (rows,).
+    """
 
     row: np.ndarray
     number_in_row: np.ndarray
     size: np.ndarray
     token: np.ndarray
     of_token: np.ndarray
+    first: np.ndarray
 
     @classmethod
-    def of(cls, tokens: np.ndarray, row: np.ndarray, rules: MaskingRules) -> "_Words":
-        token = np.flatnonzero(~np.isin(tokens, rules.special))
-        # A ## piece behind a special token or at a row's start begins a word, since its first piece was truncated away.
-        follows = np.diff(token, prepend=-2) != 1
-        starts = rules.starts_word[tokens[token]] | follows if rules.whole_word_mask else np.ones(len(token), bool)
+    def of(cls, tokens: np.ndarray, lengths: np.ndarray, rules: MaskingRules) -> "_Words":
+        token = np.flatnonzero(~rules.is_special[tokens])
+        starts = np.ones(len(token), bool)
+        if rules.whole_word_mask:
+            # A ## piece behind a special token or at a row's start begins a word, since its first piece was truncated away.
+            starts[1:] = rules.starts_word[tokens[token[1:]]] | (token[1:] != token[:-1] + 1)
         of_token = np.cumsum(starts) - 1
-        first = token[starts]
-        word_row = row[first]
-        number_in_row = np.arange(len(first)) - np.searchsorted(word_row, word_row)
-        return cls(word_row, number_in_row, np.bincount(of_token, minlength=len(first)), token, of_token)
+        first_token = np.flatnonzero(starts)
+        row = np.repeat(np.arange(len(lengths)), lengths)[token[first_token]]
+        first = np.searchsorted(row, np.arange(len(lengths)))
+        return cls(row, np.arange(len(row)) - first[row], np.diff(first_token, append=len(token)), token, of_token, first)
 
 
-def _choose_words(words: _Words, row_keys: np.ndarray, rows: int, rules: MaskingRules) -> np.ndarray:
+def _choose_words(words: _Words, draws: np.ndarray, rules: MaskingRules) -> np.ndarray:
     """Whether each word is chosen. In the random order of its row a word is taken while more of it lies below the budget than above."""
-    order = np.lexsort((_uniform(row_keys[words.row], words.number_in_row, purpose=0), words.row))
-    row, size = words.row[order], words.size[order]
-    budget = rules.mlm_probability * np.bincount(words.row, weights=words.size, minlength=rows)
-    total = np.cumsum(size)
-    is_first = np.diff(row, prepend=-1) != 0
-    before_row = np.maximum.accumulate(np.where(is_first, total - size, 0))
-    chosen = np.zeros(len(order), bool)
-    chosen[order] = is_first | (total - before_row - size / 2 <= budget[row])
+    if rules.max_predictions_per_seq is not None:
+        draws = np.where(words.size > rules.max_predictions_per_seq, np.uint64((1 << DRAW_BITS) - 1), draws)
+    # Sorted within their rows, so the word in each place is of the row that stood there before; the number parts equal draws, whatever sorts them.
+    place = (words.row << DRAW_BITS).astype(np.uint64) | draws
+    order = np.argsort((place << np.uint64(NUMBER_BITS)) | words.number_in_row.astype(np.uint64))
+    size = words.size[order]
+    before = np.concatenate([[0], np.cumsum(size)])
+    in_row = np.append(words.first[1:], len(size)), words.first
+    budget = rules.mlm_probability * (before[in_row[0]] - before[in_row[1]])
+    taken = before[1:] - before[words.first][words.row]
+    is_taken = taken - size / 2 <= budget[words.row]
+    if rules.max_predictions_per_seq is not None:
+        is_taken &= taken <= rules.max_predictions_per_seq
+    is_taken[words.number_in_row == 0] = True
+    chosen = np.empty(len(order), bool)
+    chosen[order] = is_taken
     return chosen
 
 
 def _random_pieces(keys: np.ndarray, places: np.ndarray, rules: MaskingRules) -> np.ndarray:
     """A uniform piece that is not special for each place of a row."""
-    drawn = (_uniform(keys, places, purpose=2) * (len(rules.starts_word) - len(rules.special))).astype(np.int64)
+    drawn = random_below(len(rules.starts_word) - len(rules.special), keys, places, RANDOM_PIECE)
     for special in rules.special:  # ascending, so each step skips one hole
         drawn += drawn >= special
     return drawn
-
-
-def _uniform(keys: np.ndarray, numbers: np.ndarray, purpose: int) -> np.ndarray:
-    return random_uniform(0, keys, numbers, purpose)
 
 
 @dataclass
@@ -121,9 +149,15 @@ class DataCollatorForPreTraining(DataCollatorForLanguageModeling):
     Unlike its parent it masks whole words by their ## pieces with 80/10/10, masks at least one word of every row, and is a pure function of its rows:
     each needs input_ids, token_type_ids, next_sentence_label and row_id, and may carry epoch (0 if absent). The batch has input_ids, token_type_ids,
     attention_mask and labels of shape (rows, longest row) and next_sentence_label of shape (rows,), all int64 tensors.
+
+    With padding_free=True, an argument that other collators of `transformers` have too, the rows stand one behind the other, the shortest first: input_ids,
+    token_type_ids and labels have the shape (1, tokens), there is no attention_mask, and cu_seq_lens, shape (rows + 1,), says where each row begins and the
+    last one ends.
     """
 
     whole_word_mask: bool = True
+    max_predictions_per_seq: int | None = None
+    padding_free: bool = False
 
     def __post_init__(self) -> None:
         wanted_random_prob, wanted_mask_prob, words = self.random_replace_prob, self.mask_replace_prob, self.whole_word_mask
@@ -138,17 +172,31 @@ class DataCollatorForPreTraining(DataCollatorForLanguageModeling):
             whole_word_mask=self.whole_word_mask,
             mask_replace_prob=self.mask_replace_prob,
             random_replace_prob=self.random_replace_prob,
+            max_predictions_per_seq=self.max_predictions_per_seq,
             seed=self.seed or 0,
         )
 
     def torch_call(self, examples: list[Any]) -> dict[str, torch.Tensor]:
-        """Mask and pad a list of rows."""
+        """Mask a list of rows and put them together."""
+        if self.padding_free:
+            # Attention takes neighbours of one length in one go.
+            examples = sorted(examples, key=lambda row: len(row["input_ids"]))
         lengths = np.array([len(row["input_ids"]) for row in examples])
         tokens = np.concatenate([np.asarray(row["input_ids"]) for row in examples])
-        row_ids = np.array([row["row_id"] for row in examples])
-        epochs = np.array([row.get("epoch", 0) for row in examples])
+        row_ids, epochs = np.array([(row["row_id"], row.get("epoch", 0)) for row in examples]).T
         masked, labels = mask_rows(tokens, lengths, row_ids, epochs, self.rules)
-        segments = np.concatenate([np.asarray(row["token_type_ids"]) for row in examples])
+        segments = np.concatenate([np.asarray(row["token_type_ids"]) for row in examples]).astype(np.int64)
+        make = self._one_behind_the_other if self.padding_free else self._one_below_the_other
+        batch = make(masked, segments, labels, lengths)
+        batch["next_sentence_label"] = torch.tensor([int(row["next_sentence_label"]) for row in examples])
+        return batch
+
+    def _one_behind_the_other(self, masked: np.ndarray, segments: np.ndarray, labels: np.ndarray, lengths: np.ndarray) -> dict[str, torch.Tensor]:
+        flat = {"input_ids": masked, "token_type_ids": segments, "labels": labels}
+        starts = np.concatenate([[0], np.cumsum(lengths)])
+        return {**{name: torch.from_numpy(values)[None] for name, values in flat.items()}, "cu_seq_lens": torch.from_numpy(starts)}
+
+    def _one_below_the_other(self, masked: np.ndarray, segments: np.ndarray, labels: np.ndarray, lengths: np.ndarray) -> dict[str, torch.Tensor]:
         width = -(-lengths.max() // (self.pad_to_multiple_of or 1)) * (self.pad_to_multiple_of or 1)
         filled = np.arange(width) < lengths[:, None]
         padding: dict[str, tuple[Any, int]] = {
@@ -157,9 +205,7 @@ class DataCollatorForPreTraining(DataCollatorForLanguageModeling):
             "attention_mask": (1, 0),
             "labels": (labels, IGNORED),
         }
-        batch = {name: _padded(values, filled, pad) for name, (values, pad) in padding.items()}
-        batch["next_sentence_label"] = torch.tensor([int(row["next_sentence_label"]) for row in examples])
-        return batch
+        return {name: _padded(values, filled, pad) for name, (values, pad) in padding.items()}
 
 
 def _padded(values: np.ndarray | int, filled: np.ndarray, padding: int) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Config -> fresh BertForPreTraining whose MLM head runs at masked positions only; its checkpoints are standard."""
 
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 import transformers
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from transformers import BertConfig
-from transformers.models.bert.modeling_bert import BertSelfAttention
+from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
 from transformers.utils import ModelOutput
 
 from recipe.config import ModelConfig
@@ -34,16 +35,17 @@ class BertForPreTraining(transformers.BertForPreTraining):
     It has its parent's name because `save_pretrained` writes the name into config.json, where "BertForPreTraining" is what others can load.
     """
 
-    # Under FSDP the parts of a layer must not be called one by one, so the whole layer runs there.
+    # Under FSDP the parts of a layer must not be called one by one, so the whole layer runs there, on padded batches.
     last_layer_for_read_places = True
 
     def forward(
         self,
         input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
         token_type_ids: torch.Tensor,
         labels: torch.Tensor,
         next_sentence_label: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        cu_seq_lens: torch.Tensor | None = None,
         masked_tokens_in_step: torch.Tensor | None = None,
         pairs_in_step: torch.Tensor | None = None,
     ) -> PreTrainingOutput:
@@ -52,11 +54,17 @@ class BertForPreTraining(transformers.BertForPreTraining):
         Args:
             input_ids, attention_mask, token_type_ids, labels: int64, shape (rows, tokens); labels -100 where nothing is predicted.
             next_sentence_label: int64, shape (rows,).
+            cu_seq_lens: for a batch without padding, whose rows stand one behind the other in tensors of shape (1, tokens) without attention_mask: where
+                each begins, and where the last one ends, shape (rows + 1,). Rows do not see each other.
             masked_tokens_in_step, pairs_in_step: counts over the whole optimizer step (all micro-batches and ranks); None: of this batch.
         """
         is_masked = labels != IGNORED
         targets = labels[is_masked]
-        if self.last_layer_for_read_places:
+        if cu_seq_lens is not None:
+            at_masks, pooled = self._states_without_padding(input_ids, token_type_ids, is_masked, cu_seq_lens)
+        elif attention_mask is None:
+            raise ValueError("a padded batch needs attention_mask, one without padding cu_seq_lens")
+        elif self.last_layer_for_read_places:
             at_masks, pooled = self._states_at_read_places(input_ids, attention_mask, token_type_ids, is_masked)
         else:
             hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[:2]
@@ -97,6 +105,43 @@ class BertForPreTraining(transformers.BertForPreTraining):
         attended = _attend(last.attention.self, queries, hidden, mask[:, :, :most])
         states = last.feed_forward_chunk(last.attention.output(attended, queries))
         return states[is_masked.gather(1, places)], self.bert.pooler(states)  # type: ignore[misc]
+
+    def _states_without_padding(
+        self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, is_masked: torch.Tensor, cu_seq_lens: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `_states_at_read_places`, for rows that stand one behind the other: no layer touches a padding token."""
+        first = cu_seq_lens[:-1].long()
+        lengths = cu_seq_lens.diff().long()
+        places = torch.arange(input_ids.shape[1], device=input_ids.device) - first.repeat_interleave(lengths)
+        hidden = self.bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, position_ids=places[None])[0]
+        *layers, last = self.bert.encoder.layer
+        sizes = lengths.tolist()
+        runs = [(len(list(rows)), size) for size, rows in groupby(sizes)]
+        for layer in layers:
+            hidden = _layer_without_padding(layer, hidden, hidden, runs, runs)
+        is_read = is_masked[0] | (places == 0)
+        reads = torch.zeros_like(lengths).index_add_(0, torch.arange(len(lengths), device=first.device).repeat_interleave(lengths), is_read.long())
+        states = _layer_without_padding(last, hidden[is_read], hidden, [(1, number) for number in reads.tolist()], [(1, size) for size in sizes])
+        return states[is_masked[0][is_read]], self.bert.pooler(states[(places == 0)[is_read]][:, None])  # type: ignore[misc]
+
+
+def _layer_without_padding(
+    layer: BertLayer, queries: torch.Tensor, hidden: torch.Tensor, query_runs: list[tuple[int, int]], runs: list[tuple[int, int]]
+) -> torch.Tensor:
+    """A stock layer for the queries, shape (queries, hidden), of rows that stand one behind the other in `hidden`, shape (tokens, hidden).
+
+    Attention takes runs of (rows, tokens of each) without any mask, which lets the fast kernel of the CPU do it (with dropout 0).
+    """
+    attention = layer.attention.self
+
+    def parts(states: torch.Tensor, runs: list[tuple[int, int]]) -> list[torch.Tensor]:
+        pieces = states.split([rows * size for rows, size in runs])
+        return [piece.view(*run, attention.num_attention_heads, -1).transpose(1, 2) for piece, run in zip(pieces, runs, strict=True)]
+
+    dropout = attention.dropout.p if attention.training else 0.0
+    triples = zip(parts(attention.query(queries), query_runs), parts(attention.key(hidden), runs), parts(attention.value(hidden), runs), strict=True)
+    attended = [scaled_dot_product_attention(query, key, value, None, dropout).transpose(1, 2).flatten(2).flatten(0, 1) for query, key, value in triples]
+    return layer.feed_forward_chunk(layer.attention.output(torch.cat(attended), queries))
 
 
 def _attend(attention: BertSelfAttention, queries: torch.Tensor, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

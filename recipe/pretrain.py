@@ -12,13 +12,13 @@ import torch
 import transformers
 from transformers import AutoTokenizer, TrainingArguments
 
-from recipe.batches import split_of_batch
+from recipe.batches import FreshRows, split_of_batch
 from recipe.checkpoints import newest_whole_checkpoint
 from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.masking import DataCollatorForPreTraining
 from recipe.model import BertForPreTraining, bert_config, fresh_model, load_model, set_dropout
-from recipe.pair_dataset import SPLITS, load_pairs
+from recipe.pair_dataset import SPLITS, load_pairs, training_passes
 from recipe.provenance import sha256_of_json, write_json
 from recipe.token_store import open_token_store, store_hash, token_counts
 from recipe.trainer import PreTrainer
@@ -68,8 +68,8 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
         group_by_length=recipe.training.group_by_length,
         model=model,
         args=arguments,
-        data_collator=make_collator(recipe, tokenizer),
-        train_dataset=pairs["train"],
+        data_collator=make_collator(recipe, tokenizer, padding_free=_wants_no_padding(recipe, arguments)),
+        train_dataset=_fresh_rows(recipe, tokenizer) if recipe.pairs.refresh_every_epoch else pairs["train"],
         eval_dataset=_first_rows(pairs["validation"], recipe.training.eval_pairs),
         processing_class=tokenizer,
     )
@@ -95,7 +95,15 @@ def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertFo
     return model
 
 
-def make_collator(recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBase) -> DataCollatorForPreTraining:
+def _wants_no_padding(recipe: Recipe, arguments: TrainingArguments) -> bool:
+    """On GPUs rows of like length, padded, go through one kernel; a call per row would be slower there."""
+    wanted = recipe.training.padding_free
+    if wanted and os.environ.get("ACCELERATE_USE_FSDP") == "true":
+        raise InputError("training.padding_free calls the parts of a layer one by one, which FSDP does not allow; set it to null")
+    return arguments.device.type == "cpu" if wanted is None else wanted
+
+
+def make_collator(recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBase, padding_free: bool = False) -> DataCollatorForPreTraining:
     """The collator of a recipe's `masking` section."""
     masking = recipe.masking
     return DataCollatorForPreTraining(
@@ -104,6 +112,8 @@ def make_collator(recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBas
         mlm_probability=masking.mlm_probability,
         mask_replace_prob=masking.mask_replace_prob,
         random_replace_prob=masking.random_replace_prob,
+        max_predictions_per_seq=masking.max_predictions_per_seq,
+        padding_free=padding_free,
         seed=recipe.seed,
     )
 
@@ -156,6 +166,10 @@ def save_model(trainer: PreTrainer, folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(partial, folder)
+
+
+def _fresh_rows(recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBase) -> FreshRows:
+    return FreshRows(training_passes(recipe), tokenizer.cls_token_id, tokenizer.sep_token_id)
 
 
 def _first_rows(rows, number: int):

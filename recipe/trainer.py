@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
 
-from recipe.batches import PairRows, StepSampler
+from recipe.batches import StepSampler, rows_by_epoch
 from recipe.checkpoints import seal_checkpoint
 from recipe.errors import InputError
 from recipe.model import SUMS, metrics_of
@@ -25,6 +25,7 @@ class PreTrainer(Trainer):
     accumulation x ranks for this model.
 
     Args:
+        train_dataset: a `datasets.Dataset` of such rows, or `recipe.batches.FreshRows`.
         seed: where order, masks and dropout start. group_by_length: see `recipe.batches.StepSampler`.
         The rest as for `Trainer`; args.max_steps must be set, args.remove_unused_columns must be False.
     """
@@ -40,10 +41,10 @@ class PreTrainer(Trainer):
 
     def get_train_dataloader(self) -> DataLoader:
         """This rank's micro-batches from the present step on; not prepared by Accelerate, since the sampler deals the rows to the ranks itself."""
-        rows = PairRows(self.train_dataset)
+        rows = rows_by_epoch(self.train_dataset)
         accumulated = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
         self.step_sampler = StepSampler(
-            rows.lengths(),
+            rows,
             accumulated * self.args.world_size,
             self.args.per_device_train_batch_size,
             self.args.max_steps,
@@ -59,7 +60,8 @@ class PreTrainer(Trainer):
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
         counts = torch.zeros(3, dtype=torch.int64)
         for batch in batches:
-            counts += torch.stack([(batch["labels"] >= 0).sum(), torch.tensor(len(batch["labels"])), batch["attention_mask"].sum()])
+            tokens_of_batch = batch["attention_mask"].sum() if "attention_mask" in batch else torch.tensor(batch["labels"].numel())
+            counts += torch.stack([(batch["labels"] >= 0).sum(), torch.tensor(len(batch["next_sentence_label"])), tokens_of_batch])
         masked_tokens, pairs, tokens = self._sum_over_ranks(counts.to(device)).unbind()
         self.state.num_input_tokens_seen += int(tokens)
         return batches, torch.stack([masked_tokens.clamp(min=1), pairs])
@@ -85,7 +87,7 @@ class PreTrainer(Trainer):
         logs |= {"tokens_seen": self.state.num_input_tokens_seen, "pairs_seen": self.state.global_step * self._global_batch_size}
         if hasattr(self, "step_sampler"):
             # The Trainer sees the whole run as one epoch.
-            self.state.epoch = self.state.global_step / self.step_sampler.steps_per_epoch
+            self.state.epoch = self.step_sampler.epochs_at(self.state.global_step)
         super().log(logs, start_time)
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
@@ -104,12 +106,12 @@ class PreTrainer(Trainer):
 
     def _eval_batches(self, rows: datasets.Dataset) -> DataLoader:
         """This rank's share of the validation pairs, sorted by length; epoch 0 always, so that the masks stay."""
-        pairs = PairRows(rows)
+        pairs = rows_by_epoch(rows)
         order = (-pairs.lengths()).argsort(kind="stable")[self.args.process_index :: self.args.world_size]
         size = self.args.per_device_eval_batch_size
         return self._loader(pairs, [[(0, int(index)) for index in order[start : start + size]] for start in range(0, len(order), size)])
 
-    def _loader(self, rows: PairRows, batch_sampler: Any) -> DataLoader:
+    def _loader(self, rows: Any, batch_sampler: Any) -> DataLoader:
         workers = self.args.dataloader_num_workers
         return DataLoader(rows, batch_sampler=batch_sampler, collate_fn=self.data_collator, num_workers=workers, pin_memory=self.args.device.type == "cuda")
 

@@ -10,8 +10,21 @@ from recipe.pair_dataset import load_pairs
 LENGTHS = np.random.default_rng(0).integers(5, 128, 1000).astype(np.int32)
 
 
-def sampler(micro=16, steps=130, group=True, rank=0, ranks=1, seed=1, batch=16):
-    return StepSampler(LENGTHS, batch, micro, steps, seed, group, rank, ranks)
+class RowsOfLengths:
+    """Rows of which only the lengths are known; `more` of them are added every epoch."""
+
+    def __init__(self, more: int = 0) -> None:
+        self._more = more
+
+    def number(self, epoch):
+        return len(self.lengths(epoch))
+
+    def lengths(self, epoch):
+        return np.concatenate([LENGTHS, LENGTHS[: epoch * self._more]])
+
+
+def sampler(micro=16, steps=130, group=True, rank=0, ranks=1, seed=1, batch=16, more=0):
+    return StepSampler(RowsOfLengths(more), batch, micro, steps, seed, group, rank, ranks)
 
 
 def steps_of(samplers: list[StepSampler], batch: int = 16) -> list[list[tuple[int, int]]]:
@@ -39,13 +52,20 @@ def test_a_step_has_the_same_rows_whatever_the_ranks_and_the_accumulation():
     assert {epoch for step in whole for epoch, _ in step} == {0, 1, 2}
 
 
-def test_a_run_goes_on_at_any_step():
-    whole = list(sampler(micro=8))
-    for step in (1, 61, 62, 100):
-        later = sampler(micro=8)
+@pytest.mark.parametrize("more", [0, 40])
+def test_a_run_goes_on_at_any_step(more):
+    whole = list(sampler(micro=8, more=more))
+    for step in (1, 61, 62, 63, 100, 129):
+        later = sampler(micro=8, more=more)
         later.first_step = step
         assert list(later) == whole[2 * step :]
-    assert len(sampler(micro=8)) == len(whole) == 260
+    assert len(sampler(micro=8, more=more)) == len(whole) == 260
+
+
+def test_epochs_of_unlike_length():
+    """62, 65 and 67 steps of 16 rows: the epochs begin at the steps 0, 62 and 127."""
+    assert [sampler(more=40).epochs_at(step) for step in (0, 31, 62, 127)] == [0, 0.5, 1, 2]
+    assert [batch[0][0] for batch in sampler(more=40)] == [0] * 62 + [1] * 65 + [2] * 3
 
 
 def test_grouping_saves_padding_and_keeps_rows_of_all_lengths_in_each_epoch():

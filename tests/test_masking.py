@@ -67,6 +67,32 @@ def test_promises_of_every_row(seed, probability, whole_words):
         assert len(chosen) == 1 or abs(number - budget) <= longest / 2 + 1e-9
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32), st.integers(1, 12), st.booleans())
+def test_no_row_has_more_predictions_than_allowed_unless_every_word_is_longer(seed, limit, whole_words):
+    tokens, lengths = rows_of(np.random.default_rng(seed), 8, pieces=0.7)
+    rules = rules_of(mlm_probability=0.5, whole_word_mask=whole_words, max_predictions_per_seq=limit)
+    labels = mask_rows(tokens, lengths, np.arange(8), 0, rules)[1]
+    for row, row_labels in zip(split(tokens, lengths), split(labels, lengths), strict=True):
+        words = words_of(row) if whole_words else [[place] for word in words_of(row) for place in word]
+        chosen = [word for word in words if row_labels[word[0]] != IGNORED]
+        assert chosen
+        if min(map(len, words)) <= limit:
+            assert sum(map(len, chosen)) <= limit
+        else:
+            assert len(chosen) == 1
+
+
+def test_a_row_without_words_is_left_alone_and_disturbs_no_other():
+    tokens, lengths = np.array([2, 3, 3, 2, 10, 11, 3, 12, 3, 2, 3, 3]), np.array([3, 6, 3])
+    labels = mask_rows(tokens, lengths, np.arange(3), 0, rules_of())[1]
+    alone = mask_rows(tokens[3:9], lengths[1:2], np.array([1]), 0, rules_of())[1]
+    assert (labels[:3] == IGNORED).all()
+    assert (labels[9:] == IGNORED).all()
+    assert (labels[3:9] == alone).all()
+    assert (alone != IGNORED).any()
+
+
 def test_a_mask_depends_on_seed_epoch_and_row_id_only():
     tokens, lengths = rows_of(np.random.default_rng(1), 32)
     ids = np.arange(100, 132)
@@ -153,6 +179,17 @@ def test_collator_is_a_language_modelling_collator_that_pads(tokenizer, rows):
         assert restored[:length].tolist() == row["input_ids"]
         assert (restored[length:] == tokenizer.pad_token_id).all()
     assert batch["next_sentence_label"].tolist() == [row["next_sentence_label"] for row in rows]
+
+
+def test_rows_without_padding_are_those_of_the_padded_batch(tokenizer, rows):
+    ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
+    padded, flat = (DataCollatorForPreTraining(tokenizer, seed=5, padding_free=free)(batch) for free, batch in ((False, ordered), (True, rows)))
+    filled = padded["attention_mask"].bool()
+    assert flat["cu_seq_lens"].tolist() == [0, *np.cumsum([len(row["input_ids"]) for row in ordered])]
+    for name in ("input_ids", "token_type_ids", "labels"):
+        assert torch.equal(flat[name], padded[name][filled][None])
+    assert torch.equal(flat["next_sentence_label"], padded["next_sentence_label"])
+    assert set(flat) == set(padded) - {"attention_mask"} | {"cu_seq_lens"}
 
 
 def test_collator_follows_seed_and_epoch(tokenizer, rows):

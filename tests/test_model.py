@@ -32,9 +32,15 @@ def model() -> BertForPreTraining:
     return fresh_model(bert_config(SMALL, 90, 0), seed=1)
 
 
-@pytest.mark.parametrize("last_layer_for_read_places", [True, False])
-def test_loss_and_every_gradient_equal_the_stock_model(model, last_layer_for_read_places):
-    model.last_layer_for_read_places = last_layer_for_read_places
+def without_padding(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    filled = batch["attention_mask"].bool()
+    flat = {name: batch[name][filled][None] for name in ("input_ids", "token_type_ids", "labels")}
+    return {**flat, "next_sentence_label": batch["next_sentence_label"], "cu_seq_lens": torch.nn.functional.pad(filled.sum(1).cumsum(0), (1, 0))}
+
+
+@pytest.mark.parametrize("way", ["whole last layer", "last layer for read places", "without padding"])
+def test_loss_and_every_gradient_equal_the_stock_model(model, way):
+    model.last_layer_for_read_places = way != "whole last layer"
     stock = transformers.BertForPreTraining(model.config)
     stock.load_state_dict(model.state_dict())
     set_dropout(model, 0.0)
@@ -42,13 +48,38 @@ def test_loss_and_every_gradient_equal_the_stock_model(model, last_layer_for_rea
     model.train(), stock.train()
     batch = batch_of()
     batch["labels"][0, 0], batch["labels"][1, 1:] = 5, -100  # a masked first token, and a row that reads [CLS] only
-    ours, theirs = model(**batch), stock(**batch)
+    ours, theirs = model(**(without_padding(batch) if way == "without padding" else batch)), stock(**batch)
     assert ours.loss.item() == pytest.approx(theirs.loss.item(), abs=1e-5)
     ours.loss.backward()
     theirs.loss.backward()
     gradients = dict(stock.named_parameters())
     for name, parameter in model.named_parameters():
         torch.testing.assert_close(parameter.grad, gradients[name].grad, atol=1e-6, rtol=1e-5, msg=name)
+
+
+def test_rows_of_one_length_are_taken_in_one_go_and_do_not_see_each_other(model):
+    batch = batch_of()
+    batch["attention_mask"][1:4] = (torch.arange(20) < 11).long()
+    batch["labels"][1:4, 11:] = -100
+    model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model(**without_padding(batch)).sums, model(**batch).sums)
+
+
+def test_sums_are_the_same_without_padding(model):
+    batch = batch_of()
+    model.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(model(**without_padding(batch)).sums, model(**batch).sums)
+
+
+def test_dropout_reaches_attention_without_padding(model):
+    set_dropout(model, 0.0)
+    for layer in model.bert.encoder.layer:
+        layer.attention.self.dropout.p = 0.5
+    model.train()
+    batch = without_padding(batch_of())
+    assert model(**batch).loss.item() != model(**batch).loss.item()
 
 
 def test_sums_are_counted_apart(model):

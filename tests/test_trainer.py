@@ -60,12 +60,20 @@ def test_accumulation_changes_neither_loss_nor_gradient(prepared, corpus_file, w
         torch.testing.assert_close(tensor, weights(whole_run)[name], atol=2e-5, rtol=1e-3)
 
 
+def test_padding_changes_neither_loss_nor_gradient(prepared, corpus_file, whole_run, tmp_path):
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{**NO_DROPOUT, "training.padding_free": "false"})
+    pretrain(recipe)
+    for one, other in zip(losses(whole_run), losses(recipe), strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
+    assert [line["tokens_seen"] for line in history(recipe)[:-1]] == [line["tokens_seen"] for line in history(whole_run)[:-1]]
+
+
 def test_logged_loss_of_the_first_step_is_that_of_the_stock_model_on_the_whole_batch(prepared, corpus_file, tmp_path):
     recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{**NO_DROPOUT, "training.per_device_batch_size": "2"})
     trainer = make_trainer(recipe)
     stock = transformers.BertForPreTraining(trainer.model.config)
     stock.load_state_dict(trainer.model.state_dict())
-    rows = next(iter(StepSampler(PairRows(trainer.train_dataset).lengths(), 8, 8, 6, recipe.seed, True, 0, 1)))
+    rows = next(iter(StepSampler(PairRows(trainer.train_dataset), 8, 8, 6, recipe.seed, True, 0, 1)))
     batch = make_collator(recipe, trainer.processing_class)([{**trainer.train_dataset[index], "epoch": epoch} for epoch, index in rows])
     stock.eval()
     with torch.no_grad():
@@ -90,10 +98,17 @@ def test_log_has_both_losses_accuracies_tokens_and_speed(whole_run):
     assert evaluation[-1]["eval_perplexity"] == pytest.approx(2.718281828 ** evaluation[-1]["eval_mlm_loss"], rel=1e-4)
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_run_that_goes_on_is_the_run_that_would_have_been(prepared, corpus_file, tmp_path, workers):
-    """Bit for bit, with dropout: losses, weights. The second run is stopped after the checkpoint of step 3."""
-    overrides = {"training.dataloader_num_workers": workers, "training.per_device_batch_size": "4", "training.dropout": "0.1", "training.eval_steps": "6"}
+@pytest.mark.parametrize(("workers", "refresh"), [("0", "false"), ("2", "false"), ("0", "true"), ("2", "true")])
+def test_a_run_that_goes_on_is_the_run_that_would_have_been(prepared, corpus_file, tmp_path, workers, refresh):
+    """Bit for bit, with dropout: losses, weights. The second run is stopped after the checkpoint of step 3, in epoch 2 of small epochs."""
+    overrides = {
+        "pairs.refresh_every_epoch": refresh,
+        "training.global_batch_size": "64",
+        "training.dataloader_num_workers": workers,
+        "training.per_device_batch_size": "4",
+        "training.dropout": "0.1",
+        "training.eval_steps": "6",
+    }
     whole = run_folder_of(prepared, tmp_path / "whole", corpus_file, **overrides)
     pretrain(whole)
     stopped = run_folder_of(prepared, tmp_path / "stopped", corpus_file, **overrides)
