@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from pair_corpus import plain_text, repeated_text, two_documents
 from pair_inputs import empty, slug, two_whole_words
-from pair_systems import Built, CannotRun, System, open_offsets, ours, run_pairs, same_document_pairs
+from pair_systems import Built, CannotRun, System, open_offsets, ours, pair_maker, same_document_pairs
 
 from recipe.pairs import PairRules, make_pairs
 
@@ -33,14 +33,15 @@ def row_of(system: System, text: Path, tokenizer: Path, arguments: Namespace) ->
 
 
 def new_pass(arguments: Namespace) -> dict:
-    """CPU time of further passes over the opened store of `ours, num_proc 1`, and faults over at least --pass-pairs pairs."""
+    """CPU time of further passes over the opened stores of `ours, num_proc 1`, and faults over at least --pass-pairs pairs."""
     run = arguments.work / slug("ours, num_proc 1") / "run"
     tokens, times = tokens_of(run), []
+    makers = [pair_maker(run, arguments.max_seq_length, split) for split in SPLITS]
     pairs = overlong = wrong = 0
     while pairs < arguments.pass_pairs:
         number = len(times) + 1
         started = time.process_time()
-        blocks = [block for split in SPLITS for block in run_pairs(run, arguments.max_seq_length, split, number)]
+        blocks = [block for make in makers for block in make(number)]
         times.append(time.process_time() - started)
         pairs += sum(map(len, blocks))
         overlong += sum(int((block.a_length + block.b_length + 3 > arguments.max_seq_length).sum()) for block in blocks)

@@ -112,15 +112,15 @@ def open_offsets(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return store.sentence_offsets, store.document_offsets
 
 
-def run_pairs(run: Path, max_seq_length: int, split: str, pass_index: int = 0):
-    """The pairs of one pass over a run's store, block by block, as the build makes them."""
+def pair_maker(run: Path, max_seq_length: int, split: str) -> Callable:
+    """Opens a run's store; the function that it gives takes a pass and makes its pairs, block by block, as the build does."""
     from recipe.config import PairsConfig
     from recipe.pair_dataset import pair_config
 
     sentence_offsets, document_offsets = open_offsets(run / "store" / split)
     rules = PairsConfig(max_seq_length=max_seq_length, truncation="longest_first")
     config = pair_config({split: str(run / "store" / split)}, run / "tokenizer", rules, 1)
-    return make_pairs(sentence_offsets, document_offsets, config.rules(), config.seed, pass_index, 0, len(document_offsets) - 1)
+    return lambda pass_index: make_pairs(sentence_offsets, document_offsets, config.rules(), config.seed, pass_index, 0, len(document_offsets) - 1)
 
 
 def same_document_pairs(run: Path, max_seq_length: int, pass_index: int = 0) -> int:
@@ -129,7 +129,7 @@ def same_document_pairs(run: Path, max_seq_length: int, pass_index: int = 0) -> 
     for split in ("train", "validation"):
         sentence_offsets, document_offsets = open_offsets(run / "store" / split)
         ends = np.asarray(sentence_offsets)[np.asarray(document_offsets[1:])]
-        for pairs in run_pairs(run, max_seq_length, split, pass_index):
+        for pairs in pair_maker(run, max_seq_length, split)(pass_index):
             same = np.searchsorted(ends, pairs.a_start, "right") == np.searchsorted(ends, pairs.b_start, "right")
             wrong += int((same == (pairs.next_sentence_label == 1)).sum())
     return wrong

@@ -89,6 +89,8 @@ def make_pairs(
         raise ValueError(f"found {len(document_offsets) - 1} document(s), but a random segment B must come from another one")
     if rules.max_num_tokens < 2:
         raise ValueError(f"max_num_tokens is {rules.max_num_tokens}, but A and B need one token each")
+    # A memory map as a plain array: numpy's own class costs more than the work where documents are few.
+    sentence_offsets, document_offsets = np.asarray(sentence_offsets), np.asarray(document_offsets)
     while first < last:
         # Few enough documents, and few enough sentences where documents are long; one document at least.
         end = int(np.searchsorted(document_offsets, document_offsets[first] + SENTENCES_PER_BLOCK, "right")) - 1
@@ -198,14 +200,13 @@ def _truncate(a_start, a_length, b_start, b_length, rules, draws):
 def _count_heads(tosses: np.ndarray, keys: np.ndarray) -> np.ndarray:
     """Heads among `tosses` fair coins: the ones among so many random bits, 64 to a word."""
     heads = np.zeros(len(tosses), np.int64)
-    word = 0
-    left = tosses.copy()
-    while (open_rows := np.flatnonzero(left > 0)).size:
-        bits = random_bits(keys[open_rows], word)
-        unused = np.maximum(64 - left[open_rows], 0).astype(np.uint64)
-        heads[open_rows] += np.bitwise_count(bits >> unused)
-        left[open_rows] -= 64
-        word += 1
+    open_rows = np.flatnonzero(tosses)
+    left, keys, word = tosses[open_rows], keys[open_rows], 0
+    while len(open_rows):
+        unused = np.maximum(64 - left, 0).astype(np.uint64)
+        heads[open_rows] += np.bitwise_count(random_bits(keys, word) >> unused)
+        more = left > 64
+        open_rows, left, keys, word = open_rows[more], left[more] - 64, keys[more], word + 1
     return heads
 
 

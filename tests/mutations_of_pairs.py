@@ -93,7 +93,7 @@ MUTATIONS = (
         "b_front = _count_heads(b_cut, draws[Draw.TRUNCATE_B])",
         "b_front = _count_heads(b_cut, draws[Draw.TRUNCATE_A])",
     ),
-    Mutation("only 64 coins are tossed", PAIRS, "        left[open_rows] -= 64\n", "        left[open_rows] = 0\n"),
+    Mutation("only 64 coins are tossed", PAIRS, "more = left > 64", "more = left > 10**9"),
     Mutation("row ids repeat over the passes", PAIRS, "((pass_index << DOCUMENT_BITS) + documents)", "documents"),
     Mutation("every pass gives the same pairs", PAIRS, 'derive_key(seed, "pairs", pass_index)', 'derive_key(seed, "pairs")'),
     Mutation("pairs are out of order", PAIRS, 'order = np.argsort(columns["row_id"])', 'order = np.argsort(columns["a_length"])'),
