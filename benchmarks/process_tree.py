@@ -74,6 +74,8 @@ def _sample_until_over(leader: int) -> tuple[int, int, int]:
         for process, code in _ended_children():
             status = code if process == leader else status
         if status is not None and not processes_of_session(leader):
+            # One that ended since is a zombie, whose CPU time counts only when it has been waited for.
+            list(_ended_children())
             return status, peak_total, peak_anonymous
         time.sleep(SECONDS_BETWEEN_SAMPLES)
 
