@@ -20,8 +20,9 @@ from pair_results import machine, markdown_table, save
 from torch.optim import AdamW
 from transformers import BertConfig, BertTokenizerFast
 
+from recipe.dropout import set_dropout
 from recipe.masking import DataCollatorForPreTraining
-from recipe.model import BertForPreTraining, set_dropout
+from recipe.model import BertForPreTraining
 
 VOCABULARY = 30_522
 MASKED = 0.15

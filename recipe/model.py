@@ -1,7 +1,6 @@
 """Config -> fresh BertForPreTraining whose MLM head runs at masked positions only; its checkpoints are standard."""
 
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +8,15 @@ import torch
 import transformers
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from transformers import BertConfig
-from transformers.models.bert.modeling_bert import BertLayer, BertSelfAttention
+from transformers.models.bert.modeling_bert import BertSelfAttention
 from transformers.utils import ModelOutput
 
 from recipe.config import ModelConfig
 from recipe.errors import InputError
 from recipe.masking import IGNORED
 from recipe.randomness import torch_seed
+from recipe.unpadded import Rows, layer_without_padding
+from recipe.vocabulary_loss import vocabulary_loss
 
 # Order of the numbers in `PreTrainingOutput.sums`; over batches and ranks they add up, so that metrics are exact whatever the split.
 SUMS = ("mlm_loss", "masked_tokens", "mlm_correct", "nsp_loss", "pairs", "nsp_correct", "label_1", "label_1_correct")
@@ -69,9 +70,9 @@ class BertForPreTraining(transformers.BertForPreTraining):
         else:
             hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[:2]
             at_masks = hidden[is_masked]
-        token_logits = self.cls.predictions(at_masks).float()
+        head = self.cls.predictions
+        mlm_loss, mlm_right = vocabulary_loss(head.transform(at_masks), head.decoder.weight, head.decoder.bias, targets)
         pair_logits = self.cls.seq_relationship(pooled).float()
-        mlm_loss = cross_entropy(token_logits, targets, reduction="sum")
         nsp_loss = cross_entropy(pair_logits, next_sentence_label, reduction="sum")
         # A batch without any masked token has a loss of 0 / 1 instead of 0 / 0.
         masked_tokens = is_masked.sum().clamp(min=1) if masked_tokens_in_step is None else masked_tokens_in_step
@@ -79,7 +80,7 @@ class BertForPreTraining(transformers.BertForPreTraining):
         with torch.no_grad():
             is_right = pair_logits.argmax(-1) == next_sentence_label
             label_1 = next_sentence_label == 1
-            counts = (mlm_loss, is_masked.sum(), (token_logits.argmax(-1) == targets).sum())
+            counts = (mlm_loss, is_masked.sum(), mlm_right)
             counts_of_pairs = (nsp_loss, torch.tensor(len(label_1)), is_right.sum(), label_1.sum(), (is_right & label_1).sum())
             sums = torch.stack([count.double().to(pooled.device) for count in (*counts, *counts_of_pairs)])
         return PreTrainingOutput(loss=mlm_loss / masked_tokens + nsp_loss / pairs, sums=sums)
@@ -110,38 +111,17 @@ class BertForPreTraining(transformers.BertForPreTraining):
         self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, is_masked: torch.Tensor, cu_seq_lens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As `_states_at_read_places`, for rows that stand one behind the other: no layer touches a padding token."""
-        first = cu_seq_lens[:-1].long()
-        lengths = cu_seq_lens.diff().long()
-        places = torch.arange(input_ids.shape[1], device=input_ids.device) - first.repeat_interleave(lengths)
+        rows = Rows.of(cu_seq_lens.diff().long())
+        row_of_token = torch.arange(len(rows.lengths), device=input_ids.device).repeat_interleave(rows.lengths)
+        places = torch.arange(input_ids.shape[1], device=input_ids.device) - cu_seq_lens[:-1][row_of_token]
         hidden = self.bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, position_ids=places[None])[0]
         *layers, last = self.bert.encoder.layer
-        sizes = lengths.tolist()
-        runs = [(len(list(rows)), size) for size, rows in groupby(sizes)]
         for layer in layers:
-            hidden = _layer_without_padding(layer, hidden, hidden, runs, runs)
+            hidden = layer_without_padding(layer, hidden, hidden, rows, rows)
         is_read = is_masked[0] | (places == 0)
-        reads = torch.zeros_like(lengths).index_add_(0, torch.arange(len(lengths), device=first.device).repeat_interleave(lengths), is_read.long())
-        states = _layer_without_padding(last, hidden[is_read], hidden, [(1, number) for number in reads.tolist()], [(1, size) for size in sizes])
+        reads = torch.zeros_like(rows.lengths).index_add_(0, row_of_token, is_read.long())
+        states = layer_without_padding(last, hidden[is_read], hidden, Rows.of(reads), rows)
         return states[is_masked[0][is_read]], self.bert.pooler(states[(places == 0)[is_read]][:, None])  # type: ignore[misc]
-
-
-def _layer_without_padding(
-    layer: BertLayer, queries: torch.Tensor, hidden: torch.Tensor, query_runs: list[tuple[int, int]], runs: list[tuple[int, int]]
-) -> torch.Tensor:
-    """A stock layer for the queries, shape (queries, hidden), of rows that stand one behind the other in `hidden`, shape (tokens, hidden).
-
-    Attention takes runs of (rows, tokens of each) without any mask, which lets the fast kernel of the CPU do it (with dropout 0).
-    """
-    attention = layer.attention.self
-
-    def parts(states: torch.Tensor, runs: list[tuple[int, int]]) -> list[torch.Tensor]:
-        pieces = states.split([rows * size for rows, size in runs])
-        return [piece.view(*run, attention.num_attention_heads, -1).transpose(1, 2) for piece, run in zip(pieces, runs, strict=True)]
-
-    dropout = attention.dropout.p if attention.training else 0.0
-    triples = zip(parts(attention.query(queries), query_runs), parts(attention.key(hidden), runs), parts(attention.value(hidden), runs), strict=True)
-    attended = [scaled_dot_product_attention(query, key, value, None, dropout).transpose(1, 2).flatten(2).flatten(0, 1) for query, key, value in triples]
-    return layer.feed_forward_chunk(layer.attention.output(torch.cat(attended), queries))
 
 
 def _attend(attention: BertSelfAttention, queries: torch.Tensor, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -212,10 +192,3 @@ def load_model(folder: Path) -> BertForPreTraining:
         return BertForPreTraining.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: holds no checkpoint that loads ({' '.join(str(error).split())[:150]})") from None
-
-
-def set_dropout(model: torch.nn.Module, probability: float) -> None:
-    """Let all dropouts of the model drop `probability` while it trains; config.json keeps the values meant for fine-tuning."""
-    for module in model.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = probability

@@ -15,9 +15,10 @@ from transformers import AutoTokenizer, TrainingArguments
 from recipe.batches import FreshRows, split_of_batch
 from recipe.checkpoints import newest_whole_checkpoint
 from recipe.config import Recipe
+from recipe.dropout import set_dropout
 from recipe.errors import InputError
 from recipe.masking import DataCollatorForPreTraining
-from recipe.model import BertForPreTraining, bert_config, fresh_model, load_model, set_dropout
+from recipe.model import BertForPreTraining, bert_config, fresh_model, load_model
 from recipe.pair_dataset import SPLITS, load_pairs, training_passes
 from recipe.provenance import sha256_of_json, write_json
 from recipe.token_store import open_token_store, store_hash, token_counts

@@ -7,8 +7,9 @@ import transformers
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, pipeline
 
 from recipe.config import ModelConfig
+from recipe.dropout import set_dropout
 from recipe.errors import InputError
-from recipe.model import SUMS, BertForPreTraining, bert_config, fresh_model, load_model, metrics_of, set_dropout
+from recipe.model import SUMS, BertForPreTraining, bert_config, fresh_model, load_model, metrics_of
 
 SMALL = ModelConfig(num_hidden_layers=2, hidden_size=32, num_attention_heads=2, intermediate_size=64, max_position_embeddings=64)
 

@@ -1,0 +1,81 @@
+"""A stock layer on rows that stand one behind the other, without a padding token between them."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+from transformers.models.bert.modeling_bert import BertLayer
+from transformers.utils import is_flash_attn_2_available
+
+from recipe.dropout import drop
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where rows lie: their lengths, int64 of shape (rows,), and their bounds, int32 of shape (rows + 1,), on the device."""
+
+    lengths: torch.Tensor
+    bounds: torch.Tensor
+
+    @classmethod
+    def of(cls, lengths: torch.Tensor) -> "Rows":
+        """Rows of these lengths."""
+        return cls(lengths, torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).int())
+
+    @functools.cached_property
+    def sizes(self) -> list[int]:
+        """The lengths, on the host."""
+        return self.lengths.tolist()  # type: ignore[no-any-return]
+
+
+def layer_without_padding(layer: BertLayer, queries: torch.Tensor, hidden: torch.Tensor, query_rows: Rows, rows: Rows) -> torch.Tensor:
+    """The layer's output for the queries, shape (queries, hidden), each of which sees the tokens of its row in `hidden`, shape (tokens, hidden)."""
+    attention = layer.attention.self
+    heads = attention.num_attention_heads
+    query, key, value = (
+        module(states).unflatten(-1, (heads, -1)) for module, states in ((attention.query, queries), (attention.key, hidden), (attention.value, hidden))
+    )
+    dropout = attention.dropout.p if attention.training else 0.0
+    attend = _by_flash_attention if can_flash(query) else _by_runs
+    attended = attend(query, key, value, query_rows, rows, dropout).flatten(1)
+    return layer.feed_forward_chunk(layer.attention.output(attended, queries))  # type: ignore[no-any-return]
+
+
+def can_flash(states: torch.Tensor) -> bool:
+    """Whether the kernel of the package flash-attn takes these states: in half precision, on a GPU."""
+    return states.is_cuda and states.dtype in (torch.float16, torch.bfloat16) and is_flash_attn_2_available()
+
+
+def _by_flash_attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, query_rows: Rows, rows: Rows, dropout: float) -> torch.Tensor:
+    """All rows in one kernel; shapes (tokens, heads, size of a head)."""
+    longest = max(query_rows.sizes), max(rows.sizes)
+    return _flash_kernel()(query, key, value, query_rows.bounds, rows.bounds, *longest, dropout_p=dropout)  # type: ignore[no-any-return]
+
+
+def _flash_kernel() -> Callable:
+    from flash_attn import flash_attn_varlen_func
+
+    return flash_attn_varlen_func  # type: ignore[no-any-return]
+
+
+def _by_runs(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, query_rows: Rows, rows: Rows, dropout: float) -> torch.Tensor:
+    """Neighbours of equal lengths in one go, without any mask, which lets the fast kernel of the CPU do it (with dropout 0); shapes as above."""
+    runs = [(len(list(same)), *sizes) for sizes, same in groupby(zip(query_rows.sizes, rows.sizes, strict=True))]
+
+    def parts(states: torch.Tensor, runs: list[tuple[int, int]]) -> list[torch.Tensor]:
+        pieces = states.split([number * size for number, size in runs])
+        return [piece.unflatten(0, run).transpose(1, 2) for piece, run in zip(pieces, runs, strict=True)]
+
+    of_queries, of_rows = [(number, size) for number, size, _ in runs], [(number, size) for number, _, size in runs]
+    triples = zip(parts(query, of_queries), parts(key, of_rows), parts(value, of_rows), strict=True)
+    return torch.cat([_attended(*triple, dropout).transpose(1, 2).flatten(0, 1) for triple in triples])
+
+
+def _attended(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dropout: float) -> torch.Tensor:
+    if dropout and query.device.type == "cpu":
+        weights = ((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)).softmax(-1)
+        return drop(weights, dropout) @ value
+    return scaled_dot_product_attention(query, key, value, None, dropout)
