@@ -100,7 +100,12 @@ class TrainingConfig:
     global_batch_size: int = key(8192, "Pairs per optimizer step over all devices; accumulation follows from it, so any number of GPUs trains the same.", low=1)
     per_device_batch_size: int = key(64, "Most pairs that one device takes at once.", low=1, shapes_result=False)
     learning_rate: float = key(6e-4, "Peak learning rate of AdamW.", low=0, high=10)
-    lr_scheduler_type: str = key("linear", "Decay after warm-up.", choices=("linear", "cosine", "constant_with_warmup"))
+    lr_scheduler_type: str = key(
+        "linear",
+        "After warm-up: down to 0 (linear, cosine), level (constant_with_warmup), or level and then down over decay_share (warmup_stable_decay).",
+        choices=("linear", "cosine", "constant_with_warmup", "warmup_stable_decay"),
+    )
+    decay_share: float = key(0.1, "Share of max_steps at the end over which warmup_stable_decay goes down to 0, in a line.", low=0, high=1)
     warmup_share: float = key(0.1, "Share of max_steps over which the learning rate rises (PubMedBERT: 0.1).", low=0, high=1)
     weight_decay: float = key(0.01, "Weight decay, on all but biases and LayerNorm (BERT: 0.01).", low=0, high=1)
     adam_beta1: float = key(0.9, "First AdamW beta.", low=0, high=0.9999)
@@ -109,10 +114,14 @@ class TrainingConfig:
     max_grad_norm: float = key(1.0, "Gradient norm above which gradients are scaled down; 0: never (BERT: 1.0).", low=0)
     dropout: float = key(0.1, "Dropout while pretraining (BERT: 0.1).", low=0, high=0.9)
     group_by_length: bool = key(True, "Put pairs of like length into one batch, which saves padding.")
-    padding_free: bool | None = key(None, "Batches without padding: same loss, less work; null: on CPUs only.", shapes_result=False)
+    padding_free: bool | None = key(
+        None, "Batches without padding: same loss, less work; null: on CPUs only; on GPUs it wants bf16 and the package flash-attn.", shapes_result=False
+    )
     bf16: bool = key(False, "Mixed precision in bfloat16, for GPUs of 2020 and later.")
     tf32: bool = key(False, "TensorFloat-32 matrix products, for GPUs of 2020 and later.")
-    torch_compile: bool = key(False, "Compile the model; pays on GPUs, costs minutes on CPUs.", shapes_result=False)
+    torch_compile: bool = key(
+        False, "Compile the layers, with rows padded to a quarter, half, three quarters or all of max_seq_length; for GPUs.", shapes_result=False
+    )
     use_cpu: bool = key(False, "Stay on the CPU even where there is a GPU.", shapes_result=False)
     dataloader_num_workers: int = key(0, "Processes per device that prepare batches; they change no result.", low=0, high=256, shapes_result=False)
     logging_steps: int = key(50, "Steps between two lines of the log.", low=1, shapes_result=False)
@@ -366,6 +375,10 @@ def _check_sizes(recipe: Recipe) -> None:
             f"tokenizer.vocab_size {recipe.tokenizer.vocab_size} is larger than model.vocab_size {model.vocab_size}: some pieces would have no embedding; "
             "set model.vocab_size to null or to a larger number"
         )
+    if training.lr_scheduler_type == "warmup_stable_decay" and training.warmup_share + training.decay_share > 1:
+        raise InputError(f"training.warmup_share {training.warmup_share} and training.decay_share {training.decay_share} exceed 1 together; lower one of them")
+    if training.torch_compile and training.padding_free:
+        raise InputError("training.torch_compile wants batches of few shapes, training.padding_free makes each its own; set padding_free to null")
     if masking.mask_replace_prob + masking.random_replace_prob > 1:
         raise InputError(
             f"masking.mask_replace_prob {masking.mask_replace_prob} and masking.random_replace_prob {masking.random_replace_prob} exceed 1 together"

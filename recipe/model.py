@@ -192,3 +192,12 @@ def load_model(folder: Path) -> BertForPreTraining:
         return BertForPreTraining.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise InputError(f"{folder}: holds no checkpoint that loads ({' '.join(str(error).split())[:150]})") from None
+
+
+def compile_layers(model: BertForPreTraining) -> None:
+    """Let torch compile the layers, each shape of a batch once; they share what is compiled.
+
+    The last layer stays as it is, since the places that it is asked for differ in number from batch to batch.
+    """
+    for layer in model.bert.encoder.layer[:-1]:
+        layer.compile(dynamic=False)

@@ -6,19 +6,20 @@ import shutil
 import time
 from collections.abc import Sized
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 import transformers
 from transformers import AutoTokenizer, TrainingArguments
+from transformers.utils import is_flash_attn_2_available
 
 from recipe.batches import FreshRows, split_of_batch
 from recipe.checkpoints import newest_whole_checkpoint
-from recipe.config import Recipe
+from recipe.config import Recipe, TrainingConfig
 from recipe.dropout import set_dropout
 from recipe.errors import InputError
 from recipe.masking import DataCollatorForPreTraining
-from recipe.model import BertForPreTraining, bert_config, fresh_model, load_model
+from recipe.model import BertForPreTraining, bert_config, compile_layers, fresh_model, load_model
 from recipe.pair_dataset import SPLITS, load_pairs, training_passes
 from recipe.provenance import sha256_of_json, write_json
 from recipe.token_store import open_token_store, store_hash, token_counts
@@ -26,7 +27,7 @@ from recipe.trainer import PreTrainer
 
 # Keys of `training` that `TrainingArguments` has under the same name.
 SAME_NAMES = (
-    "max_steps learning_rate lr_scheduler_type weight_decay adam_beta1 adam_beta2 adam_epsilon max_grad_norm bf16 torch_compile use_cpu "
+    "max_steps learning_rate lr_scheduler_type weight_decay adam_beta1 adam_beta2 adam_epsilon max_grad_norm bf16 use_cpu "
     "dataloader_num_workers logging_steps eval_steps save_steps save_total_limit report_to"
 ).split()
 
@@ -69,12 +70,14 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
         group_by_length=recipe.training.group_by_length,
         model=model,
         args=arguments,
-        data_collator=make_collator(recipe, tokenizer, padding_free=_wants_no_padding(recipe, arguments)),
+        data_collator=make_collator(recipe, tokenizer, padding_free=_wants_no_padding(recipe, arguments), pad_to_multiple_of=_width_step(recipe)),
         train_dataset=_fresh_rows(recipe, tokenizer) if recipe.pairs.refresh_every_epoch else pairs["train"],
         eval_dataset=_first_rows(pairs["validation"], recipe.training.eval_pairs),
         processing_class=tokenizer,
     )
     model.last_layer_for_read_places = not trainer.is_fsdp_enabled
+    if recipe.training.torch_compile:
+        compile_layers(model)
     return trainer
 
 
@@ -101,11 +104,24 @@ def _wants_no_padding(recipe: Recipe, arguments: TrainingArguments) -> bool:
     wanted = recipe.training.padding_free
     if wanted and os.environ.get("ACCELERATE_USE_FSDP") == "true":
         raise InputError("training.padding_free calls the parts of a layer one by one, which FSDP does not allow; set it to null")
-    return arguments.device.type == "cpu" if wanted is None else wanted
+    if wanted and arguments.device.type == "cuda" and not (recipe.training.bf16 and is_flash_attn_2_available()):
+        raise InputError("training.padding_free on a GPU needs training.bf16 and the package flash-attn; set it to null, or install flash-attn and set bf16")
+    return arguments.device.type == "cpu" and not recipe.training.torch_compile if wanted is None else wanted
 
 
-def make_collator(recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBase, padding_free: bool = False) -> DataCollatorForPreTraining:
-    """The collator of a recipe's `masking` section."""
+def _width_step(recipe: Recipe) -> int | None:
+    """Compiled layers are made anew for every shape, so there are four."""
+    return -(-recipe.pairs.max_seq_length // 4) if recipe.training.torch_compile else None
+
+
+def _schedule_settings(training: TrainingConfig) -> dict[str, Any]:
+    if training.lr_scheduler_type != "warmup_stable_decay":
+        return {}
+    return {"num_decay_steps": round(training.decay_share * training.max_steps), "decay_type": "linear"}
+
+
+def make_collator(recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBase, **batches: Any) -> DataCollatorForPreTraining:
+    """The collator of a recipe's `masking` section; batches: its arguments padding_free and pad_to_multiple_of."""
     masking = recipe.masking
     return DataCollatorForPreTraining(
         tokenizer,
@@ -114,8 +130,8 @@ def make_collator(recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBas
         mask_replace_prob=masking.mask_replace_prob,
         random_replace_prob=masking.random_replace_prob,
         max_predictions_per_seq=masking.max_predictions_per_seq,
-        padding_free=padding_free,
         seed=recipe.seed,
+        **batches,
     )
 
 
@@ -130,6 +146,7 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         per_device_eval_batch_size=training.per_device_batch_size,
         gradient_accumulation_steps=accumulation,
         warmup_steps=round(training.warmup_share * training.max_steps),
+        lr_scheduler_kwargs=_schedule_settings(training),
         optim="adamw_torch_fused",
         tf32=training.tf32 or None,
         eval_strategy="steps",

@@ -15,6 +15,7 @@ from recipe.checkpoints import seal_checkpoint
 from recipe.errors import InputError
 from recipe.model import SUMS, metrics_of
 from recipe.randomness import torch_seed
+from recipe.throughput import Throughput, counts_of, matmul_peak
 
 
 class PreTrainer(Trainer):
@@ -36,7 +37,9 @@ class PreTrainer(Trainer):
         self.model_accepts_loss_kwargs = True
         self._seed, self._group_by_length = seed, group_by_length
         self._sums = torch.zeros(len(SUMS), dtype=torch.float64, device=self.args.device)
-        self._last_log = (time.time(), 0)
+        self._tokens_seen: torch.Tensor | int = 0
+        peak = matmul_peak(self.args.device, torch.bfloat16 if self.args.bf16 else torch.float32)
+        self.throughput = Throughput(arguments["model"].config, self._sum_over_ranks(torch.tensor(peak)).item())
         self.add_callback(_StepState(self))
 
     def get_train_dataloader(self) -> DataLoader:
@@ -57,13 +60,14 @@ class PreTrainer(Trainer):
 
     def get_batch_samples(self, epoch_iterator: Iterator, num_batches: int, device: torch.device) -> tuple[list, torch.Tensor]:
         """The micro-batches of a step, and its (masked tokens, pairs) over all micro-batches and ranks."""
+        started = time.perf_counter()
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
-        counts = torch.zeros(3, dtype=torch.int64)
-        for batch in batches:
-            tokens_of_batch = batch["attention_mask"].sum() if "attention_mask" in batch else torch.tensor(batch["labels"].numel())
-            counts += torch.stack([(batch["labels"] >= 0).sum(), torch.tensor(len(batch["next_sentence_label"])), tokens_of_batch])
-        masked_tokens, pairs, tokens = self._sum_over_ranks(counts.to(device)).unbind()
-        self.state.num_input_tokens_seen += int(tokens)
+        waited = time.perf_counter() - started
+        counts = self._sum_over_ranks(torch.stack([counts_of(batch) for batch in batches]).sum(0))
+        self.throughput.add(counts, waited)
+        masked_tokens, pairs, tokens, *_ = counts.unbind()
+        # Added up on the device: to read a number there would make the host wait at every step.
+        self._tokens_seen = tokens + self._tokens_seen
         return batches, torch.stack([masked_tokens.clamp(min=1), pairs])
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
@@ -77,18 +81,24 @@ class PreTrainer(Trainer):
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add both losses and accuracies, tokens seen and speed; stop the run when the loss is no longer a number."""
         if "loss" in logs:
-            logs |= metrics_of(self._sum_over_ranks(self._sums)) | self._speed()
+            logs |= metrics_of(self._sum_over_ranks(self._sums)) | self.throughput.line()
             self._sums.zero_()
             if logs["loss"] != logs["loss"] or logs["loss"] == float("inf"):
                 raise InputError(
                     f"step {self.state.global_step}: the loss is {logs['loss']}; lower training.learning_rate (now {self.args.learning_rate}), lengthen "
                     "training.warmup_share, or switch training.bf16 off; the last checkpoint is from before"
                 )
+        self.settle_tokens_seen()
         logs |= {"tokens_seen": self.state.num_input_tokens_seen, "pairs_seen": self.state.global_step * self._global_batch_size}
         if hasattr(self, "step_sampler"):
             # The Trainer sees the whole run as one epoch.
             self.state.epoch = self.step_sampler.epochs_at(self.state.global_step)
         super().log(logs, start_time)
+
+    def settle_tokens_seen(self) -> None:
+        """Put the tokens of the steps since the last call into the state, which is logged and saved."""
+        self.state.num_input_tokens_seen += int(self._tokens_seen)
+        self._tokens_seen = 0
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Metrics over the validation pairs with fixed masks: exact sums over ranks, each pair scored once."""
@@ -116,13 +126,7 @@ class PreTrainer(Trainer):
         return DataLoader(rows, batch_sampler=batch_sampler, collate_fn=self.data_collator, num_workers=workers, pin_memory=self.args.device.type == "cuda")
 
     def _sum_over_ranks(self, values: torch.Tensor) -> torch.Tensor:
-        return self.accelerator.reduce(values.clone(), reduction="sum") if self.args.world_size > 1 else values
-
-    def _speed(self) -> dict[str, float]:
-        then, tokens_then = self._last_log
-        now, tokens = time.time(), self.state.num_input_tokens_seen
-        self._last_log = (now, tokens)
-        return {"tokens_per_second": round((tokens - tokens_then) / max(now - then, 1e-9), 1)}
+        return self.accelerator.reduce(values.to(self.args.device).clone(), reduction="sum") if self.args.world_size > 1 else values
 
 
 @torch.no_grad()
@@ -131,26 +135,37 @@ def evaluation_sums(model: torch.nn.Module, batches, device: torch.device) -> to
     was_training = model.training
     model.eval()
     total = torch.zeros(len(SUMS), dtype=torch.float64, device=device)
-    for batch in batches:
-        total += model(**{name: values.to(device) for name, values in batch.items()}).sums
+    # The last batch has rows of its own number, for which nothing is to be compiled.
+    with torch.compiler.set_stance("force_eager"):
+        for batch in batches:
+            total += model(**{name: values.to(device) for name, values in batch.items()}).sums
     model.train(was_training)
     return total
 
 
 class _StepState(TrainerCallback):
-    """What makes a run the same after a resume: the first step of the sampler, and dropout seeded by step and rank. Seals checkpoints."""
+    """What makes a run the same after a resume: the first step of the sampler, and dropout seeded by step and rank. Seals checkpoints, keeps the clock."""
 
     def __init__(self, trainer: PreTrainer) -> None:
         self._trainer = trainer
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
         self._trainer.step_sampler.first_step = state.global_step
-        self._trainer._last_log = (time.time(), state.num_input_tokens_seen)
+        self._trainer.throughput.restart()
 
     def on_step_begin(self, args, state, control, **kwargs) -> None:
         torch.manual_seed(torch_seed(self._trainer._seed, "dropout", state.global_step, args.process_index))
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        if control.should_save:
+            self._trainer.settle_tokens_seen()
+        self._trainer.throughput.stop()
+
+    def on_evaluate(self, args, state, control, **kwargs) -> None:
+        self._trainer.throughput.resume()
 
     def on_save(self, args, state, control, **kwargs) -> None:
         self._trainer.accelerator.wait_for_everyone()
         if state.is_world_process_zero:
             seal_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+        self._trainer.throughput.resume()

@@ -9,21 +9,8 @@ from recipe.provenance import imported_modules
 FLOORS = (
     ("errors", "sentences", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),
     ("config", "corpus", "encoding", "tokenizer"),
-    (
-        "token_blocks",
-        "token_store",
-        "pair_passes",
-        "pair_statistics",
-        "pair_dataset",
-        "masking",
-        "dropout",
-        "unpadded",
-        "vocabulary_loss",
-        "model",
-        "metrics",
-        "checkpoints",
-        "batches",
-    ),
+    ("token_blocks", "token_store", "pair_passes", "pair_statistics", "pair_dataset", "batches"),
+    ("masking", "dropout", "unpadded", "vocabulary_loss", "model", "throughput", "metrics", "checkpoints"),
     ("trainer", "pretrain", "evaluation", "tasks", "tasks.iob2", "tasks.nero", "tasks.windows", "tasks.ner", "plots", "report", "model_card", "hub"),
     ("stages", "command_line"),
 )
