@@ -29,7 +29,7 @@ def drop(values: torch.Tensor, probability: float) -> torch.Tensor:
     """
     if not probability:
         return values
-    if values.device.type != "cpu":
+    if values.device.type != "cpu" or torch.compiler.is_compiling():
         return torch.nn.functional.dropout(values, probability)
     return _Drop.apply(values, round(probability * STEPS))  # type: ignore[no-any-return,no-untyped-call]
 

@@ -6,6 +6,7 @@ import torch
 import transformers
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, BertConfig, pipeline
 
+from recipe import unpadded
 from recipe.config import ModelConfig
 from recipe.dropout import set_dropout
 from recipe.errors import InputError
@@ -65,6 +66,26 @@ def test_rows_of_one_length_are_taken_in_one_go_and_do_not_see_each_other(model)
     model.eval()
     with torch.no_grad():
         torch.testing.assert_close(model(**without_padding(batch)).sums, model(**batch).sums)
+
+
+def test_the_flash_kernel_is_asked_for_what_the_runs_give(model, monkeypatch):
+    """No GPU here: the kernel is stood in for by one attention per row, written to the signature of flash_attn 2, so this shows what we hand over."""
+
+    def stand_in(query, key, value, cu_seqlens_q, cu_seqlens_k, max_seqlen_q, max_seqlen_k, dropout_p):
+        assert (cu_seqlens_q.dtype, cu_seqlens_k.dtype, dropout_p) == (torch.int32, torch.int32, 0.0)
+        assert (int(cu_seqlens_q.diff().max()), int(cu_seqlens_k.diff().max())) == (max_seqlen_q, max_seqlen_k)
+        rows = zip(
+            *(states.tensor_split(bounds[1:-1].long()) for states, bounds in ((query, cu_seqlens_q), (key, cu_seqlens_k), (value, cu_seqlens_k))), strict=True
+        )
+        return torch.cat([torch.nn.functional.scaled_dot_product_attention(*(part.transpose(0, 1) for part in row)).transpose(0, 1) for row in rows])
+
+    batch = without_padding(batch_of())
+    model.eval()
+    with torch.no_grad():
+        expected = model(**batch).sums
+        monkeypatch.setattr(unpadded, "can_flash", lambda states: True)
+        monkeypatch.setattr(unpadded, "_flash_kernel", lambda: stand_in)
+        torch.testing.assert_close(model(**batch).sums, expected)
 
 
 def test_sums_are_the_same_without_padding(model):

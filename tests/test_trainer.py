@@ -13,11 +13,12 @@ from conftest import ROOT, small_recipe
 from torch.nn.functional import cross_entropy
 
 from recipe.batches import PairRows, StepSampler
+from recipe.checkpoints import newest_whole_checkpoint
 from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.model import load_model
 from recipe.pair_dataset import build_pairs
-from recipe.pretrain import make_collator, make_trainer, pretrain
+from recipe.pretrain import checkpoint_folder, make_collator, make_trainer, pretrain
 from recipe.stages import run_all
 
 NO_DROPOUT = {"training.dropout": "0", "training.eval_steps": "6"}
@@ -91,11 +92,54 @@ def test_logged_loss_of_the_first_step_is_that_of_the_stock_model_on_the_whole_b
 def test_log_has_both_losses_accuracies_tokens_and_speed(whole_run):
     line = next(line for line in history(whole_run) if line.get("step") == 3 and "loss" in line)
     names = {"loss", "mlm_loss", "nsp_loss", "mlm_accuracy", "nsp_accuracy", "nsp_balanced_accuracy", "learning_rate", "grad_norm"}
-    assert names | {"tokens_seen", "pairs_seen", "tokens_per_second", "epoch"} <= set(line)
+    assert names | {"tokens_seen", "pairs_seen", "tokens_per_second", "mfu", "padding_share", "data_wait_share", "epoch"} <= set(line)
+    assert line["padding_share"] == 0
+    assert 0 < line["mfu"] < 1
+    assert 0 < line["data_wait_share"] < 1
     assert line["loss"] == pytest.approx(line["mlm_loss"] + line["nsp_loss"], rel=1e-5)
     assert line["pairs_seen"] == 24
     evaluation = [line for line in history(whole_run) if "eval_mlm_loss" in line]
     assert evaluation[-1]["eval_perplexity"] == pytest.approx(2.718281828 ** evaluation[-1]["eval_mlm_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shares"),
+    [
+        ("linear", [0, 0.5, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]),
+        ("constant_with_warmup", [0, 0.5, 1, 1, 1, 1, 1, 1, 1, 1]),
+        ("warmup_stable_decay", [0, 0.5, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25]),
+    ],
+)
+def test_learning_rate_follows_the_schedule(prepared, corpus_file, tmp_path, schedule, shares):
+    settings = {"training.lr_scheduler_type": schedule, "training.warmup_share": "0.2", "training.decay_share": "0.4", "training.max_steps": "10"}
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **NO_DROPOUT, **settings)
+    pretrain(recipe)
+    assert [line["learning_rate"] / 1e-3 for line in history(recipe) if "loss" in line] == pytest.approx(shares)
+
+
+def test_decay_spares_biases_and_layer_norms(prepared, corpus_file, tmp_path):
+    trainer = make_trainer(run_folder_of(prepared, tmp_path / "run", corpus_file, **{"training.weight_decay": "0.01"}))
+    decayed, spared = sorted(trainer.create_optimizer().param_groups, key=lambda group: -group["weight_decay"])
+    names = {id(parameter): name for name, parameter in trainer.model.named_parameters()}
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.01, 0)
+    assert {id(parameter) for group in (decayed, spared) for parameter in group["params"]} == set(names)
+    assert all("bias" in names[id(parameter)] or "LayerNorm" in names[id(parameter)] for parameter in spared["params"])
+    assert not any("bias" in names[id(parameter)] or "LayerNorm" in names[id(parameter)] for parameter in decayed["params"])
+
+
+def test_a_run_that_goes_on_reads_no_row_of_the_steps_before(prepared, corpus_file, tmp_path, monkeypatch):
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **NO_DROPOUT)
+    trainer = make_trainer(recipe)
+    trainer.add_callback(_StopAfter(4))
+    trainer.train()
+    read = []
+    fetch = PairRows.__getitems__
+    monkeypatch.setattr(PairRows, "__getitems__", lambda rows, places: read.extend(places) or fetch(rows, places))
+    trainer = make_trainer(recipe)
+    trainer.train(resume_from_checkpoint=str(newest_whole_checkpoint(checkpoint_folder(recipe))))
+    steps = list(StepSampler(PairRows(trainer.train_dataset), 8, 8, 6, recipe.seed, True, 0, 1))
+    validation = [(0, index) for index in range(len(trainer.eval_dataset))]
+    assert sorted(read) == sorted([place for batch in steps[3:] for place in batch] + validation)
 
 
 @pytest.mark.parametrize(("workers", "refresh"), [("0", "false"), ("2", "false"), ("0", "true"), ("2", "true")])
