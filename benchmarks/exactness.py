@@ -1,0 +1,129 @@
+"""Is training exact? Loss and gradient under accumulation and ranks, resume bit for bit, masks of ranks: ours beside the stock Trainer.
+
+python benchmarks/exactness.py     # about 6 minutes on two cores; torchrun starts the runs of two ranks
+
+Trains a 2-layer, 32-wide model on a made-up text; writes benchmarks/results/exactness.md and .json, and fails if ours is not exact.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import exactness_runs
+from pair_corpus import made_up_text
+from pair_results import machine, markdown_table, save
+
+from recipe.config import load_recipe
+from recipe.pair_dataset import load_pairs
+from recipe.stages import run_stage
+
+RECIPE = """
+corpus: {{path: {corpus}, validation_share: 0.1}}
+run_dir: {folder}/run
+tokenizer: {{vocab_size: 600}}
+pairs: {{max_seq_length: 128, num_proc: 1}}
+model: {{num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 2, intermediate_size: 64, max_position_embeddings: 128}}
+training: {{max_steps: {steps}, global_batch_size: {batch}, per_device_batch_size: 16, learning_rate: 1e-3, warmup_share: 0, logging_steps: 1, eval_steps: 100,
+  eval_pairs: 8, save_steps: 1000, use_cpu: true, report_to: []}}
+"""
+GRADIENTS = {
+    "system": "system",
+    "ranks": "ranks",
+    "accumulation": "accumulation",
+    "loss": "loss / true loss",
+    "gradient": "gradient along the true one",
+    "difference": "rest of it",
+}
+RESUMES = {
+    name: name.replace("place", "resumed at") for name in ("ranks", "workers", "accumulation", "grouping", "refresh", "place", "losses", "masks", "weights")
+}
+
+
+def main() -> None:
+    """Run both world sizes, print and write the tables."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        prepare(folder)
+        found = [runs(folder, ranks) for ranks in (1, 2)]
+    results = {"machine": machine(), **summary(found)}
+    save("exactness", results, markdown(results))
+    print(markdown(results))
+    sys.exit(0 if is_exact(results) else "not exact")
+
+
+def prepare(folder: Path) -> None:
+    """Tokenizer and pairs of a made-up text, as many as make epochs of STEPS_PER_EPOCH steps of STEPS_PER_EPOCH x GLOBAL_BATCH pairs."""
+    corpus = made_up_text(folder / "text.txt", 0.1)
+    batch = exactness_runs.GLOBAL_BATCH
+    (folder / "recipe.yaml").write_text(RECIPE.format(corpus=corpus, folder=folder, steps=exactness_runs.STEPS, batch=batch))
+    recipe = load_recipe(folder / "recipe.yaml")
+    for stage in ("tokenizer", "pairs"):
+        run_stage(recipe, stage)
+    steps = len(load_pairs(recipe)["train"]) // batch
+    if steps != exactness_runs.STEPS_PER_EPOCH:
+        raise SystemExit(f"the text makes epochs of {steps} steps instead of {exactness_runs.STEPS_PER_EPOCH}; change its size")
+
+
+def runs(folder: Path, ranks: int) -> dict:
+    """What exactness_runs.py finds with so many processes."""
+    start = [sys.executable] if ranks == 1 else [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(ranks), "--master_port", "29631"]
+    subprocess.run([*start, exactness_runs.__file__, str(folder)], check=True, env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"})
+    return json.loads((folder / f"runs-{ranks}.json").read_text())
+
+
+def summary(found: list[dict]) -> dict:
+    """The rows of both world sizes together, and the largest difference of losses between them."""
+    one, two = (runs["splits"]["workers 0"]["losses"] for runs in found)
+    return {
+        "gradients": [row for runs in found for row in runs["gradients"] if "loss" in row],
+        "resumes": [row for runs in found for row in runs["resumes"]],
+        "workers_equal": all(runs["splits"]["workers 0"] == runs["splits"]["workers 2"] for runs in found),
+        "ranks_differ_by": max(abs(a - b) for steps in zip(one, two, strict=True) for a, b in zip(*steps, strict=True)),
+        "mask_agreement": found[1]["mask_agreement"],
+    }
+
+
+def is_exact(results: dict) -> bool:
+    """Whether ours keeps what it promises."""
+    ratios = [row[name] for row in results["gradients"] if row["system"] == "ours" for name in ("loss", "gradient")]
+    resumed = all(row[name] for row in results["resumes"] for name in ("losses", "masks", "weights"))
+    chance = all(abs(row["sigmas"]) < 3 for row in results["mask_agreement"] if row["system"] == "ours")
+    return all(abs(ratio - 1) < 1e-6 for ratio in ratios) and resumed and chance and results["workers_equal"] and results["ranks_differ_by"] < 1e-4
+
+
+def markdown(results: dict) -> str:
+    """The report."""
+    where, resumes = results["machine"], results["resumes"]
+    equal = sum(row["losses"] and row["masks"] and row["weights"] for row in resumes)
+    lines = [
+        "# Is training exact?",
+        "",
+        f"Commit {where['commit']}, torch {where['versions']['torch']}, transformers {where['versions']['transformers']}, CPU, float32.",
+        "",
+        f"- resume: {equal} of {len(resumes)} combinations equal bit for bit in losses, batches with their masks, and weights, with dropout 0.1",
+        f"- the same run with 0 and 2 workers: {'equal' if results['workers_equal'] else 'DIFFERENT'}; with 1 and 2 ranks: losses and gradient norms "
+        f"within {results['ranks_differ_by']:.1e}",
+        *(
+            f"- masks of two ranks, {row['system']}: {row['both']:.0f} places in common, {row['expected']:.0f} by chance ({row['sigmas']:+.1f} sigma)"
+            for row in results["mask_agreement"]
+        ),
+        "",
+        f"First step of {exactness_runs.GLOBAL_BATCH} pairs against the stock model in float64 on the whole batch:",
+        "",
+        markdown_table(GRADIENTS, [{**row, **{name: f"{row[name]:.7f}" for name in ("loss", "gradient")}} for row in results["gradients"]]),
+        "",
+        "The combinations:",
+        "",
+        markdown_table(
+            RESUMES,
+            [{name: {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value for name, value in row.items()} for row in resumes],
+        ),
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
