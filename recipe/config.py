@@ -114,6 +114,10 @@ class TrainingConfig:
     max_grad_norm: float = key(1.0, "Gradient norm above which gradients are scaled down; 0: never (BERT: 1.0).", low=0)
     dropout: float = key(0.1, "Dropout while pretraining (BERT: 0.1).", low=0, high=0.9)
     group_by_length: bool = key(True, "Put pairs of like length into one batch, which saves padding.")
+    head_at_masked_places: bool = key(True, "Run the vocabulary's softmax at masked tokens only: same loss, less work.", shapes_result=False)
+    last_layer_for_read_places: bool | None = key(
+        None, "Run the last layer only where a head reads it: same loss, less work; null: unless FSDP wraps the layers.", shapes_result=False
+    )
     padding_free: bool | None = key(
         None, "Batches without padding: same loss, less work; null: on CPUs only; on GPUs it wants bf16 and the package flash-attn.", shapes_result=False
     )

@@ -36,7 +36,8 @@ class BertForPreTraining(transformers.BertForPreTraining):
     It has its parent's name because `save_pretrained` writes the name into config.json, where "BertForPreTraining" is what others can load.
     """
 
-    # Under FSDP the parts of a layer must not be called one by one, so the whole layer runs there, on padded batches.
+    # Both leave work out and change no number (`training.head_at_masked_places`, `training.last_layer_for_read_places`).
+    head_at_masked_places = True
     last_layer_for_read_places = True
 
     def forward(
@@ -60,18 +61,17 @@ class BertForPreTraining(transformers.BertForPreTraining):
             masked_tokens_in_step, pairs_in_step: counts over the whole optimizer step (all micro-batches and ranks); None: of this batch.
         """
         is_masked = labels != IGNORED
-        targets = labels[is_masked]
+        is_predicted = is_masked if self.head_at_masked_places else torch.ones_like(is_masked)
         if cu_seq_lens is not None:
-            at_masks, pooled = self._states_without_padding(input_ids, token_type_ids, is_masked, cu_seq_lens)
+            states, pooled = self._states_without_padding(input_ids, token_type_ids, is_predicted, cu_seq_lens)
         elif attention_mask is None:
             raise ValueError("a padded batch needs attention_mask, one without padding cu_seq_lens")
         elif self.last_layer_for_read_places:
-            at_masks, pooled = self._states_at_read_places(input_ids, attention_mask, token_type_ids, is_masked)
+            states, pooled = self._states_at_read_places(input_ids, attention_mask, token_type_ids, is_predicted)
         else:
             hidden, pooled = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[:2]
-            at_masks = hidden[is_masked]
-        head = self.cls.predictions
-        mlm_loss, mlm_right = vocabulary_loss(head.transform(at_masks), head.decoder.weight, head.decoder.bias, targets)
+            states = hidden[is_predicted]
+        mlm_loss, mlm_right = self._mlm_sums(states, labels[is_predicted])
         pair_logits = self.cls.seq_relationship(pooled).float()
         nsp_loss = cross_entropy(pair_logits, next_sentence_label, reduction="sum")
         # A batch without any masked token has a loss of 0 / 1 instead of 0 / 0.
@@ -84,6 +84,14 @@ class BertForPreTraining(transformers.BertForPreTraining):
             counts_of_pairs = (nsp_loss, torch.tensor(len(label_1)), is_right.sum(), label_1.sum(), (is_right & label_1).sum())
             sums = torch.stack([count.double().to(pooled.device) for count in (*counts, *counts_of_pairs)])
         return PreTrainingOutput(loss=mlm_loss / masked_tokens + nsp_loss / pairs, sums=sums)
+
+    def _mlm_sums(self, states: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed cross-entropy at places that have a target, and at how many of them the best guess is right."""
+        head = self.cls.predictions
+        if self.head_at_masked_places:
+            return vocabulary_loss(head.transform(states), head.decoder.weight, head.decoder.bias, targets)
+        logits = head(states).float()
+        return cross_entropy(logits, targets, reduction="sum", ignore_index=IGNORED), (logits.argmax(-1) == targets).sum()
 
     def _states_at_read_places(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor, is_masked: torch.Tensor
@@ -118,7 +126,7 @@ class BertForPreTraining(transformers.BertForPreTraining):
         *layers, last = self.bert.encoder.layer
         for layer in layers:
             hidden = layer_without_padding(layer, hidden, hidden, rows, rows)
-        is_read = is_masked[0] | (places == 0)
+        is_read = is_masked[0] | (places == 0) if self.last_layer_for_read_places else torch.ones_like(is_masked[0])
         reads = torch.zeros_like(rows.lengths).index_add_(0, row_of_token, is_read.long())
         states = layer_without_padding(last, hidden[is_read], hidden, Rows.of(reads), rows)
         return states[is_masked[0][is_read]], self.bert.pooler(states[(places == 0)[is_read]][:, None])  # type: ignore[misc]

@@ -75,7 +75,8 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
         eval_dataset=_first_rows(pairs["validation"], recipe.training.eval_pairs),
         processing_class=tokenizer,
     )
-    model.last_layer_for_read_places = not trainer.is_fsdp_enabled
+    model.head_at_masked_places = recipe.training.head_at_masked_places
+    model.last_layer_for_read_places = _wants_part_of_last_layer(recipe)
     if recipe.training.torch_compile:
         compile_layers(model)
     return trainer
@@ -102,11 +103,22 @@ def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertFo
 def _wants_no_padding(recipe: Recipe, arguments: TrainingArguments) -> bool:
     """On GPUs rows of like length, padded, go through one kernel; a call per row would be slower there."""
     wanted = recipe.training.padding_free
-    if wanted and os.environ.get("ACCELERATE_USE_FSDP") == "true":
+    if wanted and _is_fsdp():
         raise InputError("training.padding_free calls the parts of a layer one by one, which FSDP does not allow; set it to null")
     if wanted and arguments.device.type == "cuda" and not (recipe.training.bf16 and is_flash_attn_2_available()):
         raise InputError("training.padding_free on a GPU needs training.bf16 and the package flash-attn; set it to null, or install flash-attn and set bf16")
     return arguments.device.type == "cpu" and not recipe.training.torch_compile if wanted is None else wanted
+
+
+def _wants_part_of_last_layer(recipe: Recipe) -> bool:
+    wanted = recipe.training.last_layer_for_read_places
+    if wanted and _is_fsdp():
+        raise InputError("training.last_layer_for_read_places calls the parts of a layer one by one, which FSDP does not allow; set it to null")
+    return not _is_fsdp() if wanted is None else wanted
+
+
+def _is_fsdp() -> bool:
+    return os.environ.get("ACCELERATE_USE_FSDP") == "true"
 
 
 def _width_step(recipe: Recipe) -> int | None:

@@ -34,14 +34,21 @@ class Rows:
 def layer_without_padding(layer: BertLayer, queries: torch.Tensor, hidden: torch.Tensor, query_rows: Rows, rows: Rows) -> torch.Tensor:
     """The layer's output for the queries, shape (queries, hidden), each of which sees the tokens of its row in `hidden`, shape (tokens, hidden)."""
     attention = layer.attention.self
-    heads = attention.num_attention_heads
-    query, key, value = (
-        module(states).unflatten(-1, (heads, -1)) for module, states in ((attention.query, queries), (attention.key, hidden), (attention.value, hidden))
-    )
+    if queries is hidden:
+        states = _together((attention.query, attention.key, attention.value), hidden)
+    else:
+        states = (attention.query(queries), *_together((attention.key, attention.value), hidden))
+    query, key, value = (part.unflatten(-1, (attention.num_attention_heads, -1)) for part in states)
     dropout = attention.dropout.p if attention.training else 0.0
     attend = _by_flash_attention if can_flash(query) else _by_runs
     attended = attend(query, key, value, query_rows, rows, dropout).flatten(1)
     return layer.feed_forward_chunk(layer.attention.output(attended, queries))  # type: ignore[no-any-return]
+
+
+def _together(modules: tuple[torch.nn.Linear, ...], states: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """What each linear module makes of the states, by one matrix product, which is faster than several narrow ones."""
+    weight, bias = torch.cat([module.weight for module in modules]), torch.cat([module.bias for module in modules])
+    return torch.nn.functional.linear(states, weight, bias).chunk(len(modules), -1)
 
 
 def can_flash(states: torch.Tensor) -> bool:

@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch.nn.functional import cross_entropy
 
-# The logits of a chunk, 128 x 30,522 x 4 bytes, stay in the cache of a CPU from one pass over them to the next.
-ROWS_PER_CHUNK = 128
+# A chunk is large enough for fast matrix products; the columns of the vocabulary are taken in blocks, in which a product over few states is twice as fast.
+ROWS_PER_CHUNK = 256
+COLUMNS_PER_BLOCK = 2048
 
 
 def vocabulary_loss(states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -34,17 +35,19 @@ class _VocabularyLoss(torch.autograd.Function):
         size = -(-len(states) // chunks)
         loss, number_right = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
         gradients = (torch.empty_like(states), torch.zeros_like(weight), torch.zeros_like(bias)) if with_gradients else None
-        buffer = states.new_empty(size, len(weight))
+        buffers = [states.new_empty(size, len(weight)) for _ in range(2)]
         for start in range(0, len(states), size or 1):
             chunk, wanted = states[start : start + size], targets[start : start + size, None]
-            logits = torch.addmm(bias, chunk, weight.t(), out=buffer[: len(chunk)])
-            at_targets = logits.gather(1, wanted)
-            largest, best = logits.max(1, keepdim=True)
-            number_right += (best == wanted).sum()
-            sums = logits.sub_(largest).exp_().sum(1, keepdim=True)
-            loss += (sums.log() + largest - at_targets).sum(dtype=torch.float64)
+            logits, probabilities = (buffer[: len(chunk)] for buffer in buffers)
+            for column in range(0, len(weight), COLUMNS_PER_BLOCK):
+                block = slice(column, column + COLUMNS_PER_BLOCK)
+                torch.addmm(bias[block], chunk, weight[block].t(), out=logits[:, block])
+            torch.softmax(logits, 1, out=probabilities)
+            at_targets = probabilities.gather(1, wanted)
+            number_right += _number_right(logits, probabilities, at_targets, wanted)
+            loss += _losses(logits, at_targets, wanted).sum(dtype=torch.float64)
             if gradients is not None:
-                _add_gradients(gradients, start, chunk, weight, logits.mul_(1 / sums), wanted)
+                _add_gradients(gradients, start, chunk, weight, probabilities, wanted)
         ctx.save_for_backward(*(gradients or ()))
         ctx.mark_non_differentiable(number_right)
         return loss.to(states.dtype), number_right
@@ -52,6 +55,20 @@ class _VocabularyLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         return (*(gradient.mul_(upstream[0]) for gradient in ctx.saved_tensors), None, None)
+
+
+def _number_right(logits: torch.Tensor, probabilities: torch.Tensor, at_targets: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """At how many targets the logit is the first of the largest ones; a search for its place, which is slow, is made only where it can be."""
+    may_be = torch.nonzero((at_targets == probabilities.amax(1, keepdim=True))[:, 0])[:, 0]
+    return (logits[may_be].argmax(1) == wanted[may_be, 0]).sum()
+
+
+def _losses(logits: torch.Tensor, at_targets: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each row, shape (rows, 1), also where the target's probability is too small for a float."""
+    losses = -at_targets.log()
+    vanished = torch.nonzero(at_targets[:, 0] < torch.finfo(at_targets.dtype).tiny)[:, 0]
+    losses[vanished] = (logits[vanished].logsumexp(1, keepdim=True) - logits[vanished].gather(1, wanted[vanished])).to(losses.dtype)
+    return losses
 
 
 def _add_gradients(

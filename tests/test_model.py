@@ -1,4 +1,5 @@
 import copy
+import itertools
 
 import numpy as np
 import pytest
@@ -40,9 +41,10 @@ def without_padding(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {**flat, "next_sentence_label": batch["next_sentence_label"], "cu_seq_lens": torch.nn.functional.pad(filled.sum(1).cumsum(0), (1, 0))}
 
 
-@pytest.mark.parametrize("way", ["whole last layer", "last layer for read places", "without padding"])
-def test_loss_and_every_gradient_equal_the_stock_model(model, way):
-    model.last_layer_for_read_places = way != "whole last layer"
+@pytest.mark.parametrize(("head", "part"), list(itertools.product([True, False], repeat=2)))
+@pytest.mark.parametrize("padding_free", [True, False], ids=["without padding", "padded"])
+def test_loss_and_every_gradient_equal_the_stock_model(model, head, part, padding_free):
+    model.head_at_masked_places, model.last_layer_for_read_places = head, part
     stock = transformers.BertForPreTraining(model.config)
     stock.load_state_dict(model.state_dict())
     set_dropout(model, 0.0)
@@ -50,7 +52,7 @@ def test_loss_and_every_gradient_equal_the_stock_model(model, way):
     model.train(), stock.train()
     batch = batch_of()
     batch["labels"][0, 0], batch["labels"][1, 1:] = 5, -100  # a masked first token, and a row that reads [CLS] only
-    ours, theirs = model(**(without_padding(batch) if way == "without padding" else batch)), stock(**batch)
+    ours, theirs = model(**(without_padding(batch) if padding_free else batch)), stock(**batch)
     assert ours.loss.item() == pytest.approx(theirs.loss.item(), abs=1e-5)
     ours.loss.backward()
     theirs.loss.backward()

@@ -61,12 +61,22 @@ def test_accumulation_changes_neither_loss_nor_gradient(prepared, corpus_file, w
         torch.testing.assert_close(tensor, weights(whole_run)[name], atol=2e-5, rtol=1e-3)
 
 
-def test_padding_changes_neither_loss_nor_gradient(prepared, corpus_file, whole_run, tmp_path):
-    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{**NO_DROPOUT, "training.padding_free": "false"})
+@pytest.mark.parametrize("switch", ["padding_free", "last_layer_for_read_places", "head_at_masked_places"])
+def test_work_that_is_not_left_out_changes_neither_loss_nor_gradient(prepared, corpus_file, whole_run, tmp_path, switch):
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{**NO_DROPOUT, f"training.{switch}": "false"})
+    assert make_trainer(recipe).model.head_at_masked_places == (switch != "head_at_masked_places")
+    assert make_trainer(recipe).model.last_layer_for_read_places == (switch != "last_layer_for_read_places")
     pretrain(recipe)
     for one, other in zip(losses(whole_run), losses(recipe), strict=True):
         assert one == pytest.approx(other, rel=1e-5)
     assert [line["tokens_seen"] for line in history(recipe)[:-1]] == [line["tokens_seen"] for line in history(whole_run)[:-1]]
+
+
+@pytest.mark.parametrize("switch", ["padding_free", "last_layer_for_read_places"])
+def test_fsdp_refuses_what_calls_the_parts_of_a_layer(prepared, corpus_file, tmp_path, monkeypatch, switch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(InputError, match=f"training.{switch}.*FSDP.*null"):
+        make_trainer(run_folder_of(prepared, tmp_path / "run", corpus_file, **{f"training.{switch}": "true"}))
 
 
 def test_logged_loss_of_the_first_step_is_that_of_the_stock_model_on_the_whole_batch(prepared, corpus_file, tmp_path):

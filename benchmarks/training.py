@@ -1,0 +1,247 @@
+"""Pretraining with the stock model, collator and Trainer beside ours, inside the Trainer, interleaved in one run: real tokens per second, ratio, MFU.
+
+python benchmarks/training.py                                     # 4 x 256 at 128 and 512 tokens, dropout 0 and 0.1: about 15 minutes on two cores
+python benchmarks/training.py --models 12x768                     # BERT-base: about 25 minutes
+python benchmarks/training.py --models 4x256 --ladder             # every measure by itself
+python benchmarks/training.py --models --collator                 # the collators alone
+
+The rows have the lengths of PubMed abstracts: they fill 128 tokens to 96 % (short lengths) and 512 tokens to 55 %; --corpus TEXT makes them from a text
+instead. Plain: transformers.BertForPreTraining with sdpa, every row padded to the maximum, DataCollatorForLanguageModeling, Trainer. Both see the same rows in
+each round, and the whole of `train()` between its first and last step counts. MFU: what the stock model must compute for real tokens, the vocabulary at
+masked tokens only, against this machine's matrix product in the same run. Writes benchmarks/results/training.{md,json}; what it did not measure stays there.
+"""
+
+import argparse
+import gc
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import training_rows
+import transformers
+from pair_results import RESULTS, machine, markdown_table, save
+from transformers import BertConfig, Trainer, TrainerCallback, TrainingArguments
+
+from recipe.dropout import set_dropout
+from recipe.masking import DataCollatorForPreTraining
+from recipe.model import BertForPreTraining
+from recipe.provenance import read_json
+from recipe.throughput import training_flops
+from recipe.trainer import PreTrainer
+
+MASKED = 0.15
+COLUMNS = {
+    "model": "model",
+    "length": "length",
+    "fill": "rows filled",
+    "dropout": "dropout",
+    "system": "system",
+    "tokens_per_second": "real tokens/s",
+    "ratio": "ratio",
+    "mfu": "MFU",
+    "peak": "GEMM peak, GFLOP/s",
+}
+COLLATOR_COLUMNS = {"rows": "rows", "system": "collator", "milliseconds": "ms", "megabytes": "peak MB", "bytes_per_token": "bytes per token"}
+
+
+@dataclass(frozen=True)
+class Ours:
+    """Our trainer with some of its measures; all of them is what the recipe does on a CPU."""
+
+    head_at_masked_places: bool = True
+    last_layer_for_read_places: bool = True
+    padding_free: bool = True
+
+
+PLAIN = "plain transformers"
+SYSTEMS: dict[str, Ours | None] = {PLAIN: None, "ours": Ours()}
+LADDER: dict[str, Ours | None] = {
+    PLAIN: None,
+    "rows of like length, fast dropout": Ours(False, False, False),
+    "+ head at masked places": Ours(True, False, False),
+    "+ last layer for read places": Ours(True, True, False),
+    "+ no padding (ours)": Ours(),
+}
+
+
+def main() -> None:
+    """Measure each combination of the command line and bring the results up to date."""
+    arguments = _arguments()
+    torch.set_num_threads(arguments.threads)
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    found: dict = {"rows": [], "ladder": [], "collators": training_rows.collators() if arguments.collator else []}
+    for model in arguments.models:
+        for length in arguments.lengths:
+            for dropout in arguments.dropouts:
+                rows = measured(model, length, dropout, arguments)
+                found["ladder" if arguments.ladder else "rows"] += rows
+                print(markdown_table(COLUMNS, _shown(rows)), flush=True)
+    results = _merged(found)
+    save("training", results, markdown(results))
+
+
+def measured(model: str, length: int, dropout: float, arguments: argparse.Namespace) -> list[dict]:
+    """One row per system; they take turns, and the median of the rounds counts."""
+    layers, width = map(int, model.split("x"))
+    rows = training_rows.rows(length, arguments.steps * _batch_size(width, length), arguments.corpus)
+    lengths = np.array([len(row["input_ids"]) for row in rows])
+    config = bert_config(layers, width, dropout)
+    systems = {name: system(config, dropout, ours, rows, length, arguments.steps) for name, ours in (LADDER if arguments.ladder else SYSTEMS).items()}
+    times: dict[str, list[float]] = {name: [] for name in systems}
+    peaks = []
+    for _ in range(arguments.rounds):
+        for name, train in systems.items():
+            peaks.append(gemm_peak())
+            times[name].append(train())
+            gc.collect()
+    work = training_flops(config, MASKED * lengths.sum(), lengths.sum(), np.square(lengths).sum())
+    seconds = {name: statistics.median(values) for name, values in times.items()}
+    common = {"model": model, "length": length, "fill": float(lengths.mean() / length), "dropout": dropout, "peak": max(peaks) / 1e9}
+    return [
+        {**common, "system": name, "tokens_per_second": lengths.sum() / value, "ratio": seconds[PLAIN] / value, "mfu": work / value / max(peaks)}
+        for name, value in seconds.items()
+    ]
+
+
+def system(config: BertConfig, dropout: float, ours: Ours | None, rows: list[dict], length: int, steps: int) -> Callable[[], float]:
+    """Trains over the rows once, from where it stood, and gives the seconds."""
+    torch.manual_seed(0)
+    size = len(rows) // steps
+    if ours is None:
+        plain = transformers.BertForPreTraining(config)
+        padded = training_rows.padded(rows, length)
+        return lambda: _seconds(plain_trainer(plain, padded, size, steps))
+    model = BertForPreTraining(config)
+    set_dropout(model, dropout)
+    model.head_at_masked_places, model.last_layer_for_read_places = ours.head_at_masked_places, ours.last_layer_for_read_places
+    table = training_rows.table(rows)
+    collator = DataCollatorForPreTraining(training_rows.tokenizer(), mlm_probability=MASKED, padding_free=ours.padding_free)
+    return lambda: _seconds(
+        PreTrainer(seed=1, group_by_length=True, model=model, args=_arguments_of_training(size, steps), data_collator=collator, train_dataset=table)
+    )
+
+
+def plain_trainer(model: transformers.BertForPreTraining, rows: list[dict], size: int, steps: int) -> Trainer:
+    """What transformers gives."""
+    collator = transformers.DataCollatorForLanguageModeling(training_rows.tokenizer(), mlm_probability=MASKED)
+    return Trainer(model=model, args=_arguments_of_training(size, steps), data_collator=collator, train_dataset=rows)
+
+
+class _Clock(TrainerCallback):
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        self.started = time.perf_counter()
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        self.ended = time.perf_counter()
+
+
+def _seconds(trainer: Trainer) -> float:
+    clock = _Clock()
+    trainer.add_callback(clock)
+    trainer.remove_callback(transformers.PrinterCallback)
+    trainer.train()
+    return clock.ended - clock.started
+
+
+def _arguments_of_training(size: int, steps: int) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=tempfile.gettempdir(),
+        per_device_train_batch_size=size,
+        max_steps=steps,
+        learning_rate=1e-4,
+        use_cpu=True,
+        remove_unused_columns=False,
+        eval_strategy="no",
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+
+
+def bert_config(layers: int, width: int, dropout: float) -> BertConfig:
+    """BERT's proportions with its vocabulary."""
+    return BertConfig(
+        vocab_size=training_rows.VOCABULARY,
+        num_hidden_layers=layers,
+        hidden_size=width,
+        num_attention_heads=max(1, width // 64),
+        intermediate_size=4 * width,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+
+
+def gemm_peak(size: int = 2048, rounds: int = 4) -> float:
+    """Best rate of an fp32 matrix product, operations per second."""
+    one, other = torch.randn(size, size), torch.randn(size, size)
+    times = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        torch.mm(one, other)
+        times.append(time.perf_counter() - started)
+    return 2 * size**3 / min(times)
+
+
+def _batch_size(width: int, length: int) -> int:
+    return (32 if width < 512 else 16) if length <= 128 else (8 if width < 512 else 4)
+
+
+def _merged(found: dict) -> dict:
+    """What was measured now, and before it what an earlier run measured and this one did not."""
+    path = RESULTS / "training.json"
+    results = read_json(path) if path.is_file() else {"rows": [], "ladder": [], "collators": []}
+    for name in ("rows", "ladder"):
+        new = {_combination(row) for row in found[name]}
+        results[name] = sorted(
+            [row for row in results[name] if _combination(row) not in new] + found[name], key=lambda row: (row["model"] != "4x256", row["length"])
+        )
+    return {**results, "collators": found["collators"] or results["collators"], "machine": machine()}
+
+
+def _combination(row: dict) -> tuple:
+    return row["model"], row["length"], row["dropout"]
+
+
+def markdown(results: dict) -> str:
+    """The report."""
+    where = results["machine"]
+    parts = [
+        "# Pretraining, side by side",
+        f"{where['cores']} cores of {where['cpu']}, torch {where['versions']['torch']}, transformers {where['versions']['transformers']}, fp32, vocabulary "
+        f"{training_rows.VOCABULARY:,}, commit {where['commit']}. Ratios of medians of rounds that take turns.",
+        markdown_table(COLUMNS, _shown(results["rows"])),
+    ]
+    if results["ladder"]:
+        parts += ["Every measure by itself:", markdown_table(COLUMNS, _shown(results["ladder"]))]
+    if results["collators"]:
+        parts += ["Collators alone, whole words; memory as numpy allocates it:", markdown_table(COLLATOR_COLUMNS, results["collators"])]
+    return "\n\n".join(parts)
+
+
+def _shown(rows: list[dict]) -> list[dict]:
+    return [{**row, "fill": f"{row['fill']:.0%}", "peak": f"{row['peak']:.0f}", "ratio": f"{row['ratio']:.2f}", "mfu": f"{row['mfu']:.2f}"} for row in rows]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="*", default=["4x256"], metavar="LAYERSxWIDTH")
+    parser.add_argument("--lengths", nargs="+", type=int, default=[128, 512])
+    parser.add_argument("--dropouts", nargs="+", type=float, default=[0.0, 0.1])
+    parser.add_argument("--corpus", type=Path, help="text in blank-line format whose pairs are the rows; none: made-up rows")
+    parser.add_argument("--ladder", action="store_true", help="every measure by itself")
+    parser.add_argument("--collator", action="store_true", help="measure the collators too")
+    parser.add_argument("--steps", type=int, default=6, help="steps per round")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
