@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import BinaryIO
 
 PACKAGES = ("domain-bert", "torch", "transformers", "datasets", "tokenizers", "accelerate", "evaluate", "numpy", "pyarrow")
 
@@ -46,7 +47,15 @@ def sha256_of_json(value: object) -> str:
 def sha256_of_file(path: Path) -> str:
     """sha256 of a file's bytes."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest_in_blocks(file)
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else sha256_of_stream(file)
+
+
+def sha256_of_stream(file: BinaryIO) -> str:
+    """sha256 of what is left to read of an open file."""
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def sha256_of_folder(folder: Path) -> str:
@@ -135,13 +144,6 @@ def _source_of(module: str) -> Path:
     """The file of a module of this package, found without importing anything."""
     path = Path(__file__).parent.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _digest_in_blocks(file) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _remove(path: Path) -> None:
