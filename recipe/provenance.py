@@ -1,6 +1,7 @@
 """What made a file: versions, git commit, sha256 of content and of code; and the writing of files that are whole or absent."""
 
 import ast
+import errno
 import fcntl
 import hashlib
 import json
@@ -13,6 +14,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import BinaryIO
+
+from recipe.errors import InputError
 
 PACKAGES = ("domain-bert", "torch", "transformers", "datasets", "tokenizers", "accelerate", "evaluate", "numpy", "pyarrow")
 
@@ -112,6 +115,17 @@ def exclusive(path: Path) -> Iterator[None]:
     with open(path.with_name(path.name + ".lock"), "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def naming_full_disk(folder: Path) -> Iterator[None]:
+    """Turn "no space left" of any writer in the block into an `InputError` that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"{folder}: no space is left on this disk; free some and run again, what is done in *.blocks there is kept") from None
 
 
 def write_json(path: Path, value: object) -> None:

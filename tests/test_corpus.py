@@ -1,12 +1,11 @@
 import gzip
-from collections import Counter
 import importlib.util
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 
 from recipe.config import CorpusConfig
 from recipe.corpus import Source, read_documents, read_split, source_files, text_blocks

@@ -98,11 +98,6 @@ def source_files(config: CorpusConfig) -> list[Source]:
     return list(dict.fromkeys(found))
 
 
-def hub_datasets(config: CorpusConfig) -> list[str]:
-    """The entries of corpus.path that name data sets of the Hub, without "hub:"."""
-    return [entry.removeprefix(HUB) for entry in config.path if entry.startswith(HUB)]
-
-
 @contextmanager
 def naming_broken(source: Source) -> Iterator[None]:
     """Broken compressed data as an InputError that names the file."""

@@ -64,7 +64,9 @@ def _by_name_or_content(source: Source) -> str:
     try:
         return _BY_SUFFIX[source.suffix]
     except KeyError:
-        raise InputError(f"{source}: unknown kind of file; set corpus.format to {' or '.join(READERS)}, or give it one of the endings {', '.join(SUFFIXES)}") from None
+        raise InputError(
+            f"{source}: unknown kind of file; set corpus.format to {' or '.join(READERS)}, or give it one of the endings {', '.join(SUFFIXES)}"
+        ) from None
 
 
 def _kind_of_json(source: Source) -> str:

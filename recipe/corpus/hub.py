@@ -3,18 +3,53 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import RawDocument
+from recipe.corpus.files import HUB
 from recipe.corpus.records import document_of, require_columns
 from recipe.errors import InputError
+from recipe.provenance import sha256_of_json
 
 _OPTIONS = ("name", "split", "revision")
-_SCRIPT_REMEDY = "add ?revision=refs/convert/parquet, which the Hub makes of most data sets, or take one in Parquet, such as hub:MedRAG/pubmed with text_column content"
+_SCRIPT_REMEDY = (
+    "add ?revision=refs/convert/parquet, which the Hub makes of most data sets, or take one in Parquet, such as hub:MedRAG/pubmed with text_column content"
+)
 
 
-def read_hub(dataset: str, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
+@dataclass(frozen=True)
+class HubSource:
+    """A data set as an input of a stage: what changes when its content does, without reading it."""
+
+    dataset: str
+
+    def __str__(self) -> str:
+        return f"hub:{self.dataset}"
+
+    def state(self) -> dict[str, Any]:
+        """Its commit on the Hub, or size and time of the files of a folder; empty where the Hub cannot be asked now, so that it counts as unchanged."""
+        name, options = _parsed(self.dataset)
+        if Path(name).is_dir():
+            found = [(str(path), path.stat()) for path in sorted(Path(name).rglob("*")) if path.is_file()]
+            return {"files": [[path, state.st_size, state.st_mtime_ns] for path, state in found]}
+        revision = _revision(name, options.get("revision"))
+        return {"revision": revision} if revision else {}
+
+    def sha256(self) -> str:
+        """A hash of its name and state."""
+        return sha256_of_json([self.dataset, self.state()])
+
+
+def hub_sources(config: CorpusConfig) -> list[HubSource]:
+    """The entries of corpus.path that name data sets of the Hub."""
+    return [HubSource(entry.removeprefix(HUB)) for entry in config.path if entry.startswith(HUB)]
+
+
+def read_hub(source: HubSource, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
     """The rows of NAME/DATA?split=train&name=CONFIG&revision=REVISION, or of a folder that `datasets` can load; the split is train unless said.
 
     Raises:
@@ -23,6 +58,7 @@ def read_hub(dataset: str, config: CorpusConfig, counts: Counter[str]) -> Iterat
     # Not at the top: importing it takes seconds, and most corpora are files.
     import datasets
 
+    dataset = source.dataset
     name, options = _parsed(dataset)
     with _naming_cause(dataset):
         rows = datasets.load_dataset(name, options.get("name"), split=options.get("split", "train"), revision=options.get("revision"), streaming=True)
@@ -32,13 +68,11 @@ def read_hub(dataset: str, config: CorpusConfig, counts: Counter[str]) -> Iterat
             yield from document_of(row, f"hub:{dataset}#{number}", config, counts)
 
 
-def hub_revision(dataset: str) -> str | None:
-    """The commit that a data set is at, None where the Hub cannot be asked now."""
+def _revision(name: str, revision: str | None) -> str | None:
     from huggingface_hub import HfApi
 
-    name, options = _parsed(dataset)
     try:
-        return HfApi().dataset_info(name, revision=options.get("revision"), timeout=10).sha
+        return HfApi().dataset_info(name, revision=revision, timeout=10).sha
     except Exception:  # whatever is wrong, reading says it
         return None
 
@@ -48,7 +82,9 @@ def _parsed(dataset: str) -> tuple[str, dict[str, str]]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown or (query and not options):
-        raise InputError(f"corpus.path: hub:{dataset} has {(unknown or [query])[0]!r} behind the question mark; it takes {', '.join(_OPTIONS)}, as in ?split=train")
+        raise InputError(
+            f"corpus.path: hub:{dataset} has {(unknown or [query])[0]!r} behind the question mark; it takes {', '.join(_OPTIONS)}, as in ?split=train"
+        )
     return name, options
 
 
@@ -78,4 +114,3 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
-

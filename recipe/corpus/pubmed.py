@@ -48,7 +48,8 @@ def superseded_records(sources: Sequence[Source]) -> dict[Source, frozenset[int]
     Raises:
         InputError: if the XML of one is broken, before any document is given out.
     """
-    pmids, versions, sizes, deleted = array("q"), array("i"), [], {}
+    pmids, versions, sizes = array("q"), array("i"), []
+    deleted: dict[int, int] = {}
     for source in sources:
         before = len(pmids)
         with naming_broken(source):

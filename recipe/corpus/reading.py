@@ -7,9 +7,9 @@ from functools import partial
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import Document, RawDocument, split_document
-from recipe.corpus.files import Source, hub_datasets, naming_broken, source_files
+from recipe.corpus.files import Source, naming_broken, source_files
 from recipe.corpus.formats import READERS, Reader, format_of
-from recipe.corpus.hub import read_hub
+from recipe.corpus.hub import hub_sources, read_hub
 from recipe.corpus.pubmed import read_pubmed, superseded_records
 from recipe.errors import InputError
 
@@ -30,7 +30,7 @@ def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None)
     for source, format_ in zip(sources, formats, strict=True):
         reader = partial(read_pubmed, superseded=superseded[source]) if format_ == "pubmed" else READERS[format_]
         yield from _read_unchanged(source, reader, config, counts)
-    for dataset in hub_datasets(config):
+    for dataset in hub_sources(config):
         yield from read_hub(dataset, config, counts)
 
 

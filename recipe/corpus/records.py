@@ -48,7 +48,9 @@ def read_parquet(source: Source, config: CorpusConfig, counts: Counter[str]) -> 
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise InputError(f"{source}: is no whole Parquet file ({' '.join(str(error).split())[:120]}); copy or download it again, or correct corpus.format") from None
+        raise InputError(
+            f"{source}: is no whole Parquet file ({' '.join(str(error).split())[:120]}); copy or download it again, or correct corpus.format"
+        ) from None
 
 
 def require_columns(names: Iterable[str], place: str, config: CorpusConfig) -> None:
@@ -77,7 +79,9 @@ def document_of(record: Mapping[str, Any], place: str, config: CorpusConfig, cou
     elif text is None:
         parts, is_split = [], False
     else:
-        raise InputError(f"{place}: {config.text_column!r} is {str(text)[:40]!r}, neither text nor a list of sentences; set corpus.text_column to another field")
+        raise InputError(
+            f"{place}: {config.text_column!r} is {str(text)[:40]!r}, neither text nor a list of sentences; set corpus.text_column to another field"
+        )
     if parts:
         yield RawDocument(parts, place, is_split=is_split, **names)
     else:
@@ -90,7 +94,7 @@ def _record(line: str, source: Source, number: int) -> dict[str, Any]:
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{source}:{number}: is no JSON ({str(error)[:120]}); put one whole object on each line") from None
     if not isinstance(record, dict):
-        raise InputError(f"{source}:{number}: holds a {type(record).__name__} where an object such as {{\"text\": ...}} belongs")
+        raise InputError(f'{source}:{number}: holds a {type(record).__name__} where an object such as {{"text": ...}} belongs')
     return record
 
 

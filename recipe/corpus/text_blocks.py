@@ -52,6 +52,5 @@ def _decoded(block: bytes, offset: int, source: Source) -> str:
         return block[mark:].decode()
     except UnicodeDecodeError as error:
         place = mark + error.start
-        raise InputError(
-            f"{source}: byte {block[place]:#04x} at offset {offset + place} is not UTF-8; save the file as UTF-8, remove the byte, or set corpus.errors to replace"
-        ) from None
+        found = f"{source}: byte {block[place]:#04x} at offset {offset + place} is not UTF-8"
+        raise InputError(f"{found}; save the file as UTF-8 or remove the byte, or set corpus.errors to replace") from None
