@@ -27,11 +27,45 @@ def key(default: Any, help: str, low: float | None = None, high: float | None = 
 
 @dataclass
 class CorpusConfig:
-    path: list[str] = key([], "Files, globs or folders of text, or embedded:allofplos (122 PLOS articles that `make setup` installs).")
+    path: list[str] = key(
+        [],
+        "Files, globs, folders or URLs (s3://, hf://, memory://, what fsspec knows) of text, hub:NAME/DATA for a data set of the Hub (hub:NAME/DATA?split=train"
+        "&name=CONFIG&revision=REVISION), or embedded:allofplos (122 PLOS articles that `make setup` installs).",
+    )
     format: str = key(
         "auto",
-        "blank_line_text (.txt, .txt.gz: one sentence per line, a blank line between documents), jats (.xml: journal articles), auto: by file name.",
-        choices=("auto", "blank_line_text", "jats"),
+        "blank_line_text (one sentence per line, a blank line between documents), plain_text (a file is a document), paragraphs (a block between blank lines "
+        "is a document), jsonl, parquet, pubmed (baseline XML), jats (journal articles), bioc_json; auto: by file name, .xml and .json by what stands in "
+        "them (.txt is blank_line_text). All also as .gz and .zst.",
+        choices=("auto", "blank_line_text", "plain_text", "paragraphs", "jsonl", "parquet", "pubmed", "jats", "bioc_json"),
+    )
+    text_column: str = key("text", "JSONL, Parquet, Hub: field of the text, or of the list of sentences.")
+    title_column: str | None = key(None, "JSONL, Parquet, Hub: field of the title, which becomes the first sentence; null: none.")
+    id_column: str | None = key(None, "JSONL, Parquet, Hub: field of the document's id; null: none.")
+    errors: str = key(
+        "strict", "Bytes that are no UTF-8 in text and JSONL: strict refuses the file, replace puts U+FFFD and counts.", choices=("strict", "replace")
+    )
+    unicode: str = key(
+        "none", "Cleaning: Unicode normal form of the text; NFKC also makes one of ligatures, full-width and raised letters.", choices=("none", "NFC", "NFKC")
+    )
+    control_characters: bool = key(True, "Cleaning: delete control and zero-width characters, soft hyphens and byte order marks.")
+    white_space: bool = key(True, "Cleaning: fold every run of white space, no-break spaces too, to one space.")
+    boilerplate: bool = key(True, "Cleaning: delete copyright notices, notes of truncation and the like.")
+    script: str | None = key(None, "Cleaning: script that a document must be written in, such as latin, cyrillic or greek; null: any.")
+    min_script_share: float = key(0.7, "Cleaning: least share of its letters that are of corpus.script.", low=0, high=1)
+    max_sentence_words: int | None = key(None, "Cleaning: drop sentences of more words, which are mostly tables or lists; null: none.", low=1)
+    min_document_words: int = key(1, "Cleaning: drop documents of fewer words.", low=1)
+    max_document_words: int | None = key(None, "Cleaning: drop documents of more words; null: none.", low=1)
+    exact_duplicates: bool = key(True, "Cleaning: keep the first of the documents whose text is the same.")
+    near_duplicates: float | None = key(
+        None,
+        "Cleaning: keep the first of the documents whose sets of five words in a row overlap by this share (MinHash, extra [dedup]); null: all.",
+        low=0.3,
+        high=0.99,
+    )
+    decontaminate: list[str] = key(
+        [],
+        "Cleaning: task files or folders (devel and test .tsv, .txt, .jsonl); documents that hold one of their sentences or 80 letters in a row are dropped.",
     )
     validation_share: float = key(0.02, "Share of documents held out of training, chosen by a hash of their text.", low=0.0001, high=0.5)
 

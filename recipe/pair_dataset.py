@@ -17,13 +17,14 @@ from tqdm import tqdm
 
 from recipe.config import CorpusConfig, PairsConfig, Recipe, check_ranges
 from recipe.corpus import Document, read_documents, split_of
+from recipe.corpus.prepared import read_prepared
 from recipe.errors import InputError
 from recipe.pair_passes import PairPasses
 from recipe.pair_statistics import SPECIALS_PER_PAIR, describe, pair_statistics, ranges
 from recipe.pairs import PairRules, Pairs, balanced_probability, make_pairs
-from recipe.provenance import code_hash, exclusive, read_json, sha256_of_json, write_json
+from recipe.provenance import code_hash, exclusive, naming_full_disk, read_json, sha256_of_json, write_json
 from recipe.randomness import derive_key
-from recipe.token_store import TokenStore, naming_full_disk, open_token_store, store_hash, write_token_stores
+from recipe.token_store import TokenStore, open_token_store, store_hash, write_token_stores
 from recipe.tokenizer import load_tokenizer, special_token_ids
 
 SPLITS = ("train", "validation")
@@ -137,7 +138,7 @@ def build_pairs(recipe: Recipe) -> None:
     """
     folders = {split: recipe.folder / "store" / split for split in SPLITS}
     tokenizer = load_tokenizer(recipe.folder / "tokenizer")
-    stores = write_split_stores(folders, read_documents(recipe.corpus), recipe.corpus, tokenizer, recipe.seed, recipe.pairs.num_proc)
+    stores = write_split_stores(folders, read_prepared(recipe.folder / "corpus"), recipe.corpus, tokenizer, recipe.seed, recipe.pairs.num_proc)
     builder = recipe_builder(recipe)
     made = write_rows(builder, recipe.pairs)
     statistics = {split: made.get(split) or _statistics_of(store, split, builder.config) for split, store in stores.items()}

@@ -1,6 +1,7 @@
 """What made a file: versions, git commit, sha256 of content and of code; and the writing of files that are whole or absent."""
 
 import ast
+import errno
 import fcntl
 import hashlib
 import json
@@ -12,6 +13,9 @@ from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import BinaryIO
+
+from recipe.errors import InputError
 
 PACKAGES = ("domain-bert", "torch", "transformers", "datasets", "tokenizers", "accelerate", "evaluate", "numpy", "pyarrow")
 
@@ -46,7 +50,15 @@ def sha256_of_json(value: object) -> str:
 def sha256_of_file(path: Path) -> str:
     """sha256 of a file's bytes."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest_in_blocks(file)
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else sha256_of_stream(file)
+
+
+def sha256_of_stream(file: BinaryIO) -> str:
+    """sha256 of what is left to read of an open file."""
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def sha256_of_folder(folder: Path) -> str:
@@ -105,6 +117,17 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def naming_full_disk(folder: Path) -> Iterator[None]:
+    """Turn "no space left" of any writer in the block into an `InputError` that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"{folder}: no space is left on this disk; free some and run again, what is done in *.blocks there is kept") from None
+
+
 def write_json(path: Path, value: object) -> None:
     """Write JSON that is whole or absent."""
     with whole_or_absent(path) as partial:
@@ -135,13 +158,6 @@ def _source_of(module: str) -> Path:
     """The file of a module of this package, found without importing anything."""
     path = Path(__file__).parent.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _digest_in_blocks(file) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _remove(path: Path) -> None:

@@ -7,13 +7,15 @@ remembers the key and the content of what came out; both must still be as they w
 import importlib
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
 
-from recipe.config import Recipe
-from recipe.corpus import source_files
+from recipe.cleaning import task_files
+from recipe.config import CorpusConfig, Recipe
+from recipe.corpus import Source, source_files
+from recipe.corpus.hub import HubSource, hub_sources
 from recipe.errors import InputError
 from recipe.provenance import code_hash, git_commit, package_versions, read_json, sha256_of_file, sha256_of_json, write_json
 
@@ -24,7 +26,7 @@ class Stage:
 
     call: "module:function" that takes the recipe. script: the command of its own. sections: the parts of the recipe that shape its result.
     reads: the stages before it that it needs. results: files below the run folder whose content stands for all that it made.
-    inputs: the user's files that it reads; it raises InputError where they cannot serve, fast enough to be asked at the start.
+    inputs: the user's files and data sets that it reads; it raises InputError where they cannot serve, fast enough to be asked at the start.
     follows_code: whether a change of its code redoes it; pretraining and fine-tuning take hours or days, so there the user decides.
     """
 
@@ -34,24 +36,24 @@ class Stage:
     sections: tuple[str, ...]
     reads: tuple[str, ...]
     results: tuple[str, ...]
-    inputs: Callable[[Recipe], list[Path]] = lambda recipe: []
+    inputs: Callable[[Recipe], Sequence[Path | Source | HubSource]] = lambda recipe: []
     follows_code: bool = True
 
 
-def _corpus_files(recipe: Recipe) -> list[Path]:
-    return source_files(recipe.corpus)
+def _corpus_sources(recipe: Recipe) -> list[Path | Source | HubSource]:
+    return [*source_files(recipe.corpus), *hub_sources(recipe.corpus), *task_files(recipe.corpus.decontaminate)]
 
 
-def _corpus_and_tokenizer_files(recipe: Recipe) -> list[Path]:
+def _tokenizer_files(recipe: Recipe) -> list[Path]:
     if recipe.tokenizer.path is None:
-        return _corpus_files(recipe)
+        return []
     size = _function("recipe.tokenizer:load_tokenizer")(Path(recipe.tokenizer.path)).get_vocab_size()
     if recipe.model.vocab_size is not None and size > recipe.model.vocab_size:
         raise InputError(
             f"model.vocab_size is {recipe.model.vocab_size}, but the tokenizer {recipe.tokenizer.path} has {size} entries: some pieces would have no "
             "embedding; set it to null"
         )
-    return [*_corpus_files(recipe), Path(recipe.tokenizer.path) / "tokenizer.json"]
+    return [Path(recipe.tokenizer.path) / "tokenizer.json"]
 
 
 def _first_checkpoint_files(recipe: Recipe) -> list[Path]:
@@ -76,24 +78,35 @@ def _task_files(recipe: Recipe) -> list[Path]:
     return sorted(Path(recipe.task.data).glob("*.tsv"))
 
 
+# What shapes the clean documents: all of the section but for the split, which the later stages make.
+_CORPUS_KEYS = tuple(f"corpus.{found.name}" for found in fields(CorpusConfig) if found.name != "validation_share")
+
 STAGES = (
+    Stage(
+        "corpus",
+        "recipe.prepare:prepare_corpus",
+        "scripts/prepare_corpus.py",
+        sections=_CORPUS_KEYS,
+        reads=(),
+        results=("corpus/sha256.json",),
+        inputs=_corpus_sources,
+    ),
     Stage(
         "tokenizer",
         "recipe.tokenizer:make_tokenizer",
         "scripts/train_tokenizer.py",
-        sections=("seed", "corpus", "tokenizer", "model.max_position_embeddings"),
-        reads=(),
+        sections=("seed", "corpus.validation_share", "tokenizer", "model.max_position_embeddings"),
+        reads=("corpus",),
         results=("tokenizer/tokenizer.json",),
-        inputs=_corpus_and_tokenizer_files,
+        inputs=_tokenizer_files,
     ),
     Stage(
         "pairs",
         "recipe.pair_dataset:build_pairs",
         "scripts/build_pairs.py",
-        sections=("seed", "corpus", "pairs"),
-        reads=("tokenizer",),
+        sections=("seed", "corpus.validation_share", "pairs"),
+        reads=("corpus", "tokenizer"),
         results=("store/train/sha256.json", "store/validation/sha256.json", "pairs/statistics.json"),
-        inputs=_corpus_files,
     ),
     Stage(
         "pretrain",
@@ -184,16 +197,15 @@ def write_recipe(recipe: Recipe) -> None:
     (recipe.folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
 
 
-def _content_hash(recipe: Recipe, paths: list[Path]) -> str:
-    """sha256 over the bytes of files; one is read again only when its size or time of change differ from what RUN/inputs.json remembers."""
+def _content_hash(recipe: Recipe, inputs: Sequence[Path | Source | HubSource]) -> str:
+    """sha256 over the bytes of inputs; one is read again only when its size or time of change differ from what RUN/inputs.json remembers."""
     memory_path = recipe.folder / "inputs.json"
     memory = read_json(memory_path) if memory_path.is_file() else {}
     seen = {}
-    for path in paths:
-        state = path.stat()
-        known = memory.get(str(path), {})
-        is_same = (known.get("size"), known.get("mtime_ns")) == (state.st_size, state.st_mtime_ns)
-        seen[str(path)] = {"size": state.st_size, "mtime_ns": state.st_mtime_ns, "sha256": known["sha256"] if is_same else sha256_of_file(path)}
+    for source in (Source(str(entry)) if isinstance(entry, Path) else entry for entry in inputs):
+        state, known = source.state(), memory.get(str(source), {})
+        is_same = "sha256" in known and known.items() >= state.items()
+        seen[str(source)] = known if is_same else {**state, "sha256": source.sha256()}
     if not seen.items() <= memory.items() and _is_first_process():
         write_json(memory_path, memory | seen)
     return sha256_of_json([entry["sha256"] for entry in seen.values()])

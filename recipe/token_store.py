@@ -4,10 +4,9 @@ The text goes block by block into files (`recipe.token_blocks`) that a later att
 text alone and joined in its order, so a store has the same bytes for any number of processes and any size of block.
 """
 
-import errno
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +17,7 @@ from tokenizers import Tokenizer
 from recipe.corpus import Document
 from recipe.encoding import ids_dtype
 from recipe.errors import InputError
-from recipe.provenance import exclusive, read_json, sha256_of_file, sha256_of_json, whole_or_absent, write_json
+from recipe.provenance import exclusive, naming_full_disk, read_json, sha256_of_file, sha256_of_json, whole_or_absent, write_json
 from recipe.token_blocks import BlockWriters, TextBlock, TokenBlock, encoding_version, read_block
 
 CHARACTERS_PER_BLOCK = 1 << 23
@@ -242,17 +241,6 @@ def _join_blocks(folder: Path, paths: list[Path], dtype: np.dtype) -> None:
 
 def _blocks_folder(folder: Path) -> Path:
     return folder.with_name(folder.name + ".blocks")
-
-
-@contextmanager
-def naming_full_disk(folder: Path) -> Iterator[None]:
-    """Turn "no space left" of any writer in the block into an `InputError` that names the folder."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        raise InputError(f"{folder}: no space is left on this disk; free some and run again, what is done in *.blocks there is kept") from None
 
 
 def _map(path: Path, dtype: str, length: int) -> np.ndarray:

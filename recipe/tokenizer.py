@@ -11,7 +11,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from tqdm import tqdm
 
 from recipe.config import Recipe, TokenizerConfig
-from recipe.corpus import Document, read_split
+from recipe.corpus import Document
+from recipe.corpus.prepared import read_prepared_split
 from recipe.encoding import SPECIAL_TOKENS
 from recipe.errors import InputError
 from recipe.provenance import whole_or_absent, write_json
@@ -35,7 +36,8 @@ def make_tokenizer(recipe: Recipe) -> None:
     Raises:
         InputError: if there is no training document, or the folder holds no usable BERT tokenizer.
     """
-    documents = Counted(tqdm(read_split(recipe.corpus, "train", recipe.seed), desc="tokenizer: documents read", unit=" documents"))
+    train = read_prepared_split(recipe.folder / "corpus", recipe.corpus, "train", recipe.seed)
+    documents = Counted(tqdm(train, desc="tokenizer: documents read", unit=" documents"))
     with whole_or_absent(recipe.folder / "tokenizer") as folder:
         folder.mkdir()
         if recipe.tokenizer.path is None:

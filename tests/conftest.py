@@ -91,8 +91,8 @@ def prepared(tmp_path_factory, corpus_file):
     from recipe.stages import run_stage
 
     recipe = small_recipe(corpus_file, tmp_path_factory.mktemp("prepared") / "run")
-    run_stage(recipe, "tokenizer")
-    run_stage(recipe, "pairs")
+    for stage in ("corpus", "tokenizer", "pairs"):
+        run_stage(recipe, stage)
     return recipe
 
 
@@ -102,6 +102,6 @@ def trained(tmp_path_factory, corpus_file):
     from recipe.stages import run_stage
 
     recipe = small_recipe(corpus_file, tmp_path_factory.mktemp("trained") / "run")
-    for stage in ("tokenizer", "pairs", "pretrain", "evaluate"):
+    for stage in ("corpus", "tokenizer", "pairs", "pretrain", "evaluate"):
         run_stage(recipe, stage)
     return recipe

@@ -1,14 +1,15 @@
 import gzip
 import importlib.util
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipe import corpus
 from recipe.config import CorpusConfig
-from recipe.corpus import read_documents, read_split, source_files
+from recipe.corpus import Source, read_documents, read_split, source_files, text_blocks
+from recipe.corpus.plain_text import read_blank_line_text
 from recipe.errors import InputError
 
 ARTICLE = """<?xml version="1.0"?>
@@ -56,8 +57,8 @@ def test_any_size_of_read_gives_the_same_documents(tmp_path_factory, text, size,
     path = tmp_path_factory.getbasetemp() / "any.txt"
     path.write_bytes(("\ufeff" if has_mark else "").encode() + text.encode())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(corpus, "BYTES_PER_READ", size)
-        found = [(int(document.source.split(":")[-1]), document.sentences) for document in corpus.read_blank_line_text(path)]
+        patch.setattr(text_blocks, "BYTES_PER_READ", size)
+        found = [(int(document.source.split(":")[-1]), document.parts) for document in read_blank_line_text(Source(str(path)), CorpusConfig(), Counter())]
     assert found == lines_and_documents(path.read_bytes())
 
 

@@ -8,7 +8,20 @@ from recipe.provenance import imported_modules
 
 FLOORS = (
     ("errors", "sentences", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),
-    ("config", "corpus", "encoding", "tokenizer"),
+    (
+        "config",
+        *(
+            f"corpus.{name}"
+            for name in ("document", "files", "text_blocks", "plain_text", "records", "xml", "pubmed", "jats", "bioc", "hub", "formats", "reading")
+        ),
+        "corpus",
+        "corpus.prepared",
+        *(f"cleaning.{name}" for name in ("step", "characters", "boilerplate", "limits", "hash_set", "duplicates", "decontamination", "funnel")),
+        "cleaning",
+        "prepare",
+        "encoding",
+        "tokenizer",
+    ),
     ("token_blocks", "token_store", "pair_passes", "pair_statistics", "pair_dataset", "batches"),
     ("masking", "dropout", "unpadded", "vocabulary_loss", "model", "throughput", "metrics", "checkpoints"),
     ("trainer", "pretrain", "evaluation", "tasks", "tasks.iob2", "tasks.nero", "tasks.windows", "tasks.ner", "plots", "report", "model_card", "hub"),

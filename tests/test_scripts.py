@@ -44,8 +44,8 @@ def test_help_lists_the_keys(name):
     [
         (None, {}, ("leads to no file", "absent.txt")),
         ("", {}, ("corpus.txt", "empty")),
-        ("\n \n\n", {}, ("no training document has any text",)),
-        ("One sentence.\nTwo.\n", {}, ("1 training document", "blank line")),
+        ("\n \n\n", {}, ("no document has any text",)),
+        ("One sentence.\nTwo.\n", {}, ("found 1 document", "blank line")),
         ("A.\n\nB.\n", {"pairs.max_seq_length": "4096"}, ("pairs.max_seq_length is 4096", "max_position_embeddings")),
         ("A.\n\nB.\n", {"model.vocab_size": "100"}, ("tokenizer.vocab_size 300 is larger than model.vocab_size 100",)),
         ("A.\n\nB.\n", {"training.max_step": "3"}, ("unknown key training.max_step", "did you mean training.max_steps?")),
@@ -81,15 +81,15 @@ def test_a_tokenizer_larger_than_the_model_is_refused(tmp_path, trained):
 
 def test_stages_one_by_one(tmp_path):
     config = config_of(tmp_path, str(write_corpus(tmp_path / "corpus.txt")))
-    assert_refused(run_script("evaluate", config), "run scripts/train_tokenizer.py first")
-    for name in ("train_tokenizer", "build_pairs", "pretrain", "evaluate", "report"):
+    assert_refused(run_script("evaluate", config), "run scripts/prepare_corpus.py first")
+    for name in ("prepare_corpus", "train_tokenizer", "build_pairs", "pretrain", "evaluate", "report"):
         done = run_script(name, config)
         assert done.returncode == 0, done.stderr[-2000:]
     assert (tmp_path / "run" / "report.html").is_file()
     assert_refused(run_script("finetune_ner", config), "task.data")
     skipped = run_script("run_recipe", config)
     assert skipped.returncode == 0, skipped.stderr[-2000:]
-    assert skipped.stdout.count("done and unchanged, skipped") == 4
+    assert skipped.stdout.count("done and unchanged, skipped") == 5
 
 
 def test_no_script_says_more_than_its_command():

@@ -7,7 +7,7 @@ from recipe import stages
 from recipe.errors import InputError
 from recipe.stages import run_all, run_stage
 
-FIRST = ("tokenizer", "pairs", "pretrain", "evaluate")
+FIRST = ("corpus", "tokenizer", "pairs", "pretrain", "evaluate")
 
 
 def run_first_stages(recipe) -> list[str]:
@@ -54,6 +54,14 @@ def test_other_bytes_behind_the_same_path_are_seen(done):
     assert run_first_stages(done) == list(FIRST)
 
 
+def test_the_tokenizer_follows_the_clean_text_not_the_files(done):
+    # No document is that short, so the same ones come out.
+    assert run_first_stages(changed(done, **{"corpus.min_document_words": "2"})) == ["corpus"]
+    assert run_first_stages(done) == ["corpus"]
+    assert run_first_stages(changed(done, **{"corpus.validation_share": "0.3"}))[:2] == ["tokenizer", "pairs"], "the split is made after cleaning"
+    assert run_first_stages(done)[:2] == ["tokenizer", "pairs"]
+
+
 def test_a_changed_result_is_made_again(done):
     (done.folder / "model" / "model.safetensors").unlink()
     assert run_first_stages(done) == ["pretrain"], "the same weights come out, so nothing after it changes"
@@ -61,24 +69,24 @@ def test_a_changed_result_is_made_again(done):
 
 def test_changed_code_redoes_the_cheap_stages_only(done, monkeypatch):
     monkeypatch.setattr(stages, "code_hash", lambda module: f"other code of {module}")
-    assert run_first_stages(done)[:2] == ["tokenizer", "pairs"]
+    assert run_first_stages(done)[:3] == ["corpus", "tokenizer", "pairs"]
 
 
 def test_a_stage_needs_the_ones_before_it(tmp_path, corpus_file):
     recipe = small_recipe(corpus_file, tmp_path / "run")
-    with pytest.raises(InputError, match=r"run scripts/train_tokenizer.py first"):
+    with pytest.raises(InputError, match=r"run scripts/prepare_corpus.py first"):
         run_stage(recipe, "pretrain")
     assert not recipe.folder.exists()
-    run_stage(recipe, "tokenizer")
-    run_stage(recipe, "pairs")
+    for name in FIRST[:3]:
+        run_stage(recipe, name)
     with pytest.raises(InputError, match=r"pairs was made with pairs.max_seq_length 48 instead of 32; run scripts/build_pairs.py again"):
         run_stage(small_recipe(corpus_file, recipe.folder, **{"pairs.max_seq_length": "32"}), "pretrain")
 
 
 def test_pretraining_goes_on_without_the_corpus(tmp_path):
     recipe = small_recipe(write_corpus(tmp_path / "corpus.txt"), tmp_path / "run")
-    run_stage(recipe, "tokenizer")
-    run_stage(recipe, "pairs")
+    for name in FIRST[:3]:
+        run_stage(recipe, name)
     (tmp_path / "corpus.txt").unlink()
     run_stage(recipe, "pretrain")
     assert (recipe.folder / "model" / "config.json").is_file()

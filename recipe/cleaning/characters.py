@@ -1,0 +1,61 @@
+"""Steps that change single characters: Unicode form, control characters, white space. Each asks first, cheaply, whether there is anything to do."""
+
+import re
+import unicodedata
+from typing import Literal
+
+from recipe.cleaning.step import Candidate
+
+# Controls that are no white space, DEL and C1, soft hyphen, zero-width characters and marks of direction, byte order mark, and lone halves of pairs.
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ud800-\udfff]")
+_ASCII_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f]")
+_SPACES = re.compile(r"[^\S\n]+")
+_EDGES = re.compile(r"(?m)^ +| +$")
+_EMPTY_LINES = re.compile(r"\n{2,}")
+_RARE_SPACE = re.compile("[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
+_ASCII_SPACES = ("  ", "\t", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f")
+
+
+class Unicode:
+    """Bring the text into a Unicode normal form."""
+
+    name = "unicode"
+
+    def __init__(self, form: Literal["NFC", "NFKC"]) -> None:
+        self._form: Literal["NFC", "NFKC"] = form
+
+    def __call__(self, candidate: Candidate) -> str:
+        text = candidate.text
+        return text if text.isascii() or unicodedata.is_normalized(self._form, text) else unicodedata.normalize(self._form, text)
+
+
+class ControlCharacters:
+    """Delete control and invisible characters; the zero-width joiners of scripts that need them stay."""
+
+    name = "control_characters"
+
+    def __call__(self, candidate: Candidate) -> str:
+        text = candidate.text
+        pattern = _ASCII_CONTROL if text.isascii() else _CONTROL
+        return pattern.sub("", text) if pattern.search(text) else text
+
+
+class WhiteSpace:
+    """Fold white space to single spaces, and drop it at the ends of sentences."""
+
+    name = "white_space"
+
+    def __call__(self, candidate: Candidate) -> str:
+        text = candidate.text
+        return folded(text) if _is_untidy(text) else text
+
+
+def folded(text: str) -> str:
+    """The lines with single spaces, none at their ends, and without empty lines."""
+    return _EMPTY_LINES.sub("\n", _EDGES.sub("", _SPACES.sub(" ", text))).strip("\n")
+
+
+def _is_untidy(text: str) -> bool:
+    if any(space in text for space in _ASCII_SPACES) or " \n" in text or "\n " in text or "\n\n" in text or text[:1].isspace() or text[-1:].isspace():
+        return True
+    return not text.isascii() and _RARE_SPACE.search(text) is not None

@@ -1,0 +1,82 @@
+"""Steps that drop sentences or documents by what can be counted in them: words, and letters of a script."""
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from recipe.cleaning.step import Candidate, Removal
+from recipe.errors import InputError
+
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_ASCII_LETTERS = bytes(code for code in range(128) if chr(code).isalpha())
+_OTHER_ASCII = bytes(code for code in range(128) if code not in _ASCII_LETTERS)
+_EXCERPT = 120
+
+
+class ScriptShare:
+    """Drop documents of which too few letters belong to a script."""
+
+    name = "script"
+
+    def __init__(self, script: str, min_share: float) -> None:
+        self._script, self._min_share = script.upper(), min_share
+        if not any(_script_of(chr(code)) == self._script for code in range(0x41, 0x3100)) and self._script not in _LATER_SCRIPTS:
+            raise InputError(
+                f"corpus.script is {script!r}; name a script as Unicode does: latin, greek, cyrillic, arabic, hebrew, devanagari, cjk, hangul, ..."
+            )
+
+    def __call__(self, candidate: Candidate) -> str | Removal:
+        share = self._share(candidate.text)
+        if share >= self._min_share:
+            return candidate.text
+        return Removal(f"{share:.0%} of the letters are {self._script.lower()}", candidate.text[:_EXCERPT])
+
+    def _share(self, text: str) -> float:
+        """Share of the letters that are of the script; 0 if there are no letters."""
+        ascii_letters = len(text.encode("ascii", "ignore").translate(None, _OTHER_ASCII))
+        scripts = [] if text.isascii() else [script for run in _NOT_ASCII.findall(text) for script in map(_script_of, run) if script]
+        letters = ascii_letters + len(scripts)
+        own = scripts.count(self._script) + (ascii_letters if self._script == "LATIN" else 0)
+        return own / letters if letters else 0.0
+
+
+class SentenceLength:
+    """Drop sentences of too many words."""
+
+    name = "sentence_length"
+
+    def __init__(self, max_words: int) -> None:
+        self._max_words = max_words
+
+    def __call__(self, candidate: Candidate) -> str:
+        text = candidate.text
+        sentences = text.split("\n")
+        kept = [sentence for sentence in sentences if sentence.count(" ") < self._max_words]
+        return text if len(kept) == len(sentences) else "\n".join(kept)
+
+
+class DocumentLength:
+    """Drop documents of too few or too many words."""
+
+    name = "document_length"
+
+    def __init__(self, min_words: int, max_words: int | None) -> None:
+        self._min_words, self._max_words = min_words, max_words
+
+    def __call__(self, candidate: Candidate) -> str | Removal:
+        text = candidate.text
+        words = 1 + text.count(" ") + text.count("\n") if text else 0
+        if words < self._min_words:
+            return Removal(f"{words:,} words, fewer than {self._min_words:,}", text[:_EXCERPT])
+        if self._max_words is not None and words > self._max_words:
+            return Removal(f"{words:,} words, more than {self._max_words:,}", text[:_EXCERPT])
+        return text
+
+
+_LATER_SCRIPTS = frozenset({"CJK", "HANGUL"})
+
+
+@lru_cache(maxsize=1 << 16)
+def _script_of(character: str) -> str:
+    """First word of the character's Unicode name, which names the script of letters; "" for all that is no letter."""
+    return unicodedata.name(character, "").split(" ")[0].split("-")[0] if character.isalpha() else ""

@@ -1,0 +1,43 @@
+"""The two forms of a text of the corpus: as a reader finds it, and as sentences."""
+
+import re
+from dataclasses import dataclass
+
+from recipe.sentences import split_sentences
+
+_PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text of the corpus: its sentences in order (none empty, the title first), and where it came from ("file:line" or "file")."""
+
+    sentences: list[str]
+    source: str
+    id: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class RawDocument:
+    """A text as a reader finds it: `parts` are its sentences if `is_split`, else its paragraphs in order; the title stands in front of them."""
+
+    parts: list[str]
+    source: str
+    id: str = ""
+    title: str = ""
+    is_split: bool = False
+
+
+def split_document(raw: RawDocument) -> Document:
+    """The document with its sentences; white space inside them is folded, empty ones are left out."""
+    if raw.is_split:
+        sentences = raw.parts if not raw.title else [raw.title, *raw.parts]
+    else:
+        sentences = [sentence for part in (raw.title, *raw.parts) if part for sentence in split_sentences(part)]
+    return Document(sentences, raw.source, raw.id, raw.title)
+
+
+def paragraphs_of(text: str) -> list[str]:
+    """The paragraphs of a text, between blank lines; a single end of line is only white space."""
+    return [part for part in _PARAGRAPH_END.split(text) if part and not part.isspace()] if "\n" in text else [text] * (not text.isspace() and bool(text))

@@ -1,0 +1,95 @@
+"""Which reader a file needs: by corpus.format, by its name and, where that does not say it, by what stands in it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from recipe.config import CorpusConfig
+from recipe.corpus.bioc import read_bioc_json
+from recipe.corpus.document import RawDocument
+from recipe.corpus.files import SUFFIXES, Source
+from recipe.corpus.jats import ROOTS as JATS_ROOTS
+from recipe.corpus.jats import read_jats
+from recipe.corpus.plain_text import read_blank_line_text, read_paragraphs, read_plain_text
+from recipe.corpus.pubmed import ROOTS as PUBMED_ROOTS
+from recipe.corpus.pubmed import read_pubmed
+from recipe.corpus.records import read_jsonl, read_parquet
+from recipe.corpus.xml import root_name
+from recipe.errors import InputError
+
+Reader = Callable[[Source, CorpusConfig, Counter[str]], Iterator[RawDocument]]
+
+READERS: dict[str, Reader] = {
+    "blank_line_text": read_blank_line_text,
+    "plain_text": read_plain_text,
+    "paragraphs": read_paragraphs,
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "pubmed": read_pubmed,
+    "jats": read_jats,
+    "bioc_json": read_bioc_json,
+}
+_BY_SUFFIX = {".txt": "blank_line_text", ".text": "blank_line_text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_XML = frozenset({"pubmed", "jats"})
+# How files begin that are no text, whatever their name says.
+_MAGIC = {
+    b"%PDF": "a PDF; turn it into text first",
+    b"PK\x03\x04": "a zip archive or an office document; unpack it or save it as text",
+    b"\x1f\x8b": "gzip data; give its name the ending .gz",
+    b"\x28\xb5\x2f\xfd": "zstd data; give its name the ending .zst",
+    b"PAR1": "Parquet; set corpus.format to parquet",
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+}
+
+
+def format_of(source: Source, wanted: str) -> str:
+    """The format of a file, `wanted` unless that is "auto".
+
+    Raises:
+        InputError: if the file is of another kind than that, or of an unknown one.
+    """
+    format_ = wanted if wanted != "auto" else _by_name_or_content(source)
+    if format_ in _XML:
+        _require_root(source, format_)
+    elif format_ != "parquet":
+        _refuse_binary(source, format_)
+    return format_
+
+
+def _by_name_or_content(source: Source) -> str:
+    if source.suffix in (".xml", ".nxml"):
+        return "pubmed" if root_name(source) in PUBMED_ROOTS else "jats"
+    if source.suffix == ".json":
+        return _kind_of_json(source)
+    try:
+        return _BY_SUFFIX[source.suffix]
+    except KeyError:
+        raise InputError(
+            f"{source}: unknown kind of file; set corpus.format to {' or '.join(READERS)}, or give it one of the endings {', '.join(SUFFIXES)}"
+        ) from None
+
+
+def _kind_of_json(source: Source) -> str:
+    """BioC has its documents in one object; data sets often call JSON lines .json."""
+    first_line = source.head(1 << 16).split(b"\n", 1)[0].strip()
+    is_whole_object = first_line.startswith(b"{") and first_line.endswith(b"}") and b'"passages"' not in first_line
+    return "jsonl" if is_whole_object else "bioc_json"
+
+
+def _require_root(source: Source, format_: str) -> None:
+    root = root_name(source)
+    known = PUBMED_ROOTS if format_ == "pubmed" else JATS_ROOTS
+    if root not in known:
+        found = f"has the root element <{root}>" if root else "is no XML"
+        raise InputError(f"{source}: {found}; pubmed reads {_tags(PUBMED_ROOTS)}, jats {_tags(JATS_ROOTS)}; set corpus.format to what it is or leave it out")
+
+
+def _refuse_binary(source: Source, format_: str) -> None:
+    head = source.head(4)
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            raise InputError(f"{source}: is not {format_} but {kind}")
+
+
+def _tags(names: frozenset[str]) -> str:
+    return " or ".join(f"<{name}>" for name in sorted(names))

@@ -1,0 +1,73 @@
+"""Journal articles in JATS XML (PubMed Central, PLOS) -> title, abstract and the paragraphs of the body.
+
+Source of the tag names: Journal Article Tag Suite, ANSI/NISO Z39.96.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from lxml import etree
+
+from recipe.config import CorpusConfig
+from recipe.corpus.document import RawDocument
+from recipe.corpus.files import Source
+from recipe.corpus.xml import elements, local_name, text_of
+
+ROOTS = frozenset({"article", "pmc-articleset", "records"})
+_SKIPPED = frozenset(
+    """
+    table-wrap table-wrap-group table fig fig-group disp-formula disp-formula-group inline-formula ref-list supplementary-material media boxed-text
+    graphic inline-graphic alternatives math tex-math chem-struct-wrap fn object-id
+    """.split()
+)
+# Their words stand apart from those around them; without a space they would be glued.
+_APART = frozenset("p list list-item def-list def-item term def disp-quote verse-group verse-line speech speaker statement title label break hr".split())
+_EMPTY_CITATION = re.compile(r"\s*[\[(](?:(?:see|e\.g\.)[\s,]*)*[\s,;–-]*[\])]")
+
+
+def read_jats(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
+    """Title, abstract and paragraphs of each article; no tables, formulas, captions of figures, footnotes, references or marks of citations.
+
+    Raises:
+        InputError: if the XML is broken.
+    """
+    for article in elements(source, "article"):
+        _strip_namespaces(article)
+        title = " ".join(_text_of_all(article.findall("./front//title-group/article-title")))
+        paragraphs = [text for text in _text_of_all(_paragraphs_of(article)) if text]
+        if title or paragraphs:
+            yield RawDocument(paragraphs, str(source), id=_id_of(article), title=title)
+        else:
+            counts["documents_without_text"] += 1
+
+
+def _paragraphs_of(article: etree._Element) -> list[etree._Element]:
+    """The paragraphs in order: not those that stand in another one, whose text has theirs, nor those of tables and figures."""
+    found = [element for place in ("./front//abstract//p", "./body//p") for element in article.iterfind(place)]
+    outside = _SKIPPED | {"p"}
+    return [element for element in found if not any(above.tag in outside for above in element.iterancestors())]
+
+
+def _text_of_all(found: list[etree._Element]) -> list[str]:
+    return [" ".join(_EMPTY_CITATION.sub("", text_of(element, _in_place_of)).split()) for element in found]
+
+
+def _in_place_of(child: etree._Element) -> Iterator[str] | None:
+    if child.tag in _SKIPPED or (child.tag == "xref" and child.get("ref-type") == "bibr"):
+        return iter(())
+    if child.tag in _APART:
+        return iter((" ", text_of(child, _in_place_of), " "))
+    return None
+
+
+def _id_of(article: etree._Element) -> str:
+    ids = {element.get("pub-id-type"): (element.text or "").strip() for element in article.iterfind("./front//article-id")}
+    return next((ids[kind] for kind in ("pmc", "pmcid", "pmid", "doi") if ids.get(kind)), "")
+
+
+def _strip_namespaces(article: etree._Element) -> None:
+    """Name the elements by their local names, as most files do."""
+    for element in article.iter(etree.Element):
+        if "}" in element.tag:
+            element.tag = local_name(element)

@@ -1,0 +1,88 @@
+"""RUN/corpus: the clean documents as Parquet files of bounded size, written in a stream and read back in one."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from recipe.config import CorpusConfig
+from recipe.corpus.document import Document
+from recipe.corpus.reading import split_of
+from recipe.errors import InputError
+from recipe.provenance import read_json, sha256_of_file, write_json
+
+SEAL = "sha256.json"
+# One group of rows is what a reader holds in memory.
+CHARACTERS_PER_GROUP = 1 << 22
+CHARACTERS_PER_FILE = 1 << 28
+_SCHEMA = pa.schema([("id", pa.string()), ("title", pa.string()), ("sentences", pa.list_(pa.string())), ("source", pa.string())])
+
+
+def write_prepared(folder: Path, documents: Iterable[Document]) -> None:
+    """Write the documents as documents-00000.parquet and so on, and last of all their hashes."""
+    writer: pq.ParquetWriter | None = None
+    names: list[str] = []
+    characters = 0
+    for group in _groups(documents):
+        if writer is None or characters >= CHARACTERS_PER_FILE:
+            if writer is not None:
+                writer.close()
+            names.append(f"documents-{len(names):05d}.parquet")
+            writer, characters = pq.ParquetWriter(folder / names[-1], _SCHEMA, compression="zstd"), 0
+        writer.write_table(_table(group))
+        characters += sum(len(sentence) for document in group for sentence in document.sentences)
+    if writer is not None:
+        writer.close()
+    write_json(folder / SEAL, {name: sha256_of_file(folder / name) for name in names})
+
+
+def read_prepared(folder: Path) -> Iterator[Document]:
+    """The documents that `write_prepared` wrote, in their order.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if not (folder / SEAL).is_file():
+        raise InputError(f"{folder}: no prepared corpus here; run scripts/prepare_corpus.py first")
+    for name in read_json(folder / SEAL):
+        for columns in _groups_of_columns(folder / name):
+            for entry in zip(columns["sentences"], columns["source"], columns["id"], columns["title"], strict=True):
+                yield Document(*entry)
+
+
+def read_prepared_split(folder: Path, config: CorpusConfig, split: str, seed: int) -> Iterator[Document]:
+    """The documents of `split`, "train" or "validation"."""
+    return (document for document in read_prepared(folder) if split_of(document, config, seed) == split)
+
+
+def _groups_of_columns(path: Path) -> Iterator[dict[str, list]]:
+    try:
+        with pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number).to_pydict()
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: is not as it was written ({str(error)[:100]}); remove {path.parent} and run scripts/prepare_corpus.py again") from None
+
+
+def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    group: list[Document] = []
+    characters = 0
+    for document in documents:
+        group.append(document)
+        characters += sum(map(len, document.sentences))
+        if characters >= CHARACTERS_PER_GROUP:
+            yield group
+            group, characters = [], 0
+    if group:
+        yield group
+
+
+def _table(group: list[Document]) -> pa.Table:
+    columns = {
+        "id": [document.id for document in group],
+        "title": [document.title for document in group],
+        "sentences": [document.sentences for document in group],
+        "source": [document.source for document in group],
+    }
+    return pa.Table.from_pydict(columns, _SCHEMA)

@@ -1,0 +1,102 @@
+"""PubMed's baseline and update files -> one document per citation: title and abstract, the newest version only.
+
+Source of the tag names: NLM, PubMed DTD of 2025 (pubmed_250101.dtd).
+"""
+
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from lxml import etree
+
+from recipe.config import CorpusConfig
+from recipe.corpus.document import RawDocument
+from recipe.corpus.files import Source, naming_broken
+from recipe.corpus.xml import elements, text_of
+
+ROOTS = frozenset({"PubmedArticleSet", "PubmedArticle"})
+_NO_LABEL = frozenset({"", "UNLABELLED", "UNASSIGNED", "UNKNOWN"})
+
+
+def read_pubmed(source: Source, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int] = frozenset()) -> Iterator[RawDocument]:
+    """Title and sections of the abstract, in order, each section with its label in front of it ("METHODS: ..."); the text of inline markup is kept.
+
+    Args:
+        superseded: places of records in this file that are passed over, as `superseded_records` gives them.
+
+    Raises:
+        InputError: if the XML is broken.
+    """
+    counts["records_superseded"] += len(superseded)
+    for place, record in enumerate(elements(source, "PubmedArticle")):
+        if place in superseded:
+            continue
+        article = record.find("MedlineCitation/Article")
+        title, sections = _title_of(article), _sections_of(article)
+        counts["records_without_abstract"] += not sections
+        if title or sections:
+            pmid = record.findtext("MedlineCitation/PMID", "").strip()
+            yield RawDocument(sections, f"{source}#{pmid}", id=pmid, title=title)
+
+
+def superseded_records(sources: Sequence[Source]) -> dict[Source, frozenset[int]]:
+    """The records that do not count: of a PMID all but the one of the highest version (the last one of several), and those that a later <DeleteCitation> names.
+
+    It reads all files once and keeps some bytes for each record, so that reading itself can be a stream in the files' order.
+
+    Raises:
+        InputError: if the XML of one is broken, before any document is given out.
+    """
+    pmids, versions, sizes = array("q"), array("i"), []
+    deleted: dict[int, int] = {}
+    for source in sources:
+        before = len(pmids)
+        with naming_broken(source):
+            for element in elements(source, "PubmedArticle", "DeleteCitation"):
+                if element.tag == "PubmedArticle":
+                    pmid = element.find("MedlineCitation/PMID")
+                    pmids.append(_number(pmid.text if pmid is not None else None))
+                    versions.append(_number(pmid.get("Version") if pmid is not None else None))
+                else:
+                    deleted |= {_number(entry.text): len(pmids) for entry in element.iterfind("PMID")}
+        sizes.append(len(pmids) - before)
+    dropped = _dropped(np.frombuffer(pmids, np.int64), np.frombuffer(versions, np.int32), deleted)
+    parts = np.split(dropped, np.cumsum(sizes)[:-1]) if sizes else []
+    return {source: frozenset(np.flatnonzero(part).tolist()) for source, part in zip(sources, parts, strict=True)}
+
+
+def _dropped(pmids: np.ndarray, versions: np.ndarray, deleted: dict[int, int]) -> np.ndarray:
+    """Whether each record does not count.
+
+    Args:
+        deleted: for each PMID, how many records stand before the last place that deletes it.
+    """
+    places = np.arange(len(pmids))
+    order = np.lexsort((places, versions, pmids))
+    is_newest = np.append(np.diff(pmids[order]) != 0, True)[: len(pmids)]
+    dropped = np.ones(len(pmids), bool)
+    dropped[order[is_newest]] = False
+    # Records without a number are documents of their own.
+    dropped[pmids < 0] = False
+    for pmid, before in deleted.items():
+        dropped[:before][pmids[:before] == pmid] = True
+    return dropped
+
+
+def _title_of(article: etree._Element | None) -> str:
+    title = article.find("ArticleTitle") if article is not None else None
+    return " ".join(text_of(title).split()) if title is not None else ""
+
+
+def _sections_of(article: etree._Element | None) -> list[str]:
+    found = []
+    for section in article.iterfind("Abstract/AbstractText") if article is not None else ():
+        text, label = text_of(section).strip(), section.get("Label", "").strip()
+        if text:
+            found.append(text if label.upper() in _NO_LABEL else f"{label.rstrip(':')}: {text}")
+    return found
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.strip().isdecimal() else -1

@@ -1,0 +1,76 @@
+"""corpus.path -> documents of all its files, one after the other; and which document is held out for validation."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+from recipe.config import CorpusConfig
+from recipe.corpus.document import Document, RawDocument, split_document
+from recipe.corpus.files import Source, naming_broken, source_files
+from recipe.corpus.formats import READERS, Reader, format_of
+from recipe.corpus.hub import hub_sources, read_hub
+from recipe.corpus.pubmed import read_pubmed, superseded_records
+from recipe.errors import InputError
+
+
+def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None) -> Iterator[RawDocument]:
+    """All documents of the corpus as they stand there, file by file; what has no text is left out.
+
+    Args:
+        counts: where to count what was left out or replaced, by name.
+
+    Raises:
+        InputError: for a file of another kind than its name says, broken or cut short, not UTF-8, or changed while it is read.
+    """
+    counts = Counter() if counts is None else counts
+    sources = source_files(config)
+    formats = [format_of(source, config.format) for source in sources]
+    superseded = superseded_records([source for source, format_ in zip(sources, formats, strict=True) if format_ == "pubmed"])
+    for source, format_ in zip(sources, formats, strict=True):
+        reader = partial(read_pubmed, superseded=superseded[source]) if format_ == "pubmed" else READERS[format_]
+        yield from _read_unchanged(source, reader, config, counts)
+    for dataset in hub_sources(config):
+        yield from read_hub(dataset, config, counts)
+
+
+def read_documents(config: CorpusConfig) -> Iterator[Document]:
+    """All documents of the corpus as sentences, without cleaning.
+
+    Raises:
+        InputError: as `read_raw_documents`.
+    """
+    for raw in read_raw_documents(config):
+        document = split_document(raw)
+        if document.sentences:
+            yield document
+
+
+def read_split(config: CorpusConfig, split: str, seed: int) -> Iterator[Document]:
+    """The documents of `split`, "train" or "validation", without cleaning."""
+    for document in read_documents(config):
+        if split_of(document, config, seed) == split:
+            yield document
+
+
+def split_of(document: Document, config: CorpusConfig, seed: int) -> str:
+    """The split of a document, "train" or "validation".
+
+    It is held out if a hash of (seed, its text) falls under corpus.validation_share. Copies of a text therefore stay on one side, and a document stays
+    on its side when others are added.
+    """
+    return "validation" if _text_share(document, seed) < config.validation_share else "train"
+
+
+def _read_unchanged(source: Source, reader: Reader, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
+    before = source.state()
+    with naming_broken(source):
+        yield from reader(source, config, counts)
+    after = source.state()
+    if before != after:
+        raise InputError(f"{source}: the file changed while it was read ({before['size']:,} bytes, then {after['size']:,}); run again when it is complete")
+
+
+def _text_share(document: Document, seed: int) -> float:
+    digest = hashlib.blake2b("\n".join(document.sentences).encode(), digest_size=8, salt=str(seed).encode()[:16])
+    return int.from_bytes(digest.digest(), "little") / 2**64
