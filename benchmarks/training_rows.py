@@ -16,7 +16,7 @@ from recipe.config import CorpusConfig, TokenizerConfig
 from recipe.corpus import read_documents
 from recipe.masking import DataCollatorForPreTraining
 from recipe.pair_dataset import build_pair_dataset
-from recipe.tokenizer import train_wordpiece
+from recipe.wordpiece import train_wordpiece
 
 VOCABULARY = 30_522
 COLLATED = ((32, 128), (64, 128), (32, 512), (256, 512))
@@ -43,7 +43,7 @@ def made_up_rows(length: int, number: int, seed: int) -> list[dict]:
 
 def rows_of_text(corpus: Path, length: int, number: int) -> list[dict]:
     """Pairs of a text in a random order, with a vocabulary trained on it."""
-    documents = read_documents(CorpusConfig(path=[str(corpus)]))
+    documents = list(read_documents(CorpusConfig(path=[str(corpus)])))
     trained = train_wordpiece(documents, TokenizerConfig(vocab_size=VOCABULARY))
     with tempfile.TemporaryDirectory() as folder:
         BertTokenizerFast(vocab=trained.get_vocab()).save_pretrained(f"{folder}/tokenizer")

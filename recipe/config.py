@@ -73,9 +73,15 @@ class CorpusConfig:
 @dataclass
 class TokenizerConfig:
     path: str | None = key(None, "Folder of an existing fast BERT tokenizer; null trains one on the training documents.")
-    vocab_size: int = key(30522, "Entries of the WordPiece vocabulary, special tokens included (BERT: 30,522).", low=64, high=2**24)
-    lowercase: bool = key(True, "Lower-case the text and strip accents (uncased BERT).")
+    vocab_size: int = key(
+        30522, "Entries of the WordPiece vocabulary, special tokens included (BERT: 30,522); rounded up to a multiple of 8.", low=64, high=2**24
+    )
+    lowercase: bool = key(True, "Lower-case the text (uncased BERT).")
+    strip_accents: bool | None = key(None, "Take accents off letters; null: where the text is lower-cased (BERT).")
+    nfkc: bool = key(False, "Unicode NFKC before all else: one form for \u00b5 and \u03bc, K\u207a becomes K+; vocab.txt alone does not carry it.")
     min_frequency: int = key(2, "Least count of a piece that training may add.", low=1)
+    unused_tokens: int = key(0, "Slots [unused0], ... for words of your own later; some more fill the size up to a multiple of 8.", low=0)
+    max_train_characters: float = key(1e9, "Pieces are learned from a random part of so many characters of a larger corpus.", low=1000)
 
 
 @dataclass
@@ -408,10 +414,16 @@ def _check_sizes(recipe: Recipe) -> None:
         )
     if model.hidden_size % model.num_attention_heads:
         raise InputError(f"model.hidden_size {model.hidden_size} is no multiple of model.num_attention_heads {model.num_attention_heads}; change one of them")
-    if model.vocab_size is not None and recipe.tokenizer.path is None and recipe.tokenizer.vocab_size > model.vocab_size:
+    if model.vocab_size is not None and recipe.tokenizer.path is None and -(-recipe.tokenizer.vocab_size // 8) * 8 > model.vocab_size:
         raise InputError(
-            f"tokenizer.vocab_size {recipe.tokenizer.vocab_size} is larger than model.vocab_size {model.vocab_size}: some pieces would have no embedding; "
+            f"tokenizer.vocab_size {recipe.tokenizer.vocab_size}, rounded up to a multiple of 8, is larger than model.vocab_size {model.vocab_size}: some "
+            "pieces would have no embedding; "
             "set model.vocab_size to null or to a larger number"
+        )
+    if recipe.tokenizer.unused_tokens > recipe.tokenizer.vocab_size // 2:
+        raise InputError(
+            f"tokenizer.unused_tokens {recipe.tokenizer.unused_tokens} leaves less than half of tokenizer.vocab_size {recipe.tokenizer.vocab_size} "
+            "to the text; lower the first or raise the second"
         )
     if training.lr_scheduler_type == "warmup_stable_decay" and training.warmup_share + training.decay_share > 1:
         raise InputError(f"training.warmup_share {training.warmup_share} and training.decay_share {training.decay_share} exceed 1 together; lower one of them")

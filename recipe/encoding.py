@@ -33,6 +33,8 @@ _KIND_OF_BYTE = bytes(
     _SPACE if byte in b" \t\n\r" else _PUNCTUATION if chr(byte).isascii() and chr(byte).isprintable() and not chr(byte).isalnum() else _OTHER
     for byte in range(256)
 )
+# The one mark that NFKC composes with ASCII punctuation (= and U+0338 are U+2260), over a cut between words.
+_JOINS_PUNCTUATION = "\u0338".encode()
 # Lines on which the two routes would part if the words of a tokenizer were not its own business.
 _PROBES = (
     "Two  words,\tand\rmore.",
@@ -56,7 +58,8 @@ class SentenceEncoder:
         self._tokenizer = _plain_tokenizer(tokenizer_json)
         self._unknown, self._forbidden = _special_ids(self._tokenizer)
         self.dtype = ids_dtype(self._tokenizer)
-        self._words = self._dictionary() if uses_words and _cuts_like_bert(tokenizer_json) else None
+        bert, self._composes = _bert_normalizer(tokenizer_json)
+        self._words = self._dictionary(bert) if uses_words and bert is not None else None
         if self._words is not None and not self._agrees("\n".join(_PROBES)):
             self._words = None
 
@@ -72,7 +75,7 @@ class SentenceEncoder:
             RuntimeError: if some of the lines, encoded as a whole, have other ids than their words.
         """
         with _one_thread():
-            if self._words is None:
+            if self._words is None or (self._composes and _JOINS_PUNCTUATION in text):
                 return self._ids_of_lines(text.decode().split("\n"))
             ids, lengths = self._words.encode(text)
             self._check(text, ids, lengths)
@@ -100,10 +103,10 @@ class SentenceEncoder:
         ids[np.isin(ids, self._forbidden)] = self._unknown
         return ids.astype(self.dtype), np.concatenate([lengths for _, lengths in parts]) if parts else np.zeros(0, np.int64)
 
-    def _dictionary(self) -> "WordDictionary":
+    def _dictionary(self, bert: dict) -> "WordDictionary":
         # Punctuation with an id of its own; no other character is normalised to one of these.
         separator = next((mark for mark in ",.:" if self._tokenizer.token_to_id(mark) is not None), None)
-        cutter = LongWordCutter(self._tokenizer.normalizer.handle_chinese_chars, self._tokenizer.model.max_input_chars_per_word)
+        cutter = LongWordCutter(bert["handle_chinese_chars"], self._tokenizer.model.max_input_chars_per_word)
         return WordDictionary(self._ids_of_lines, separator, cutter)
 
 
@@ -221,12 +224,19 @@ def _special_ids(tokenizer: Tokenizer) -> tuple[int, list[int]]:
     return unknown, sorted((added | named) - {unknown})
 
 
-def _cuts_like_bert(tokenizer_json: str) -> bool:
-    """Whether a tokenizer cuts at white space and punctuation before all else; an added token that is not special may hold either."""
+def _bert_normalizer(tokenizer_json: str) -> tuple[dict | None, bool]:
+    """The settings of the BertNormalizer of a tokenizer that cuts at white space and punctuation before all else, else None; and whether NFKC stands before it.
+
+    An added token that is not special may hold either, so it rules that out.
+    """
     parts = json.loads(tokenizer_json)
-    kinds = {name: (parts.get(name) or {}).get("type") for name in ("normalizer", "pre_tokenizer", "model")}
-    is_bert = kinds == {"normalizer": "BertNormalizer", "pre_tokenizer": "BertPreTokenizer", "model": "WordPiece"}
-    return is_bert and all(token["special"] for token in parts.get("added_tokens", []))
+    kinds = {name: (parts.get(name) or {}).get("type") for name in ("pre_tokenizer", "model")}
+    is_bert = kinds == {"pre_tokenizer": "BertPreTokenizer", "model": "WordPiece"} and all(token["special"] for token in parts.get("added_tokens", []))
+    normalizer = parts.get("normalizer") or {}
+    steps = normalizer["normalizers"] if normalizer.get("type") == "Sequence" else [normalizer]
+    kinds_of_steps = [step.get("type") for step in steps]
+    is_bert &= kinds_of_steps in (["BertNormalizer"], ["NFKC", "BertNormalizer"])
+    return (steps[-1] if is_bert else None), len(steps) > 1
 
 
 @contextmanager

@@ -1,23 +1,23 @@
-"""Documents -> WordPiece tokenizer; counts for the report."""
+"""Documents -> RUN/tokenizer: a trained or given WordPiece tokenizer as a folder that AutoTokenizer loads, with counts for the report."""
 
 import json
-import re
 import shutil
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, models
 from tqdm import tqdm
 
-from recipe.config import Recipe, TokenizerConfig
+from recipe.config import Recipe
 from recipe.corpus import Document
 from recipe.corpus.prepared import read_prepared_split
 from recipe.encoding import SPECIAL_TOKENS
 from recipe.errors import InputError
+from recipe.fertility import fertility, most_frequent_whole_words, word_counts
 from recipe.provenance import whole_or_absent, write_json
+from recipe.wordpiece import train_wordpiece
 
-_WORD = re.compile(r"[a-z]{3,}")
+SHOWN_WORDS = 40
 # Function words of English, left out of the list of frequent terms that the report shows.
 _FUNCTION_WORDS = frozenset(
     """
@@ -36,38 +36,42 @@ def make_tokenizer(recipe: Recipe) -> None:
     Raises:
         InputError: if there is no training document, or the folder holds no usable BERT tokenizer.
     """
-    train = read_prepared_split(recipe.folder / "corpus", recipe.corpus, "train", recipe.seed)
-    documents = Counted(tqdm(train, desc="tokenizer: documents read", unit=" documents"))
+    documents = _TrainingDocuments(recipe)
     with whole_or_absent(recipe.folder / "tokenizer") as folder:
         folder.mkdir()
-        if recipe.tokenizer.path is None:
-            tokenizer = train_wordpiece(documents, recipe.tokenizer)
-        else:
-            tokenizer = load_tokenizer(Path(recipe.tokenizer.path))
-            for _ in documents:
-                pass
+        given = recipe.tokenizer.path
+        tokenizer = train_wordpiece(documents, recipe.tokenizer, recipe.seed) if given is None else load_tokenizer(Path(given))
+        words = word_counts(sentence for document in documents for sentence in document.sentences)
         documents.require_two()
         save_tokenizer(tokenizer, folder, recipe)
-        write_json(folder / "statistics.json", {**documents.statistics(), **_fertility(tokenizer, documents.words)})
+        found = fertility(tokenizer, words)
+        whole = [entry for entry in most_frequent_whole_words(tokenizer, words, 8 * SHOWN_WORDS) if entry[0] not in _FUNCTION_WORDS][:SHOWN_WORDS]
+        statistics = {
+            "documents": documents.number,
+            "words": found.words,
+            "vocab_size": tokenizer.get_vocab_size(),
+            "mean_pieces_per_word": found.pieces_per_word,
+            "whole_word_share": found.whole_share,
+            "unknown_share": found.unknown_share,
+            "top_whole_words": whole,
+        }
+        write_json(folder / "statistics.json", statistics)
 
 
-class Counted:
-    """An iteration over documents that counts what passes by: documents, and how often each word stands in the first million sentences."""
+class _TrainingDocuments:
+    """The training documents of a run, again at every iteration; number: how many the last one gave."""
 
-    def __init__(self, documents: Iterable[Document]) -> None:
-        self._documents = documents
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
         self.number = 0
-        self.sentences = 0
-        self.words: Counter[str] = Counter()
-        self.last_source = ""
+        self._last_source = ""
 
     def __iter__(self) -> Iterator[Document]:
-        for document in self._documents:
+        found = read_prepared_split(self._recipe.folder / "corpus", self._recipe.corpus, "train", self._recipe.seed)
+        self.number = 0
+        for document in tqdm(found, desc="tokenizer: documents read", unit=" documents"):
             self.number += 1
-            self.last_source = document.source
-            if self.sentences < 1_000_000:
-                self.sentences += len(document.sentences)
-                self.words.update(word for sentence in document.sentences for word in _WORD.findall(sentence.lower()))
+            self._last_source = document.source
             yield document
 
     def require_two(self) -> None:
@@ -76,31 +80,8 @@ class Counted:
             raise InputError("corpus.path: no training document has any text; check the files and corpus.validation_share")
         if self.number == 1:
             raise InputError(
-                f"{self.last_source}: found 1 training document, but a random segment B must come from another one; put a blank line between documents"
+                f"{self._last_source}: found 1 training document, but a random segment B must come from another one; put a blank line between documents"
             )
-
-    def statistics(self) -> dict:
-        """Counts for the report."""
-        return {"documents": self.number, "words": sum(self.words.values())}
-
-
-def train_wordpiece(documents: Iterable[Document], config: TokenizerConfig) -> Tokenizer:
-    """Train a BERT WordPiece tokenizer; [PAD] is token 0.
-
-    Normalisation and pre-tokenisation are BERT's (google-research/bert@eedf571, tokenization.py); the pieces are merged by count, as the
-    `tokenizers` library does it, not by likelihood as in Schuster and Nakajima (2012).
-    """
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=config.lowercase)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=config.vocab_size, min_frequency=config.min_frequency, special_tokens=list(SPECIAL_TOKENS), show_progress=False
-    )
-    tokenizer.train_from_iterator((sentence for document in documents for sentence in document.sentences), trainer)
-    tokenizer.decoder = decoders.WordPiece()
-    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
-    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS]:0 $A:0 [SEP]:0", pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1", special_tokens=ends)
-    return tokenizer
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
@@ -132,8 +113,11 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, recipe: Recipe) -> None:
                 shutil.copy(file, folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
-        "tokenizer_class": "BertTokenizer",
+        # BertTokenizer makes a normaliser of its own from these settings, without NFKC; the plain class keeps that of tokenizer.json.
+        "tokenizer_class": "PreTrainedTokenizerFast" if recipe.tokenizer.nfkc else "BertTokenizer",
         "do_lower_case": recipe.tokenizer.lowercase,
+        "strip_accents": recipe.tokenizer.strip_accents,
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
         "model_max_length": recipe.model.max_position_embeddings,
         **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
     }
@@ -153,16 +137,3 @@ def special_token_ids(folder: Path) -> dict[str, int]:
     tokenizer = load_tokenizer(folder)
     entries = tokenizer.get_vocab(with_added_tokens=True)
     return {token: entries[token] for token in SPECIAL_TOKENS}
-
-
-def _fertility(tokenizer: Tokenizer, words: Counter[str]) -> dict:
-    known = words.most_common(50_000)
-    pieces = [len(encoding.ids) for encoding in tokenizer.encode_batch_fast([word for word, _ in known], add_special_tokens=False)]
-    counts = [count for _, count in known]
-    total = max(sum(counts), 1)
-    terms = [[word, count] for (word, count), number in zip(known, pieces, strict=True) if number == 1 and word not in _FUNCTION_WORDS]
-    return {
-        "vocab_size": tokenizer.get_vocab_size(),
-        "mean_pieces_per_word": sum(number * count for number, count in zip(pieces, counts, strict=True)) / total,
-        "top_whole_words": terms[:40],
-    }

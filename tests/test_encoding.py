@@ -13,7 +13,7 @@ from recipe import encoding
 from recipe.config import TokenizerConfig
 from recipe.corpus import Document
 from recipe.encoding import SPECIAL_TOKENS, SentenceEncoder, encode_sentences
-from recipe.tokenizer import train_wordpiece
+from recipe.wordpiece import train_wordpiece
 
 TEXT = ["Aspirin (2-acetoxybenzoic acid) inhibits platelet aggregation, p<0.05.", "The naïve café's α-synuclein: 中文 한글 K⁺/Na⁺!", "mask sep [ ] cls"] * 4
 # Every kind of character that BERT's tokenizer treats in its own way, and those that other tools take for the end of a line or word.
@@ -43,7 +43,8 @@ def variants() -> dict[str, Tokenizer]:
     padded = tokenizer_of()
     padded.enable_padding(length=8)
     padded.enable_truncation(4)
-    return {"uncased": tokenizer_of(), "cased": tokenizer_of(lowercase=False), "raw": raw, "accents": accents, "padded": padded}
+    nfkc = {"nfkc": tokenizer_of(nfkc=True), "nfkc, cased": tokenizer_of(nfkc=True, lowercase=False)}
+    return {"uncased": tokenizer_of(), "cased": tokenizer_of(lowercase=False), "raw": raw, "accents": accents, "padded": padded, **nfkc}
 
 
 TOKENIZERS = variants()
@@ -136,7 +137,7 @@ def test_other_tokenizers_go_line_by_line():
 def test_a_tokenizer_that_lies_about_its_words_goes_line_by_line(monkeypatch):
     tokenizer = tokenizer_of()
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    monkeypatch.setattr(encoding, "_cuts_like_bert", lambda tokenizer_json: True)
+    monkeypatch.setattr(encoding, "_bert_normalizer", lambda tokenizer_json: ({"handle_chinese_chars": True}, False))
     assert not SentenceEncoder(tokenizer.to_str()).uses_words
 
 
@@ -172,7 +173,7 @@ def test_encode_sentences_is_flat():
 
 
 def test_json_without_parts_is_no_bert_tokenizer():
-    assert not encoding._cuts_like_bert(json.dumps({"normalizer": None, "pre_tokenizer": None, "model": {"type": "WordPiece"}}))
+    assert encoding._bert_normalizer(json.dumps({"normalizer": None, "pre_tokenizer": None, "model": {"type": "WordPiece"}})) == (None, False)
 
 
 def test_pandas_is_not_imported():

@@ -8,7 +8,7 @@ from recipe.config import TokenizerConfig
 from recipe.corpus import Document
 from recipe.encoding import SentenceEncoder
 from recipe.token_blocks import BlockWriters, TextBlock, encode_block, encoding_version, read_block, write_block
-from recipe.tokenizer import train_wordpiece
+from recipe.wordpiece import train_wordpiece
 
 TOKENIZER = train_wordpiece([Document(["alpha beta gamma"] * 9, "test")], TokenizerConfig(vocab_size=64)).to_str()
 BLOCK = TextBlock("alpha beta\n\u200b\ngamma\n\u200b".encode(), np.array([2, 0, 1, 1]), continues=False)

@@ -20,7 +20,7 @@ from recipe.corpus import Document, read_documents
 from recipe.encoding import encode_sentences
 from recipe.errors import InputError
 from recipe.token_store import open_token_store, store_hash, token_counts, write_token_store, write_token_stores
-from recipe.tokenizer import train_wordpiece
+from recipe.wordpiece import train_wordpiece
 
 DOCUMENTS = [Document([f"word{number} alpha beta", "\u200b", "gamma"], "a") for number in range(40)] + [Document(["\u200b"], "b"), Document(["delta"], "c")]
 # Builds a store again and again smaller than it is, so that a kill finds it at work.

@@ -8,7 +8,8 @@ from recipe.config import Recipe, TokenizerConfig
 from recipe.corpus import Document
 from recipe.encoding import SPECIAL_TOKENS, encode_sentences
 from recipe.errors import InputError
-from recipe.tokenizer import load_tokenizer, save_tokenizer, train_wordpiece
+from recipe.tokenizer import load_tokenizer, save_tokenizer
+from recipe.wordpiece import train_wordpiece
 
 TEXT = ["Aspirin inhibits platelet aggregation.", "The naïve platelets aggregate, as aspirin fails.", "Étude of aspirin."] * 5
 
@@ -37,11 +38,15 @@ def test_folder_loads_as_a_fast_bert_tokenizer(tokenizer, tmp_path):
     assert loaded.decode(loaded("Aspirin inhibits")["input_ids"], skip_special_tokens=True) == "aspirin inhibits"
 
 
-def test_uncased_strips_accents_and_cased_does_not():
-    cased = train_wordpiece([Document(TEXT, "test")], TokenizerConfig(vocab_size=200, lowercase=False))
-    uncased = train_wordpiece([Document(TEXT, "test")], TokenizerConfig(vocab_size=200))
-    assert uncased.normalizer.normalize_str("Étude") == "etude"
-    assert cased.normalizer.normalize_str("Étude") == "Étude"
+def test_a_folder_with_nfkc_loads_with_it(tmp_path):
+    recipe = Recipe(tokenizer=TokenizerConfig(vocab_size=200, nfkc=True))
+    tokenizer = train_wordpiece([Document([*TEXT, "fibrosis k+"], "test")], recipe.tokenizer)
+    save_tokenizer(tokenizer, tmp_path, recipe)
+    # Beside a config.json AutoTokenizer goes by the model's type as well.
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    assert loaded("\ufb01brosis K\u207a", "aspirin")["input_ids"] == loaded("fibrosis K+", "aspirin")["input_ids"]
+    assert loaded("aspirin", "platelet")["token_type_ids"] == [0, 0, 0, 1, 1]
 
 
 def test_encoded_sentences_are_flat(tokenizer):
