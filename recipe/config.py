@@ -81,6 +81,7 @@ class TokenizerConfig:
     nfkc: bool = key(False, "Unicode NFKC before all else: one form for \u00b5 and \u03bc, K\u207a becomes K+; vocab.txt alone does not carry it.")
     min_frequency: int = key(2, "Least count of a piece that training may add.", low=1)
     unused_tokens: int = key(0, "Slots [unused0], ... for words of your own later; some more fill the size up to a multiple of 8.", low=0)
+    compare_with: list[str] = key([], "Folders of other tokenizers to put beside this one in the report, such as a general one.", shapes_result=False)
     max_train_characters: float = key(1e9, "Pieces are learned from a random part of so many characters of a larger corpus.", low=1000)
 
 

@@ -118,6 +118,24 @@ def whole_words_figure(words: Sequence[tuple[str, int]]) -> Figure:
     return figure
 
 
+def fertility_figure(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Share of words that are one piece, in percent, by text; one bar for each tokenizer."""
+    texts, names = (list(dict.fromkeys(row[field] for row in rows)) for field in ("text", "tokenizer"))
+    figure, axes = _figure(0.9 + 0.32 * len(rows) + 0.2 * len(texts))
+    height = 0.8 / len(names)
+    for number, name in enumerate(names):
+        shares = {row["text"]: 100 * row["whole_share"] for row in rows if row["tokenizer"] == name}
+        places = [place + number * height for place, text in enumerate(texts) if text in shares]
+        bars = axes.barh(places, list(shares.values()), 0.9 * height, label=name, color=(BLUE, ORANGE, GREEN, VERMILION, SKY)[number % 5])
+        axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color=INK)
+    axes.set_yticks([place + 0.4 - height / 2 for place in range(len(texts))], texts)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 108)
+    _legend(axes)
+    _finish(axes, "words that are one piece (%)", "", grid="x")
+    return figure
+
+
 def task_scores_figure(models: Mapping[str, Sequence[float]], metric: str) -> Figure:
     """One bar per model: the mean over the seeds as the bar, each seed as a point; all in percent."""
     figure, axes = _figure(height=1.0 + 0.62 * len(models))

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from recipe import plots
 from recipe.config import Recipe
+from recipe.inspection import HEADINGS, longest_splits, table_of
 from recipe.provenance import whole_or_absent
 from recipe.report_page import PAGE, STYLE
 from recipe.run_files import SCRIPTS, RunFiles, read_run_files
@@ -62,6 +63,9 @@ def _plots(recipe: Recipe, files: RunFiles) -> Iterator[Plot]:
     if words:
         caption = "Words that are one piece each, function words left out: they should read like the domain, or the corpus is not what you think."
         yield _plot("whole_words", "Most frequent whole words", caption, plots.whole_words_figure([tuple(entry) for entry in words[:SHOWN_WORDS]]))
+    if fertility := (files.fertility or {}).get("rows"):
+        caption = "Words are runs of letters and digits, by occurrence: what is cut into many pieces is learned letter by letter."
+        yield _plot("fertility", "Words that stay whole", caption, plots.fertility_figure(fertility))
     if files.task:
         scores = {model_name(name): [run["f1"] for run in model["runs"]] for name, model in files.task["models"].items() if model["runs"]}
         caption = "A bar is the mean over the seeds and each circle one seed: pretraining pays where the circles of the two bars stay apart."
@@ -125,6 +129,9 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         pairs_table=_pairs_table(_splits(files)),
         tokenizer=files.tokenizer,
         vocabulary_table=_vocabulary_table(recipe, files.tokenizer or {}),
+        fertility_headings=HEADINGS,
+        fertility_table=table_of((files.fertility or {}).get("rows", [])),
+        longest_splits=longest_splits((files.fertility or {}).get("rows", [])),
         examples=[_example(example) for example in (files.evaluation or {}).get("examples", [])[:SHOWN_EXAMPLES]],
         task=_task(files.task) if files.task else None,
         task_wanted=recipe.task.data is not None,

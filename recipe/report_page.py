@@ -156,7 +156,21 @@ PAGE = """\
 
 <h2 id="vocabulary">Vocabulary</h2>
 {%- if tokenizer %}
-{% call figures(["whole_words"]) %}{{ settings("the tokenizer", vocabulary_table) }}{% endcall %}
+{% call figures(["whole_words", "fertility"]) %}{{ settings("the tokenizer", vocabulary_table) }}{% endcall %}
+{%- if fertility_table %}
+<div class="card scroll"><table>
+<thead><tr>{% for heading in fertility_headings %}<th>{{ heading }}</th>{% endfor %}</tr></thead>
+<tbody>
+{%- for cells in fertility_table %}
+<tr>{% for cell in cells %}<td{% if loop.index not in (1, 3) %} class="number"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
+{%- endfor %}
+</tbody></table></div>
+<div class="card"><h3>Longest splits</h3>
+{%- for text, name, splits in longest_splits %}
+<p class="soft"><strong>{{ text }}, {{ name }}</strong>: {{ splits }}</p>
+{%- endfor %}
+</div>
+{%- endif %}
 {%- else %}{{ missing(scripts.tokenizer) }}{% endif %}
 
 <h2 id="guesses">What the model guesses</h2>

@@ -11,6 +11,7 @@ from recipe.provenance import read_json
 SCRIPTS = {
     "pairs": "scripts/build_pairs.py",
     "tokenizer": "scripts/train_tokenizer.py",
+    "fertility": "scripts/run_recipe.py",
     "training": "scripts/pretrain.py",
     "evaluation": "scripts/evaluate.py",
     "task": "scripts/finetune_ner.py",
@@ -20,6 +21,7 @@ SCRIPTS = {
 PATHS = {
     "pairs": "pairs/statistics.json",
     "tokenizer": "tokenizer/statistics.json",
+    "fertility": "fertility.json",
     "training": "training.json",
     "evaluation": "evaluation.json",
     "task": "task/scores.json",
@@ -35,6 +37,7 @@ class RunFiles:
     recipe_yaml: str | None = None
     pairs: dict[str, Any] | None = None
     tokenizer: dict[str, Any] | None = None
+    fertility: dict[str, Any] | None = None
     training: dict[str, Any] | None = None
     evaluation: dict[str, Any] | None = None
     task: dict[str, Any] | None = None

@@ -78,6 +78,12 @@ def _task_files(recipe: Recipe) -> list[Path]:
     return sorted(Path(recipe.task.data).glob("*.tsv"))
 
 
+def _inspected_files(recipe: Recipe) -> list[Path]:
+    for folder in recipe.tokenizer.compare_with:
+        _function("recipe.tokenizer:load_tokenizer")(Path(folder))
+    return [*_task_files(recipe), *(Path(folder) / "tokenizer.json" for folder in recipe.tokenizer.compare_with)]
+
+
 # What shapes the clean documents: all of the section but for the split, which the later stages make.
 _CORPUS_KEYS = tuple(f"corpus.{found.name}" for found in fields(CorpusConfig) if found.name != "validation_share")
 
@@ -99,6 +105,15 @@ STAGES = (
         reads=("corpus",),
         results=("tokenizer/tokenizer.json",),
         inputs=_tokenizer_files,
+    ),
+    Stage(
+        "inspect",
+        "recipe.inspection:inspect_run",
+        "scripts/run_recipe.py",
+        sections=("seed", "corpus.validation_share", "task.data"),
+        reads=("corpus", "tokenizer"),
+        results=("fertility.json",),
+        inputs=_inspected_files,
     ),
     Stage(
         "pairs",

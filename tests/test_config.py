@@ -58,7 +58,7 @@ def test_file_then_command_line(tmp_path):
         ("", ["--pairs.nsp_probability=1.5"], "pairs.nsp_probability is 1.5; it must lie in 0 to 1"),
         ("", ["--pairs.truncation=tail"], "one of random_tail, longest_first"),
         ("", ["--pairs.max_seq_length=1024"], "model.max_position_embeddings is 512"),
-        ("", ["--model.vocab_size=1000"], "tokenizer.vocab_size 30522 is larger than model.vocab_size 1000"),
+        ("", ["--model.vocab_size=1000"], "tokenizer.vocab_size 30522, rounded up to a multiple of 8, is larger than model.vocab_size 1000"),
         ("", ["--model.hidden_size=100", "--model.num_attention_heads=3"], "no multiple of model.num_attention_heads"),
         ("", ["--masking.random_replace_prob=0.5"], "exceed 1 together"),
         ("", ["--training.per_device_batch_size=100"], "no multiple of training.per_device_batch_size"),

@@ -27,7 +27,21 @@ FLOORS = (
     ),
     ("token_blocks", "token_store", "pair_passes", "pair_statistics", "pair_dataset", "batches"),
     ("masking", "dropout", "unpadded", "vocabulary_loss", "model", "throughput", "metrics", "checkpoints"),
-    ("trainer", "pretrain", "evaluation", "tasks", "tasks.iob2", "tasks.nero", "tasks.windows", "tasks.ner", "plots", "report", "model_card", "hub"),
+    (
+        "trainer",
+        "pretrain",
+        "evaluation",
+        "tasks",
+        "tasks.iob2",
+        "tasks.nero",
+        "tasks.windows",
+        "tasks.ner",
+        "plots",
+        "inspection",
+        "report",
+        "model_card",
+        "hub",
+    ),
     ("stages", "command_line"),
 )
 ORDER = {f"recipe.{name}": place for place, name in enumerate(chain(*FLOORS))}
