@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from recipe.cleaning.step import Candidate, Removal, Step
@@ -26,12 +27,11 @@ class Funnel:
     def clean(self, documents: Iterable[Document]) -> Iterator[Document]:
         """The documents that are left."""
         for document in documents:
-            candidate = Candidate("\n".join(document.sentences), document.source, document.id, document.title)
-            self._read.update(documents=1, sentences=len(document.sentences), characters=len(candidate.text))
-            text = candidate.text
-            if self._is_kept(candidate):
-                is_same = candidate.text is text
-                yield document if is_same else Document(candidate.text.split("\n"), document.source, document.id, document.title)
+            text = "\n".join(document.sentences)
+            self._read.update(documents=1, sentences=len(document.sentences), characters=len(text))
+            kept = self._through_steps(Candidate(text, document.source, document.id, document.title))
+            if kept is not None:
+                yield document if kept is text else Document(kept.split("\n"), document.source, document.id, document.title)
 
     def statistics(self) -> list[dict[str, Any]]:
         """One entry for "read" and each step: documents, sentences and characters left after it, and how many documents it changed."""
@@ -42,18 +42,19 @@ class Funnel:
             rows.append({"step": name, **_counts(left), "changed_documents": lost["changed_documents"]})
         return rows
 
-    def _is_kept(self, candidate: Candidate) -> bool:
+    def _through_steps(self, candidate: Candidate) -> str | None:
+        """The text as the last step leaves it, None if one of them removed the document."""
         for step in self._steps:
             before, found = candidate.text, step(candidate)
             if found is before:
                 continue
             if isinstance(found, Removal) or not found:
                 self._remove(step.name, candidate, found or Removal("nothing is left of it", before[:120]))
-                return False
+                return None
             lost_sentences = before.count("\n") - found.count("\n")
             self._lost[step.name].update(changed_documents=1, sentences=lost_sentences, characters=len(before) - len(found))
-            candidate.text = found
-        return True
+            candidate = replace(candidate, text=found)
+        return candidate.text
 
     def _remove(self, name: str, candidate: Candidate, removal: Removal) -> None:
         text = candidate.text
