@@ -6,13 +6,13 @@ from recipe.cleaning.characters import folded
 from recipe.cleaning.step import Candidate
 
 # One of these stands in every text that has boilerplate; to look for them is ten times faster than the patterns.
-_SIGNS = ("opyright", "COPYRIGHT", "©", "(c) ", "(C) ", "TRUNCATED", "bstract truncated", "ll rights reserved", "Creative Commons", "ublished by ")
-_ENCODED_SIGNS = tuple(sign.encode() for sign in _SIGNS)
+_SIGNS = (b"copyright", b"(c) ", b"truncated", b"rights reserved", b"creative commons", b"published by ")
 # Where a sentence begins, also one that the splitter left inside.
 _BEGIN = r"(?:^|(?<=[.!?)\]] ))"
 _PATTERNS = (
     # "(ABSTRACT TRUNCATED AT 250 WORDS)"
     r"\(?\b(?:ABSTRACT|[Aa]bstract) (?:TRUNCATED|truncated)(?: (?:AT|at) \d+ (?:WORDS|words))?\)?\.?",
+    r"\(PsycI[Nn][Ff][Oo] Database Record \([cC]\)[^)]*\)\.?",
     # "Copyright 2001 X", "© 2001 X", "(c) 2001 X", to the end: a sign and soon a year.
     _BEGIN + r"(?:Copyright|COPYRIGHT|©|\([cC]\)).{0,24}?\b(?:19|20)\d\d\b.*",
     # The owner before the year, or none: "Copyright © Elsevier Inc."
@@ -30,11 +30,11 @@ class Boilerplate:
     name = "boilerplate"
 
     def __call__(self, candidate: Candidate) -> str:
-        if not any(sign in candidate.encoded for sign in _ENCODED_SIGNS):
+        if not _has_sign(candidate):
             return candidate.text
-        cleaned = "\n".join(map(_without_boilerplate, candidate.text.split("\n")))
+        cleaned = "\n".join(_BOILERPLATE.sub("", sentence) if _has_sign(Candidate(sentence)) else sentence for sentence in candidate.text.split("\n"))
         return folded(cleaned) if cleaned != candidate.text else candidate.text
 
 
-def _without_boilerplate(sentence: str) -> str:
-    return _BOILERPLATE.sub("", sentence) if any(sign in sentence for sign in _SIGNS) else sentence
+def _has_sign(candidate: Candidate) -> bool:
+    return any(map(candidate.lowered.__contains__, _SIGNS)) or "©" in candidate.rare

@@ -15,15 +15,14 @@ LEAST = 40
 # Every run of LEAST bytes of a document holds one of the windows that begin at each STRIDE-th one.
 WINDOW = 24
 STRIDE = LEAST - WINDOW + 1
+_MORE = (LEAST - WINDOW) // 2
 HELD_OUT = ("devel.tsv", "dev.tsv", "test.tsv")
 _SUFFIXES = (".tsv", ".txt", ".jsonl")
 _NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
 # Odd numbers without a pattern, so that the high bits of a sum of products depend on all bytes.
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
-# Two tables of 16 MB say no to all but one window in some hundred that are not of the task, before anything is searched.
-_FILTER_SIZE = 1 << 24
-_FILTER_MASK = np.uint64(_FILTER_SIZE - 1)
-_FILTER_SHIFTS = (np.uint64(40), np.uint64(16))
+# Two tables of 16 MB say no to all but one in some hundred of the windows that are not of the task, before anything is searched.
+_FIRST_24_BITS, _NEXT_24_BITS, _LAST_24_BITS = np.uint64(40), np.uint64(16), np.uint64((1 << 24) - 1)
 
 
 class Decontamination:
@@ -38,16 +37,15 @@ class Decontamination:
         hashes = _window_hashes(self._lines, 1)
         self._places = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._places]
-        self._filters = [np.zeros(_FILTER_SIZE, bool) for _ in _FILTER_SHIFTS]
-        for filter_, shift in zip(self._filters, _FILTER_SHIFTS, strict=True):
-            filter_[hashes >> shift & _FILTER_MASK] = True
+        self._is_likely, self._is_likelier = np.zeros(1 << 24, bool), np.zeros(1 << 24, bool)
+        self._is_likely[hashes >> _FIRST_24_BITS] = True
+        self._is_likelier[hashes >> _NEXT_24_BITS & _LAST_24_BITS] = True
 
     def __call__(self, candidate: Candidate) -> str | Removal:
         squeezed = squeeze(candidate)
         hashes = _window_hashes(squeezed, STRIDE)
-        numbers = np.arange(len(hashes))
-        for filter_, shift in zip(self._filters, _FILTER_SHIFTS, strict=True):
-            numbers = numbers[filter_[hashes[numbers] >> shift & _FILTER_MASK]]
+        numbers = np.flatnonzero(self._is_likely[hashes >> _FIRST_24_BITS])
+        numbers = numbers[self._is_likelier[hashes[numbers] >> _NEXT_24_BITS & _LAST_24_BITS]]
         if not len(numbers):
             return candidate.text
         first, last = (self._hashes.searchsorted(hashes[numbers], side) for side in ("left", "right"))
@@ -59,6 +57,8 @@ class Decontamination:
 
     def _verdict(self, squeezed: bytes, start: int, place: int) -> Removal | None:
         """Whether the window at `start` of the document and at `place` of the task's lines is part of a whole sentence or of a long run."""
+        if not self._goes_on(squeezed, start, place):
+            return None
         first, last = self._lines.rfind(b"\n", 0, place) + 1, self._lines.find(b"\n", place)
         sentence = self._lines[first:last]
         if place - first <= start and squeezed.startswith(sentence, start - (place - first)):
@@ -67,10 +67,16 @@ class Decontamination:
         after = _common(squeezed[start : start + last - place], self._lines[place:last])
         return Removal(f"holds {before + after} letters in a row of a sentence of the task", self._sentences[sentence]) if before + after >= RUN else None
 
+    def _goes_on(self, squeezed: bytes, start: int, place: int) -> bool:
+        """Whether the two agree for some bytes before or behind the window, as they must in a run of LEAST; most phrases of the trade end sooner."""
+        lines, end, end_of_line = self._lines, start + WINDOW, place + WINDOW
+        before = place >= _MORE <= start and squeezed[start - _MORE : start] == lines[place - _MORE : place]
+        return before or squeezed[end : end + _MORE] == lines[end_of_line : end_of_line + _MORE]
+
 
 def squeeze(candidate: Candidate) -> bytes:
     """The letters and digits, in lower case and UTF-8."""
-    squeezed = candidate.encoded.translate(None, _NOT_ALPHANUMERIC).lower()
+    squeezed = candidate.lowered.translate(None, _NOT_ALPHANUMERIC)
     for character in candidate.rare:
         wanted = character.lower() if character.isalnum() else ""
         if wanted != character:

@@ -47,7 +47,7 @@ class NearDuplicates:
 
     def __call__(self, candidate: Candidate) -> str | Removal:
         signature = self._minhash(num_perm=_PERMUTATIONS, seed=1, hashfunc=_hash)
-        signature.update_batch(_shingles(candidate.encoded))
+        signature.update_batch(_shingles(candidate.lowered))
         values = signature.hashvalues.astype(np.uint32)
         # The index also names some below the threshold.
         similar = max((float((self._signatures[number] == values).mean()) for number in self._index.query(signature)), default=0.0)
@@ -59,7 +59,7 @@ class NearDuplicates:
 
 
 def _shingles(text: bytes) -> list[bytes]:
-    words = text.lower().split()
+    words = text.split()
     runs = zip(*(words[start:] for start in range(WORDS_PER_SHINGLE)), strict=False)
     return list({b" ".join(run) for run in runs}) or [b" ".join(words)]
 

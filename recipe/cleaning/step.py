@@ -25,6 +25,11 @@ class Candidate:
         return self.text.encode("utf-8", "surrogatepass")
 
     @cached_property
+    def lowered(self) -> bytes:
+        """The same with ASCII's capitals as small letters."""
+        return self.encoded.lower()
+
+    @cached_property
     def rare_text(self) -> str:
         """All characters but ASCII's printable ones and the ends of lines, in their order."""
         return self.encoded.translate(None, _COMMON).decode("utf-8", "surrogatepass")
