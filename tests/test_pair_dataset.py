@@ -98,8 +98,8 @@ def test_any_setting_and_the_stores_content_name_the_cache(prepared, stores, tmp
     assert len({cache_of(**change) for change in changes}) == len(changes)
     assert cache_of(num_proc=2) == cache_of()
     other = small_recipe(write_corpus(tmp_path / "other.txt", seed=1), tmp_path / "run")
-    run_stage(other, "tokenizer")
-    run_stage(other, "pairs")
+    for stage in ("corpus", "tokenizer", "pairs"):
+        run_stage(other, stage)
     others = {split: str(other.folder / "store" / split) for split in SPLITS}
     assert pair_config(others, other.folder / "tokenizer", other.pairs, 1).create_config_id({}) != cache_of()
 
@@ -132,23 +132,24 @@ def test_statistics_count_what_is_in_the_rows(prepared):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("One.\nTwo.\n", "1 training document"), ("\n \t\r\n\n", "no training document has any text"), ("One.\n\nTwo.\n", "validation split|training document")],
+    [("One.\nTwo.\n", "found 1 document"), ("\n \t\r\n\n", "no document has any text"), ("One.\n\nTwo.\n", "validation split|training document")],
 )
 def test_too_few_documents(tmp_path, text, message):
     path = tmp_path / "corpus.txt"
     path.write_text(text)
     recipe = small_recipe(path, tmp_path / "run", **{"corpus.validation_share": "0.0001"})
     with pytest.raises(InputError, match=message):
-        [run_stage(recipe, stage) for stage in ("tokenizer", "pairs")]
+        [run_stage(recipe, stage) for stage in ("corpus", "tokenizer", "pairs")]
     assert not (recipe.folder / "pairs").exists()
 
 
 def test_both_splits_are_made_in_one_pass_and_by_any_number_of_processes(prepared, stores, tmp_path, monkeypatch):
     passes = []
-    read = pair_dataset.read_documents
-    monkeypatch.setattr(pair_dataset, "read_documents", lambda config: (passes.append(config), read(config))[1])
+    read = pair_dataset.read_prepared
+    monkeypatch.setattr(pair_dataset, "read_prepared", lambda folder: (passes.append(folder), read(folder))[1])
     recipe = small_recipe(Path(prepared.corpus.path[0]), tmp_path / "run", **{"pairs.num_proc": "2"})
-    shutil.copytree(prepared.folder / "tokenizer", recipe.folder / "tokenizer")
+    for name in ("corpus", "tokenizer"):
+        shutil.copytree(prepared.folder / name, recipe.folder / name)
     pair_dataset.build_pairs(recipe)
     assert len(passes) == 1
     for split in SPLITS:
@@ -218,7 +219,8 @@ def test_one_call_sends_pairs_to_the_hub(prepared, corpus_file, tmp_path):
 
 def test_pairs_that_are_made_for_every_epoch_are_not_stored(prepared, tmp_path):
     recipe = small_recipe(Path(prepared.corpus.path[0]), tmp_path / "run", **{"pairs.refresh_every_epoch": "true", "pairs.balance_labels": "true"})
-    shutil.copytree(prepared.folder / "tokenizer", recipe.folder / "tokenizer")
+    for name in ("corpus", "tokenizer"):
+        shutil.copytree(prepared.folder / name, recipe.folder / name)
     pair_dataset.build_pairs(recipe)
     assert set(load_pairs(recipe)) == {"validation"}
     statistics = json.loads((recipe.folder / "pairs" / "statistics.json").read_text())

@@ -6,14 +6,13 @@ from typing import Literal
 
 from recipe.cleaning.step import Candidate
 
-# Controls that are no white space, DEL and C1, soft hyphen, zero-width characters and marks of direction, byte order mark, and lone halves of pairs.
-_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ud800-\udfff]")
-_ASCII_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f]")
+# Controls that are no white space, DEL and C1, soft hyphen, zero-width space, marks of direction, byte order mark, and lone halves of pairs.
+_CONTROL = "\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ud800-\udfff"
+_CONTROLS = re.compile(f"[{_CONTROL}]+")
 _SPACES = re.compile(r"[^\S\n]+")
 _EDGES = re.compile(r"(?m)^ +| +$")
 _EMPTY_LINES = re.compile(r"\n{2,}")
-_RARE_SPACE = re.compile("[\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
-_ASCII_SPACES = ("  ", "\t", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f")
+_LINE_END_AS_SPACE = bytes.maketrans(b"\n", b" ")
 
 
 class Unicode:
@@ -35,9 +34,7 @@ class ControlCharacters:
     name = "control_characters"
 
     def __call__(self, candidate: Candidate) -> str:
-        text = candidate.text
-        pattern = _ASCII_CONTROL if text.isascii() else _CONTROL
-        return pattern.sub("", text) if pattern.search(text) else text
+        return _CONTROLS.sub("", candidate.text) if candidate.rare and _CONTROLS.search(candidate.rare_text) else candidate.text
 
 
 class WhiteSpace:
@@ -46,8 +43,7 @@ class WhiteSpace:
     name = "white_space"
 
     def __call__(self, candidate: Candidate) -> str:
-        text = candidate.text
-        return folded(text) if _is_untidy(text) else text
+        return folded(candidate.text) if _is_untidy(candidate) else candidate.text
 
 
 def folded(text: str) -> str:
@@ -55,7 +51,6 @@ def folded(text: str) -> str:
     return _EMPTY_LINES.sub("\n", _EDGES.sub("", _SPACES.sub(" ", text))).strip("\n")
 
 
-def _is_untidy(text: str) -> bool:
-    if any(space in text for space in _ASCII_SPACES) or " \n" in text or "\n " in text or "\n\n" in text or text[:1].isspace() or text[-1:].isspace():
-        return True
-    return not text.isascii() and _RARE_SPACE.search(text) is not None
+def _is_untidy(candidate: Candidate) -> bool:
+    encoded = candidate.encoded.translate(_LINE_END_AS_SPACE)
+    return b"  " in encoded or encoded[:1] == b" " or encoded[-1:] == b" " or any(map(str.isspace, candidate.rare))

@@ -23,7 +23,7 @@ class ExactDuplicates:
         self._seen = HashSet()
 
     def __call__(self, candidate: Candidate) -> str | Removal:
-        digest = hashlib.blake2b(candidate.text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        digest = hashlib.blake2b(candidate.encoded, digest_size=8).digest()
         if self._seen.add(int.from_bytes(digest, "little")):
             return candidate.text
         return Removal("the text was seen before", candidate.text[:_EXCERPT])
@@ -47,7 +47,7 @@ class NearDuplicates:
 
     def __call__(self, candidate: Candidate) -> str | Removal:
         signature = self._minhash(num_perm=_PERMUTATIONS, seed=1, hashfunc=_hash)
-        signature.update_batch(_shingles(candidate.text))
+        signature.update_batch(_shingles(candidate.lowered))
         values = signature.hashvalues.astype(np.uint32)
         # The index also names some below the threshold.
         similar = max((float((self._signatures[number] == values).mean()) for number in self._index.query(signature)), default=0.0)
@@ -58,8 +58,8 @@ class NearDuplicates:
         return candidate.text
 
 
-def _shingles(text: str) -> list[bytes]:
-    words = text.casefold().encode("utf-8", "surrogatepass").split()
+def _shingles(text: bytes) -> list[bytes]:
+    words = text.split()
     runs = zip(*(words[start:] for start in range(WORDS_PER_SHINGLE)), strict=False)
     return list({b" ".join(run) for run in runs}) or [b" ".join(words)]
 

@@ -1,15 +1,13 @@
 """Steps that drop sentences or documents by what can be counted in them: words, and letters of a script."""
 
-import re
 import unicodedata
+from collections import Counter
 from functools import lru_cache
 
 from recipe.cleaning.step import Candidate, Removal
 from recipe.errors import InputError
 
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_ASCII_LETTERS = bytes(code for code in range(128) if chr(code).isalpha())
-_OTHER_ASCII = bytes(code for code in range(128) if code not in _ASCII_LETTERS)
+_NO_ASCII_LETTER = bytes(code for code in range(256) if code > 127 or not chr(code).isalpha())
 _EXCERPT = 120
 
 
@@ -26,17 +24,17 @@ class ScriptShare:
             )
 
     def __call__(self, candidate: Candidate) -> str | Removal:
-        share = self._share(candidate.text)
+        share = self._share(candidate)
         if share >= self._min_share:
             return candidate.text
         return Removal(f"{share:.0%} of the letters are {self._script.lower()}", candidate.text[:_EXCERPT])
 
-    def _share(self, text: str) -> float:
+    def _share(self, candidate: Candidate) -> float:
         """Share of the letters that are of the script; 0 if there are no letters."""
-        ascii_letters = len(text.encode("ascii", "ignore").translate(None, _OTHER_ASCII))
-        scripts = [] if text.isascii() else [script for run in _NOT_ASCII.findall(text) for script in map(_script_of, run) if script]
-        letters = ascii_letters + len(scripts)
-        own = scripts.count(self._script) + (ascii_letters if self._script == "LATIN" else 0)
+        ascii_letters = len(candidate.encoded.translate(None, _NO_ASCII_LETTER))
+        scripts = Counter(map(_script_of, candidate.rare_text))
+        letters = ascii_letters + scripts.total() - scripts[""]
+        own = scripts[self._script] + (ascii_letters if self._script == "LATIN" else 0)
         return own / letters if letters else 0.0
 
 

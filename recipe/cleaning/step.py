@@ -1,17 +1,43 @@
 """What a cleaning step is: text in, and out comes changed text or the reason why the document goes."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
+_COMMON = bytes(range(0x20, 0x7F)) + b"\n"
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True)
 class Candidate:
-    """A document on its way through the steps; `text` holds its sentences, one per line, none empty."""
+    """A document on its way through the steps; `text` holds its sentences, one per line, none empty.
+
+    The other forms are made once, for the steps that ask cheaply whether there is anything to do: most texts need nothing.
+    """
 
     text: str
-    source: str
-    id: str
-    title: str
+    source: str = ""
+    id: str = ""
+    title: str = ""
+
+    @cached_property
+    def encoded(self) -> bytes:
+        """The text in UTF-8, in which to look for words costs a tenth."""
+        return self.text.encode("utf-8", "surrogatepass")
+
+    @cached_property
+    def lowered(self) -> bytes:
+        """The same with ASCII's capitals as small letters."""
+        return self.encoded.lower()
+
+    @cached_property
+    def rare_text(self) -> str:
+        """All characters but ASCII's printable ones and the ends of lines, in their order."""
+        return self.encoded.translate(None, _COMMON).decode("utf-8", "surrogatepass")
+
+    @cached_property
+    def rare(self) -> frozenset[str]:
+        """The different ones of them."""
+        return frozenset(self.rare_text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,9 @@ def document_of(record: Mapping[str, Any], place: str, config: CorpusConfig, cou
 def _record(line: str, source: Source, number: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
+        if "\\u" in line and "\\ud" in line.lower():
+            # Half of a pair of escapes is no character, and no file can take it.
+            record = json.loads(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace"))
     except (json.JSONDecodeError, RecursionError) as error:
         raise InputError(f"{source}:{number}: is no JSON ({str(error)[:120]}); put one whole object on each line") from None
     if not isinstance(record, dict):
