@@ -38,7 +38,7 @@ from recipe.errors import InputError
 from recipe.metrics import EntityF1
 from recipe.provenance import whole_or_absent, write_json
 from recipe.tasks import load_task
-from recipe.tasks.iob2 import NerTask, TaggedSentence, count_entities
+from recipe.tasks.columns import NerTask, TaggedSentence, count_entities
 from recipe.tasks.windows import IGNORED_LABEL, Window, join_windows, make_windows
 
 SPECIAL_TOKENS = ("unk_token", "cls_token", "sep_token", "pad_token")

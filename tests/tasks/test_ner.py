@@ -13,7 +13,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, BertCon
 from recipe.config import Recipe, TaskConfig, TrainingConfig
 from recipe.errors import InputError
 from recipe.randomness import derive_key, random_below
-from recipe.tasks.iob2 import TaggedSentence, count_entities
+from recipe.tasks.columns import TaggedSentence, count_entities
 from recipe.tasks.ner import BestEpoch, EncodedSplit, _arguments, _encode, _new_model, _prepare, finetune_ner, finetune_once, pad, predict, summarize_runs
 from recipe.tasks.windows import make_windows
 
