@@ -6,13 +6,13 @@ from pathlib import Path
 
 from recipe.provenance import imported_modules
 
-TASKS = ("tasks", "tasks.schemes", "tasks.columns", "tasks.nero", "tasks.windows", "tasks.ner")
+TASKS = ("schemes", "columns", "nero", "dictionary", "windows", "kinds", "ner", "collation", "token_classifier", "finetuning", "stage")
 FLOORS = (
     ("errors", "sentences", "entities", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),
     ("config", "corpus", "encoding", "tokenizer"),
     ("token_blocks", "token_store", "pair_passes", "pair_statistics", "pair_dataset", "batches"),
     ("masking", "dropout", "unpadded", "vocabulary_loss", "model", "throughput", "metrics", "checkpoints"),
-    ("trainer", "pretrain", "evaluation", *TASKS, "plots", "report", "model_card", "hub"),
+    ("trainer", "pretrain", "evaluation", "tasks", *(f"tasks.{name}" for name in TASKS), "plots", "report", "model_card", "hub"),
     ("stages", "command_line"),
 )
 ORDER = {f"recipe.{name}": place for place, name in enumerate(chain(*FLOORS))}

@@ -35,11 +35,15 @@ class NerTask:
     schemes: dict[str, str] = field(default_factory=dict)
     repairs: dict[str, int] = field(default_factory=dict)
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Sentences and entities by split."""
+        splits = {"train": self.train, "devel": self.devel, "test": self.test}
+        sizes = {name: len(sentences) for name, sentences in splits.items()}
+        return {"sentences": sizes, "entities": {name: count_entities(sentences) for name, sentences in splits.items()}}
+
     def summary(self) -> str:
         """Sizes of the splits and repairs in one line."""
-        splits = (self.train, self.devel, self.test)
-        sentences = " / ".join(str(len(split)) for split in splits)
-        entities = " / ".join(str(count_entities(split)) for split in splits)
+        sentences, entities = (" / ".join(map(str, found.values())) for found in self.counts().values())
         schemes = sorted(set(self.schemes.values()) - {"IOB2"})
         line = f"{self.name}: {sentences} sentences, {entities} entities (train / devel / test)"
         line += f", tagged by {', '.join(schemes)}" if schemes else ""

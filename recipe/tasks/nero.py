@@ -44,7 +44,7 @@ def read_nero() -> NerTask:
             splits[_split_of(digest)].append((digest, TaggedSentence(words, tags)))
     # The file goes by topic and annotator; in the order of the hashes, the first so many sentences are a fair draw.
     sentences = {name: [sentence for _, sentence in sorted(split, key=lambda entry: entry[0])] for name, split in splits.items()}
-    return NerTask("NERO chemicals", labels_of(sentences["train"]), **sentences, schemes=dict.fromkeys(sentences, "IOB2"))
+    return NerTask("NERO chemicals", labels_of(sentences["train"]), sentences["train"], sentences["devel"], sentences["test"])
 
 
 def find_annotations() -> Path:

@@ -178,19 +178,23 @@ def test_500_malformed_files_give_a_line_or_the_right_count(tmp_path):
     read, refused = 0, 0
     for seed in range(500):
         path = write(tmp_path / "a.tsv", malformed(Random(seed)))
-        try:
-            sentences, _, repairs = read_sentences(path)
-        except InputError as error:
-            assert re.search(r"a\.tsv(, line [1-9][0-9]*)?: ", str(error)), error
-            assert ", line " in str(error) or "holds no sentence" in str(error), error
+        message, sentences = read_or_refuse(path)
+        if message:
+            assert re.search(r"a\.tsv, line [1-9][0-9]*: |a\.tsv: holds no sentence", message), message
             refused += 1
             continue
         rows = slow_rows(path)
         assert [[word for word, _ in block] for block in rows] == [sentence.words for sentence in sentences], seed
         assert slow_count([[tag for _, tag in block] for block in rows]) == count_entities(sentences), seed
-        assert repairs == 0 or count_entities(sentences) > 0
         read += 1
     assert min(read, refused) > 100, "the files are all of one kind"
+
+
+def read_or_refuse(path: Path) -> tuple[str, list[TaggedSentence]]:
+    try:
+        return "", read_sentences(path)[0]
+    except InputError as error:
+        return str(error), []
 
 
 def malformed(draw: Random) -> bytes:
