@@ -6,7 +6,10 @@ from pathlib import Path
 
 from recipe.provenance import imported_modules
 
-TASKS = ("schemes", "columns", "nero", "dictionary", "windows", "kinds", "ner", "collation", "token_classifier", "finetuning", "stage")
+TASKS = """
+schemes columns nero dictionary windows kinds ner table fetch protocol shares runs collation token_classifier inference loading finetuning stage
+results comparison experiment entry texts tagger highlights prediction
+""".split()
 FLOORS = (
     ("errors", "sentences", "entities", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),
     ("config", "corpus", "encoding", "tokenizer"),

@@ -43,7 +43,7 @@ def _checked(entry: TaskEntry, folder: Path) -> str:
         if expected is None:
             print(f"warning: {file} of {entry.name} was not checked, since its sha256 is not known here; it has {found}", flush=True)
         elif found != expected:
-            raise InputError(f"{folder / file}: has sha256 {found} instead of {expected}; it is not the published file, so nothing is kept of it")
+            raise InputError(f"{file} of {entry.name}: has sha256 {found} instead of {expected}, so it is not the published file; remove it and fetch it again")
     task = kind_of(entry.kind).read(folder, **entry.options)
     task.name = entry.name
     check_counts(entry, task.counts(), folder)

@@ -3,8 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,20 +22,19 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
-from transformers.utils import logging
 
 from recipe.config import TaskConfig
 from recipe.dropout import set_dropout
 from recipe.errors import InputError
 from recipe.tasks.collation import padded, unpadded
+from recipe.tasks.inference import predict
 from recipe.tasks.kinds import EncodedSplit, Kind, Row, Task
+from recipe.tasks.loading import load_weights, quiet_transformers
 from recipe.tasks.token_classifier import BertForTokenClassification
 
 # The head of a kind -> stock class, and the class of ours that does without padding, by model type.
 HEADS: dict[str, tuple[Any, dict[str, Any]]] = {"tokens": (AutoModelForTokenClassification, {"bert": BertForTokenClassification})}
 SPECIAL_TOKENS = ("unk_token", "cls_token", "sep_token", "pad_token")
-# Tokens of a batch that is only read; more do not make it faster on two cores.
-TOKENS_PER_BATCH = 2048
 
 
 @dataclass
@@ -115,39 +113,11 @@ def train_once(materials: Materials, config: TaskConfig, pretrained: bool, seed:
 def score_split(materials: Materials, model: PreTrainedModel, split: str) -> tuple[dict[str, Any], str]:
     """A model's scores on a split, and the text of its predictions file."""
     encoded = materials.splits[split]
-    outputs = predict(model, encoded.rows, materials.tokenizer.pad_token_id)
+    try:
+        outputs = predict(model, encoded.rows, materials.tokenizer.pad_token_id)
+    except InputError as error:
+        raise InputError(f"fine-tuning went astray: {error}; lower the learning rate or raise the warm-up share") from None
     return encoded.score(outputs), encoded.predictions(outputs)
-
-
-def predict(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> list[list[int]]:
-    """The best label id at each position of each row, in the order of `rows`. Rows of like length share a batch.
-
-    Raises:
-        InputError: if a logit is not finite: training went astray.
-    """
-    model.eval()
-    outputs: list[list[int]] = [[] for _ in rows]
-    for chosen in batches_by_length([len(row.input_ids) for row in rows]):
-        logits = _logits(model, [rows[index] for index in chosen], pad_token_id)
-        if not torch.isfinite(logits).all():
-            raise InputError("the weights left the range of numbers while fine-tuning; lower the learning rate or raise the warm-up share")
-        # Only the label ids leave the device, never the logits.
-        labels = logits.argmax(-1).split([len(rows[index].positions) for index in chosen])
-        for index, found in zip(chosen, labels, strict=True):
-            outputs[index] = found.tolist()
-    return outputs
-
-
-def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of rows, the shortest first, in batches of at most TOKENS_PER_BATCH tokens (or one row)."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[index] > TOKENS_PER_BATCH:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
 
 
 def new_model(materials: Materials, pretrained: bool) -> PreTrainedModel:
@@ -156,34 +126,26 @@ def new_model(materials: Materials, pretrained: bool) -> PreTrainedModel:
     Raises:
         InputError: if the checkpoint lacks weights that are not the head's.
     """
-    stock, own = HEADS[materials.kind.head]
-    model_class = own.get(materials.model_config.model_type, stock)
+    model_class = _model_class(materials)
     if not pretrained:
-        return (stock.from_config if model_class is stock else model_class._from_config)(materials.model_config, dtype=torch.float32)  # type: ignore[no-any-return]
-    try:
-        with quiet_transformers():
-            model, loading = model_class.from_pretrained(materials.checkpoint, config=materials.model_config, dtype=torch.float32, output_loading_info=True)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{materials.checkpoint}: holds no weights that load ({' '.join(str(error).split())[:150]})") from None
-    missing = [name for name in loading["missing_keys"] if not name.startswith("classifier.")]
-    if missing:
+        fresh = getattr(model_class, "from_config", None) or model_class._from_config
+        return fresh(materials.model_config, dtype=torch.float32)  # type: ignore[no-any-return]
+    model, missing = load_weights(model_class, materials.checkpoint, config=materials.model_config)
+    if missing := [name for name in missing if not name.startswith("classifier.")]:
         # Otherwise random weights would pass for pretrained ones without a word.
         raise InputError(f"{materials.checkpoint}: lacks the weights {missing[0]} and {len(missing) - 1} more; name a whole checkpoint")
-    return model  # type: ignore[no-any-return]
+    return model
 
 
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """No progress bars and no word of the new head, which is expected to be missing from the checkpoint."""
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
+def trained_model(materials: Materials, folder: Path) -> PreTrainedModel:
+    """The fine-tuned model that `save_model` wrote."""
+    model, _ = load_weights(_model_class(materials), folder)
+    return model.to(device_of(materials))  # type: ignore[no-any-return,arg-type]
+
+
+def device_of(materials: Materials) -> torch.device:
+    """Where models of these materials are read."""
+    return torch.device("cuda" if torch.cuda.is_available() and not materials.use_cpu else "cpu")
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -193,18 +155,9 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
         tokenizer.save_pretrained(folder)
 
 
-def does_without_padding(model: PreTrainedModel) -> bool:
-    """Whether batches without padding are the faster way for this model, where it lies now: on CPUs, for the classes that take them."""
-    return isinstance(model, BertForTokenClassification) and model.device.type == "cpu"
-
-
-def _logits(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> torch.Tensor:
-    """Logits at the rows' positions, row by row, shape (positions, labels); the rows come the shortest first."""
-    batch = unpadded(rows) if does_without_padding(model) else padded(rows, pad_token_id)
-    labels = batch.pop("labels")
-    with torch.inference_mode():
-        logits = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).logits
-    return logits if "reads" in batch else logits[(labels >= 0).to(model.device)]  # type: ignore[no-any-return]
+def _model_class(materials: Materials) -> Any:
+    stock, own = HEADS[materials.kind.head]
+    return own.get(materials.model_config.model_type, stock)
 
 
 def _load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:

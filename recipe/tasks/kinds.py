@@ -71,6 +71,7 @@ class Kind:
     head: str
     score: str
     metric: str
+    columns: tuple[str, ...]
     read: Callable[..., Any]
     encode: Callable[[Any, "PreTrainedTokenizerFast", int], dict[str, Any]]
     units: Callable[[str], np.ndarray]

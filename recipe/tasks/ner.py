@@ -140,6 +140,7 @@ KIND = Kind(
     head="tokens",
     score="f1",
     metric=METRIC,
+    columns=("precision", "recall", "seen.recall", "unseen.recall", "conlleval.f1"),
     read=read_task,
     encode=encode,
     units=counts_by_sentence,

@@ -8,26 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from made_up_task import LABELS, SENTENCES, build_config, build_tokenizer, made_up_sentences, write_checkpoint, write_task
 from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertForPreTraining, PreTrainedTokenizerFast, TrainerControl
 
 from recipe.config import Recipe, TaskConfig, TrainingConfig
 from recipe.dropout import set_dropout
 from recipe.errors import InputError
-from recipe.randomness import derive_key, random_below
 from recipe.tasks.collation import padded, unpadded
-from recipe.tasks.columns import TaggedSentence, count_entities
-from recipe.tasks.finetuning import BestEpoch, _arguments, batches_by_length, new_model, predict
+from recipe.tasks.columns import count_entities
+from recipe.tasks.finetuning import BestEpoch, _arguments, new_model
+from recipe.tasks.inference import batches_by_length, predict
 from recipe.tasks.kinds import Row
 from recipe.tasks.ner import EncodedSentences, encode_sentences
 from recipe.tasks.stage import _prepare, finetune_task, run_once, summarize_runs
 from recipe.tasks.token_classifier import BertForTokenClassification
-
-SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-CHEMICALS = ["aspirin", "lithium", "zinc", "glucose"]
-PLAIN = ["the", "cell", "of", "rats", "with", "was", "given", "and", "in", "fever"]
-LABELS = ["O", "B-Chemical", "I-Chemical"]
-SENTENCES = {"train": 160, "devel": 24, "test": 30}
 
 
 @pytest.fixture(autouse=True)
@@ -40,56 +34,23 @@ def _one_thread():
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    # "carbonate" and "renal" are not in the vocabulary: they become several pieces.
-    pieces = [*SPECIALS, *CHEMICALS, *PLAIN, "carbon", "##ate", "re", "##nal", "##al", "."]
-    rust = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
-    rust.normalizer = normalizers.BertNormalizer(lowercase=True)
-    rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    return PreTrainedTokenizerFast(tokenizer_object=rust, **dict(zip(names, SPECIALS, strict=True)))
+    return build_tokenizer()
 
 
 @pytest.fixture(scope="module")
 def config(tokenizer) -> BertConfig:
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 32}
-    return BertConfig(vocab_size=len(tokenizer), **sizes)
-
-
-def made_up_sentences(split: str) -> list[TaggedSentence]:
-    """Sentences of 4 to 30 words; an entity is a chemical, alone or with the word "carbonate" behind it."""
-    sentences = []
-    for index in range(SENTENCES[split]):
-        draws = iter(random_below(1000, derive_key(1, split, index), range(100)).tolist())
-        words, tags = [], []
-        for _ in range(4 + next(draws) % 16):
-            if next(draws) % 4:
-                words.append([*PLAIN, "renal"][next(draws) % 11])
-                tags.append("O")
-            else:
-                longer = next(draws) % 3 == 0
-                words += [CHEMICALS[next(draws) % 4]] + ["carbonate"] * longer
-                tags += ["B-Chemical"] + ["I-Chemical"] * longer
-        sentences.append(TaggedSentence([*words, "."], [*tags, "O"]))
-    # One word that the tokenizer drops altogether: it is scored all the same.
-    sentences[0] = TaggedSentence(["zinc", "\u200b\u200d", "fever"], ["B-Chemical", "I-Chemical", "O"])
-    return sentences
+    return build_config(len(tokenizer))
 
 
 @pytest.fixture(scope="module")
 def task_folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("made-up")
-    for split in SENTENCES:
-        blocks = ["".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags, strict=True)) for s in made_up_sentences(split)]
-        (folder / f"{split}.tsv").write_text("\n".join(blocks), encoding="utf-8")
-    return folder
+    return write_task(tmp_path_factory.mktemp("made-up"))
 
 
 @pytest.fixture(scope="module")
-def run_folder(tmp_path_factory, tokenizer, config) -> Path:
+def run_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    torch.manual_seed(0)
-    BertForPreTraining(config).save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
+    write_checkpoint(folder / "model")
     return folder
 
 
@@ -240,7 +201,7 @@ def test_batches_without_padding_give_the_stock_models_loss_and_gradients(tokeni
 
 def test_weights_that_are_not_numbers_are_an_input_error(tokenizer, classifier):
     torch.nn.init.constant_(classifier.classifier.bias, math.nan)
-    with pytest.raises(InputError, match=r"lower the learning rate"):
+    with pytest.raises(InputError, match=r"not finite"):
         predict(classifier, rows_of_the_test_split(tokenizer), 0)
 
 
@@ -258,7 +219,7 @@ def test_rows_without_padding_stand_one_behind_the_other():
 
 
 def test_batches_hold_rows_of_like_length():
-    lengths = [5, 1000, 3, 900, 2000, 3000, 4]
+    lengths = [5, 2000, 3, 1800, 4000, 6000, 4]
     batches = list(batches_by_length(lengths))
     assert batches == [[2, 6, 0], [3, 1], [4], [5]]
 
