@@ -41,7 +41,7 @@ def finetune(
     from recipe.tasks.experiment import Experiment, carry_out
     from recipe.tasks.results import write_table
 
-    folder = output or OUTPUT / named.task.name / slug(model)
+    folder = output or OUTPUT / slug(named.entry.name) / slug(model)
     experiment = Experiment(named, settings, folder, share, another_look, use_cpu)
     if carry_out(experiment, contestants, controls) and share.index == 0:
         print("\n" + write_table(folder, named.kind) + f"\n{folder / 'table.md'}", flush=True)

@@ -69,21 +69,21 @@ def judge(experiment: Experiment, contestant: Contestant) -> bool:
     if (folder / "result.json").is_file() and read_json(folder / "result.json")["selection"] == experiment.selection_key(contestant):
         print(f"{contestant.name}: done, skipped", flush=True)
         return True
-    grid, seeds = experiment.protocol.grid(contestant.pretrained), experiment.protocol.seeds
-    tried = [[_run(experiment, contestant, point, seed) for seed in seeds[: experiment.protocol.selection_seeds]] for point in grid]
     materials = _Lazy(experiment, contestant)
-    if len(grid) > 1 and not _train_all(experiment, contestant, [run for runs in tried for run in runs], materials, is_chosen=False):
+    grid = experiment.protocol.grid(contestant.pretrained)
+    tried = [[_run(experiment, contestant, point, seed) for seed in _selection_seeds(experiment, grid)] for point in grid]
+    if not _train_all(experiment, contestant, [run for runs in tried for run in runs], materials, is_chosen=False):
         return False
-    means = [statistics.fmean(run.result["devel_score"] for run in runs) if len(grid) > 1 else 0.0 for runs in tried]
-    chosen = grid[means.index(max(means))]
-    final = [_run(experiment, contestant, chosen, seed) for seed in seeds]
+    by_setting = {_title(point): statistics.fmean(run.result["devel_score"] for run in runs) for point, runs in zip(grid, tried, strict=True) if runs}
+    chosen = max(grid, key=lambda point: by_setting.get(_title(point), 0.0))
+    final = [_run(experiment, contestant, chosen, seed) for seed in experiment.protocol.seeds]
     if not _train_all(experiment, contestant, final, materials, is_chosen=True):
         return False
     if experiment.share.index == 0:
         _record_look(experiment, contestant)
         for run in final:
             _test(contestant, run, materials, experiment.named.kind.score)
-        _write(experiment, contestant, final, {_title(point): mean for point, mean in zip(grid, means, strict=True)} if len(grid) > 1 else {}, materials)
+        _write(experiment, contestant, final, by_setting)
         for run in [run for runs in tried for run in runs] + final:
             run.drop_model()
     return True
@@ -106,11 +106,12 @@ def check_looks(experiment: Experiment, contestant: Contestant) -> None:
     Raises:
         InputError: if looks.json holds a look after another selection and no other look was allowed.
     """
-    others = [look for look in _looks(experiment, contestant) if look["selection"] != experiment.selection_key(contestant)]
-    if others and not experiment.another_look:
+    looks = _looks(experiment, contestant)
+    is_new = experiment.selection_key(contestant) not in [look["selection"] for look in looks]
+    if looks and is_new and not experiment.another_look:
         raise InputError(
-            f"{experiment.folder(contestant.name)}: test was read on {others[-1]['time']} after another selection; a choice after that look is a choice on "
-            "test, so take another --output for other settings of your own, or allow and record the look by --another_look"
+            f"{experiment.folder(contestant.name)}: test was read on {looks[-1]['time']} after another selection; a choice after that look is a choice on "
+            "test, so go back to the settings of that selection, or allow and record another look by --another_look"
         )
 
 
@@ -144,6 +145,11 @@ class _Lazy:
 
 def _run(experiment: Experiment, contestant: Contestant, config: TaskConfig, seed: int) -> Run:
     return run_of(experiment.folder(contestant.name), experiment.named.key, contestant.key(), config, seed)
+
+
+def _selection_seeds(experiment: Experiment, grid: list[TaskConfig]) -> list[int]:
+    """The seeds that are run at each point; with one point there is nothing to choose."""
+    return experiment.protocol.seeds[: experiment.protocol.selection_seeds] if len(grid) > 1 else []
 
 
 def _train_all(experiment: Experiment, contestant: Contestant, runs: list[Run], materials: _Lazy, is_chosen: bool) -> bool:
@@ -180,15 +186,13 @@ def _test(contestant: Contestant, run: Run, materials: _Lazy, score: str) -> Non
     print(f"{contestant.name}, {_title(run.config)}, seed {run.seed}: test {score} {run.test[score]:.4f}", flush=True)
 
 
-def _write(experiment: Experiment, contestant: Contestant, final: list[Run], tried: dict[str, float], materials: _Lazy) -> None:
+def _write(experiment: Experiment, contestant: Contestant, final: list[Run], by_setting: dict[str, float]) -> None:
     folder = experiment.folder(contestant.name)
     shutil.rmtree(folder / "predictions", ignore_errors=True)
     for run in final:
         _write_text(folder / "predictions" / f"seed-{run.seed}.tsv", (run.folder / "predictions.tsv").read_text(encoding="utf-8"))
     best = max(final, key=lambda run: run.result["devel_score"])
-    if (best.folder / "model").is_dir():
-        with whole_or_absent(folder / "model") as partial:
-            shutil.copytree(best.folder / "model", partial)
+    _keep_model(folder, best)
     result = {
         "task": experiment.named.task.name,
         "kind": experiment.named.entry.kind,
@@ -198,15 +202,26 @@ def _write(experiment: Experiment, contestant: Contestant, final: list[Run], tri
         "pretrained": contestant.pretrained,
         "counts": experiment.named.task.counts(),
         "protocol": asdict(experiment.protocol),
-        "devel_by_setting": tried,
+        "devel_by_setting": by_setting,
         "chosen": {name: getattr(final[0].config, name) for name in ("learning_rate", "batch_size")},
         "runs": [{"seed": run.seed, **run.test, **{name: run.result[name] for name in ("devel_score", "best_epoch", "epochs", "seconds")}} for run in final],
+        "model_of": best.folder.name,
         "looks": len(_looks(experiment, contestant)),
         "selection": experiment.selection_key(contestant),
         "versions": package_versions(),
         "git_commit": git_commit(),
     }
     write_json(folder / "result.json", result)
+
+
+def _keep_model(folder: Path, best: Run) -> None:
+    """Copy the weights of a run to the contestant's model/. After another look they may be gone, for only the best of each look are kept."""
+    if (best.folder / "model").is_dir():
+        with whole_or_absent(folder / "model") as partial:
+            shutil.copytree(best.folder / "model", partial)
+    elif not (folder / "result.json").is_file() or read_json(folder / "result.json")["model_of"] != best.folder.name:
+        # Other weights must not pass for those of the result.
+        shutil.rmtree(folder / "model", ignore_errors=True)
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -112,6 +112,8 @@ def test_test_is_looked_at_once_unless_a_flag_allows_it(done, inputs, tmp_path):
     assert read(tmp_path / "out" / "model" / "result.json") == read(done / "model" / "result.json")
     run(inputs, tmp_path / "out", {"learning_rate": "1e-2"}, another_look=True)
     assert read(tmp_path / "out" / "model" / "result.json")["looks"] == 2
+    run(inputs, tmp_path / "out", {"learning_rate": "1e-2"})
+    assert read(tmp_path / "out" / "model" / "result.json")["looks"] == 2
     assert "model (2 looks at test)" in (tmp_path / "out" / "table.md").read_text()
 
 

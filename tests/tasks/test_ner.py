@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from made_up_task import LABELS, SENTENCES, build_config, build_tokenizer, made_up_sentences, write_checkpoint, write_task
+from conftest import SHARED
+from made_up_task import LABELS, SENTENCES, SPECIALS, build_config, build_tokenizer, made_up_sentences, write_checkpoint, write_task
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertForPreTraining, PreTrainedTokenizerFast, TrainerControl
 
 from recipe.config import Recipe, TaskConfig, TrainingConfig
 from recipe.dropout import set_dropout
 from recipe.errors import InputError
 from recipe.tasks.collation import padded, unpadded
-from recipe.tasks.columns import count_entities
+from recipe.tasks.columns import count_entities, read_sentences
 from recipe.tasks.finetuning import BestEpoch, _arguments, new_model
 from recipe.tasks.inference import batches_by_length, predict
 from recipe.tasks.kinds import Row
@@ -336,3 +338,26 @@ def test_several_processes_are_refused(recipe, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="one process"):
         finetune_task(recipe)
+
+
+@pytest.mark.parametrize("max_seq_length", [32, 64, 128])
+def test_all_entities_of_bc5_chem_are_scored_at_any_length(max_seq_length):
+    path = SHARED / "data" / "tasks" / "BC5CDR-chem-IOB" / "test.tsv"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    sentences = read_sentences(path)[0]
+    split = encode_sentences(sentences, letter_tokenizer(), max_seq_length, LABELS, set())
+    assert max(len(row.input_ids) for row in split.rows) == max_seq_length
+    assert len(split.rows) > 2 * len(sentences) * 32 / max_seq_length
+    scores = split.score([row.labels for row in split.rows])
+    assert (scores["support"], scores["f1"], scores["conlleval"]["support"]) == (5385, 1.0, 5385)
+    assert split.predictions([row.labels for row in split.rows]).count("\n") == sum(len(sentence.words) + 1 for sentence in sentences)
+
+
+def letter_tokenizer() -> PreTrainedTokenizerFast:
+    """One piece per letter, so that nearly every sentence is longer than a window."""
+    letters = [chr(code) for code in range(33, 127)]
+    pieces = [*SPECIALS, *letters, *(f"##{letter}" for letter in letters)]
+    rust = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    rust.normalizer, rust.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    return PreTrainedTokenizerFast(tokenizer_object=rust, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]")
