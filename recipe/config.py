@@ -183,13 +183,14 @@ class TrainingConfig:
 class TaskConfig:
     data: str | None = key(
         None,
-        "Folder with train.tsv, devel.tsv and test.tsv (word, tab, IOB2 tag; a blank line after a sentence), or embedded:nero "
+        "Folder with train.tsv, devel.tsv and test.tsv (word, tab, tag; a blank line after a sentence), or embedded:nero "
         "(biomedical mentions that `make setup` installs); null: no task.",
     )
     max_seq_length: int = key(128, "Most pieces of one window; longer sentences become overlapping windows, so no word is lost.", low=8, high=65536)
     learning_rate: float = key(5e-5, "Peak learning rate of fine-tuning (PubMedBERT's grid: 1e-5, 3e-5, 5e-5).", low=0, high=10)
     batch_size: int = key(32, "Sentences per step (PubMedBERT's grid: 16, 32).", low=1)
     num_train_epochs: float = key(10, "Passes over the training sentences.", low=0.01, high=1000)
+    patience: int | None = key(None, "Stop after so many epochs without a better devel score; null: never.", low=1)
     warmup_share: float = key(0.1, "Share of the steps over which the learning rate rises.", low=0, high=1)
     weight_decay: float = key(0.01, "Weight decay.", low=0, high=1)
     seeds: list[int] = key([1, 2, 3, 4, 5], "One fine-tuning run per seed; the mean and deviation are reported (PubMedBERT: 5).")

@@ -7,12 +7,12 @@ import torch
 STEPS = 1 << 16
 
 
-def set_dropout(model: torch.nn.Module, probability: float) -> None:
-    """Let all dropouts of the model drop `probability` while it trains; config.json keeps the values meant for fine-tuning."""
+def set_dropout(model: torch.nn.Module, probability: float | None) -> None:
+    """Let all dropouts of the model drop `probability` while it trains, None: each as much as before; config.json keeps the values meant for fine-tuning."""
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if isinstance(child, torch.nn.Dropout):
-                setattr(parent, name, Dropout(probability))
+                setattr(parent, name, Dropout(child.p if probability is None else probability))
 
 
 class Dropout(torch.nn.Dropout):

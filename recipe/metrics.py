@@ -1,14 +1,12 @@
 """`evaluate.Metric` classes that work offline, imported as classes: masked tokens, next-sentence pairs, strict entities."""
 
 from collections.abc import Sequence
-from types import ModuleType
 
 import datasets
 import evaluate
 import numpy as np
-from seqeval.metrics import sequence_labeling as conlleval
-from seqeval.metrics import v1 as strict
-from seqeval.scheme import IOB2, Entities
+
+from recipe.entities import MODES, count_entities_of
 
 IGNORED_LABEL = -100
 
@@ -91,15 +89,11 @@ class EntityF1(evaluate.Metric):
         return evaluate.MetricInfo(description=self.__doc__ or "", citation="", features=features)
 
     def _compute(self, predictions: list[list[str]], references: list[list[str]], mode: str = "strict") -> dict:
-        # seqeval refuses an empty list of sentences, but not an empty sentence.
-        predictions, references = [list(tags) for tags in predictions] or [[]], [list(tags) for tags in references] or [[]]
         _check_lengths(predictions, references)
         _check_tags([*predictions, *references])
-        if mode == "strict":
-            return _strict_scores(predictions, references)
-        if mode == "conlleval":
-            return _conlleval_scores(predictions, references)
-        raise ValueError(f"mode is {mode!r}; it takes strict (IOB2) or conlleval (seqeval's default)")
+        if mode not in MODES:
+            raise ValueError(f"mode is {mode!r}; it takes strict (IOB2) or conlleval (seqeval's default)")
+        return count_entities_of(references, predictions, mode).scores()
 
 
 def _check_lengths(predictions: list[list[str]], references: list[list[str]]) -> None:
@@ -112,28 +106,3 @@ def _check_tags(sentences: list[list[str]]) -> None:
     unknown = {tag for tags in sentences for tag in tags if tag != "O" and tag[:2] not in ("B-", "I-")}
     if unknown:
         raise ValueError(f"found tags {sorted(unknown)}; a tag is O, B-X or I-X")
-
-
-def _strict_scores(predictions: list[list[str]], references: list[list[str]]) -> dict:
-    # Finding the entities is nearly all of the time, so it is done once for both averages.
-    found = {"entities_true": Entities(references, IOB2), "entities_pred": Entities(predictions, IOB2)}
-    types = found["entities_true"].unique_tags | found["entities_pred"].unique_tags
-    return _scores(types, *(_counts(strict, predictions, references, average, scheme=IOB2, **found) for average in ("micro", None)))
-
-
-def _conlleval_scores(predictions: list[list[str]], references: list[list[str]]) -> dict:
-    types = {entity[0] for entity in (*conlleval.get_entities(references), *conlleval.get_entities(predictions))}
-    return _scores(types, *(_counts(conlleval, predictions, references, average) for average in ("micro", None)))
-
-
-def _counts(scorer: ModuleType, predictions: list[list[str]], references: list[list[str]], average: str | None, **arguments) -> tuple:
-    return scorer.precision_recall_fscore_support(references, predictions, average=average, zero_division=0, **arguments)
-
-
-def _scores(types: set[str], overall: tuple, by_type: tuple) -> dict:
-    return {**_named(overall), "per_type": {name: _named(row) for name, row in zip(sorted(types), zip(*by_type, strict=True), strict=True)}}
-
-
-def _named(row: tuple) -> dict[str, float | int]:
-    precision, recall, f1, support = row
-    return {"precision": float(precision), "recall": float(recall), "f1": float(f1), "support": int(support)}

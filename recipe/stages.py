@@ -143,7 +143,7 @@ STAGES = (
     ),
     Stage(
         "task",
-        "recipe.tasks.ner:finetune_ner",
+        "recipe.tasks.stage:finetune_task",
         "scripts/finetune_ner.py",
         sections=("task",),
         reads=("pretrain",),

@@ -116,7 +116,9 @@ def test_json_lines_that_are_called_json(tmp_path):
     assert sentences_of(write(tmp_path, "a.json", '{"text": "One."}\n{"text": "Two."}\n')) == [["One."], ["Two."]]
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zst, lambda data: gzip.compress(data[:5]) + gzip.compress(data[5:]), lambda data: zst(data[:5]) + zst(data[5:])])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, zst, lambda data: gzip.compress(data[:5]) + gzip.compress(data[5:]), lambda data: zst(data[:5]) + zst(data[5:])]
+)
 def test_compressed_in_one_piece_or_two(tmp_path, pack):
     ending = ".gz" if pack(b"x" * 9)[:2] == b"\x1f\x8b" else ".zst"
     assert sentences_of(write(tmp_path, "a.txt" + ending, pack(b"One.\n\nTwo.\n"))) == [["One."], ["Two."]]

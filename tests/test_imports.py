@@ -6,8 +6,12 @@ from pathlib import Path
 
 from recipe.provenance import imported_modules
 
+TASKS = """
+schemes columns nero dictionary windows kinds ner table fetch protocol shares runs collation token_classifier inference loading finetuning stage
+results comparison experiment entry texts tagger highlights prediction
+""".split()
 FLOORS = (
-    ("errors", "sentences", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),
+    ("errors", "sentences", "entities", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),
     (
         "config",
         *(
@@ -32,10 +36,7 @@ FLOORS = (
         "pretrain",
         "evaluation",
         "tasks",
-        "tasks.iob2",
-        "tasks.nero",
-        "tasks.windows",
-        "tasks.ner",
+        *(f"tasks.{name}" for name in TASKS),
         "plots",
         "inspection",
         "report",

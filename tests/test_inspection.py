@@ -59,7 +59,9 @@ def test_bad_arguments_are_one_line(prepared, arguments, message):
 
 
 def test_a_run_leaves_its_fertility_beside_another_tokenizer(prepared, corpus_file, task, tmp_path):
-    recipe = small_recipe(corpus_file, tmp_path / "run", **{"tokenizer.compare_with": str(prepared.folder / "tokenizer"), "task.data": str(task), "task.max_seq_length": "32"})
+    recipe = small_recipe(
+        corpus_file, tmp_path / "run", **{"tokenizer.compare_with": str(prepared.folder / "tokenizer"), "task.data": str(task), "task.max_seq_length": "32"}
+    )
     for name in ("corpus", "tokenizer"):
         shutil.copytree(prepared.folder / name, recipe.folder / name)
     inspect_run(recipe)

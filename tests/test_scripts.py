@@ -7,7 +7,8 @@ import yaml
 from conftest import ROOT, SMALL, run_script, write_corpus
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
-STAGE_SCRIPTS = [name for name in SCRIPTS if name != "push_to_hub"]
+OWN_ARGUMENTS = ("compare", "finetune", "get_task", "predict", "push_to_hub")
+STAGE_SCRIPTS = [name for name in SCRIPTS if name not in OWN_ARGUMENTS]
 
 
 def config_of(folder: Path, corpus: str, **overrides: str) -> str:

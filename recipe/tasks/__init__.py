@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from recipe.errors import InputError
-from recipe.tasks.iob2 import NerTask, read_task
+from recipe.tasks.columns import NerTask, read_task
 from recipe.tasks.nero import read_nero
 
 EMBEDDED_TASKS = {"embedded:nero": read_nero}

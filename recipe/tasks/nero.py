@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recipe.errors import InputError
-from recipe.tasks.iob2 import NerTask, TaggedSentence, labels_of
+from recipe.tasks.columns import NerTask, TaggedSentence, labels_of
 
 ANNOTATION_SET = b"manualset3"  # the only set whose sentences are annotated in full, with about 50 classes
 ENTITY_COLUMN, CLASS_COLUMN, SENTENCE_COLUMN, SET_COLUMN, COLUMNS = 8, 9, 29, 30, 31
@@ -44,7 +44,7 @@ def read_nero() -> NerTask:
             splits[_split_of(digest)].append((digest, TaggedSentence(words, tags)))
     # The file goes by topic and annotator; in the order of the hashes, the first so many sentences are a fair draw.
     sentences = {name: [sentence for _, sentence in sorted(split, key=lambda entry: entry[0])] for name, split in splits.items()}
-    return NerTask("NERO chemicals", labels_of(sentences["train"]), **sentences, stray_tags=dict.fromkeys(sentences, 0))
+    return NerTask("NERO chemicals", labels_of(sentences["train"]), sentences["train"], sentences["devel"], sentences["test"])
 
 
 def find_annotations() -> Path:

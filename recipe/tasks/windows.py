@@ -8,11 +8,12 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast
 
-IGNORED_LABEL = -100
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 
 @dataclass(frozen=True)
@@ -28,26 +29,29 @@ class Window:
     words: list[int]
     positions: list[int]
 
-    def place(self, labels_of_words: Sequence[int]) -> list[int]:
-        """Labels of a sentence's words -> one label per token: at the first piece of each word that this window predicts, -100 elsewhere."""
-        labels = [IGNORED_LABEL] * len(self.input_ids)
-        for word, position in zip(self.words, self.positions, strict=True):
-            labels[position] = labels_of_words[word]
-        return labels
 
-
-def make_windows(sentences: list[list[str]], tokenizer: PreTrainedTokenizerFast, max_seq_length: int) -> list[Window]:
+def make_windows(sentences: list[list[str]], tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> list[Window]:
     """Windows of at most `max_seq_length` tokens, [CLS] and [SEP] included, that predict every word of every sentence exactly once."""
+    return windows_of_pieces(pieces_of_words(sentences, tokenizer, max_seq_length - 2), max_seq_length, tokenizer.cls_token_id, tokenizer.sep_token_id)
+
+
+def windows_of_pieces(sentences: list[list[list[int]]], max_seq_length: int, cls_token_id: int, sep_token_id: int) -> list[Window]:
+    """`make_windows` for sentences whose words are pieces already: token ids, at least one and at most max_seq_length - 2 of each word."""
     windows = []
-    for index, pieces in enumerate(pieces_of_words(sentences, tokenizer, max_seq_length - 2)):
-        spans = cut_spans([len(word) for word in pieces], max_seq_length - 2)
-        owners = choose_spans([len(word) for word in pieces], spans)
+    for index, pieces in enumerate(sentences):
+        counts = [len(word) for word in pieces]
+        if sum(counts) <= max_seq_length - 2:
+            windows.append(_window(index, pieces, (0, len(pieces)), range(len(pieces)), cls_token_id, sep_token_id))
+            continue
+        spans = cut_spans(counts, max_seq_length - 2)
+        owners = choose_spans(counts, spans)
         # A span whose words all have more context elsewhere predicts nothing, and a batch without a label would have no loss.
-        windows += [_window(index, pieces, span, owners == number, tokenizer) for number, span in enumerate(spans) if (owners == number).any()]
+        owned = [np.flatnonzero(owners == number).tolist() for number in range(len(spans))]
+        windows += [_window(index, pieces, span, words, cls_token_id, sep_token_id) for span, words in zip(spans, owned, strict=True) if words]
     return windows
 
 
-def pieces_of_words(sentences: list[list[str]], tokenizer: PreTrainedTokenizerFast, max_num_tokens: int) -> list[list[list[int]]]:
+def pieces_of_words(sentences: list[list[str]], tokenizer: "PreTrainedTokenizerFast", max_num_tokens: int) -> list[list[list[int]]]:
     """Token ids of each word of each sentence; [UNK] for a word without pieces (a control character), the first ids of a word longer than a window."""
     if not sentences:
         return []
@@ -118,11 +122,9 @@ def join_windows(windows: Sequence[Window], predictions: Sequence[Sequence[int]]
     return [[label for label in labels if label is not None] for labels in joined]
 
 
-def _window(sentence: int, pieces: list[list[int]], span: tuple[int, int], owned: np.ndarray, tokenizer: PreTrainedTokenizerFast) -> Window:
+def _window(sentence: int, pieces: list[list[int]], span: tuple[int, int], words: Sequence[int], cls_token_id: int, sep_token_id: int) -> Window:
     first, last = span
     ids = [token_id for word in pieces[first:last] for token_id in word]
     # [CLS] stands before the first piece, so positions start at 1.
     starts = list(accumulate((len(word) for word in pieces[first:last]), initial=1))
-    words = [word for word in range(first, last) if owned[word]]
-    input_ids = [tokenizer.cls_token_id, *ids, tokenizer.sep_token_id]
-    return Window(sentence, input_ids, words, [starts[word - first] for word in words])
+    return Window(sentence, [cls_token_id, *ids, sep_token_id], list(words), [starts[word - first] for word in words])

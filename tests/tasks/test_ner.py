@@ -7,20 +7,23 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers
+from conftest import SHARED
+from made_up_task import LABELS, SENTENCES, SPECIALS, build_config, build_tokenizer, made_up_sentences, write_checkpoint, write_task
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertForPreTraining, PreTrainedTokenizerFast
+from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertForPreTraining, PreTrainedTokenizerFast, TrainerControl
 
 from recipe.config import Recipe, TaskConfig, TrainingConfig
+from recipe.dropout import set_dropout
 from recipe.errors import InputError
-from recipe.randomness import derive_key, random_below
-from recipe.tasks.iob2 import TaggedSentence, count_entities
-from recipe.tasks.ner import BestEpoch, EncodedSplit, _arguments, _encode, _new_model, _prepare, finetune_ner, finetune_once, pad, predict, summarize_runs
-from recipe.tasks.windows import make_windows
-
-SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-CHEMICALS = ["aspirin", "lithium", "zinc", "glucose"]
-PLAIN = ["the", "cell", "of", "rats", "with", "was", "given", "and", "in", "fever"]
-SENTENCES = {"train": 160, "devel": 24, "test": 30}
+from recipe.tasks.collation import padded, unpadded
+from recipe.tasks.columns import count_entities, read_sentences
+from recipe.tasks.finetuning import BestEpoch, _arguments, new_model
+from recipe.tasks.inference import batches_by_length, predict
+from recipe.tasks.kinds import Row
+from recipe.tasks.ner import EncodedSentences, encode_sentences
+from recipe.tasks.stage import _prepare, finetune_task, run_once, summarize_runs
+from recipe.tasks.token_classifier import BertForTokenClassification
 
 
 @pytest.fixture(autouse=True)
@@ -33,56 +36,23 @@ def _one_thread():
 
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
-    # "carbonate" and "renal" are not in the vocabulary: they become several pieces.
-    pieces = [*SPECIALS, *CHEMICALS, *PLAIN, "carbon", "##ate", "re", "##nal", "##al", "."]
-    rust = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
-    rust.normalizer = normalizers.BertNormalizer(lowercase=True)
-    rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    names = ("pad_token", "unk_token", "cls_token", "sep_token", "mask_token")
-    return PreTrainedTokenizerFast(tokenizer_object=rust, **dict(zip(names, SPECIALS, strict=True)))
+    return build_tokenizer()
 
 
 @pytest.fixture(scope="module")
 def config(tokenizer) -> BertConfig:
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 32}
-    return BertConfig(vocab_size=len(tokenizer), **sizes)
-
-
-def made_up_sentences(split: str) -> list[TaggedSentence]:
-    """Sentences of 4 to 30 words; an entity is a chemical, alone or with the word "carbonate" behind it."""
-    sentences = []
-    for index in range(SENTENCES[split]):
-        draws = iter(random_below(1000, derive_key(1, split, index), range(100)).tolist())
-        words, tags = [], []
-        for _ in range(4 + next(draws) % 16):
-            if next(draws) % 4:
-                words.append([*PLAIN, "renal"][next(draws) % 11])
-                tags.append("O")
-            else:
-                longer = next(draws) % 3 == 0
-                words += [CHEMICALS[next(draws) % 4]] + ["carbonate"] * longer
-                tags += ["B-Chemical"] + ["I-Chemical"] * longer
-        sentences.append(TaggedSentence([*words, "."], [*tags, "O"]))
-    # One word that the tokenizer drops altogether: it is scored all the same.
-    sentences[0] = TaggedSentence(["zinc", "\u200b\u200d", "fever"], ["B-Chemical", "I-Chemical", "O"])
-    return sentences
+    return build_config(len(tokenizer))
 
 
 @pytest.fixture(scope="module")
 def task_folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("made-up")
-    for split in SENTENCES:
-        blocks = ["".join(f"{word}\t{tag}\n" for word, tag in zip(s.words, s.tags, strict=True)) for s in made_up_sentences(split)]
-        (folder / f"{split}.tsv").write_text("\n".join(blocks), encoding="utf-8")
-    return folder
+    return write_task(tmp_path_factory.mktemp("made-up"))
 
 
 @pytest.fixture(scope="module")
-def run_folder(tmp_path_factory, tokenizer, config) -> Path:
+def run_folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("run")
-    torch.manual_seed(0)
-    BertForPreTraining(config).save_pretrained(folder / "model")
-    tokenizer.save_pretrained(folder / "model")
+    write_checkpoint(folder / "model")
     return folder
 
 
@@ -93,7 +63,7 @@ def recipe(run_folder, task_folder) -> Recipe:
 
 
 def test_a_learnable_task_is_learned_and_everything_is_written(recipe, task_folder, capsys):
-    finetune_ner(recipe)
+    finetune_task(recipe)
     folder = recipe.folder / "task"
     scores = json.loads((folder / "scores.json").read_text())
     assert scores["models"]["pretrained"]["f1_mean"] > 0.9
@@ -121,7 +91,8 @@ def _assert_schema(scores: dict, recipe: Recipe, task_folder: Path) -> None:
         assert list(model) == ["f1_mean", "f1_std", "precision_mean", "recall_mean", "runs"]
         assert [run["seed"] for run in model["runs"]] == recipe.task.seeds
         for run in model["runs"]:
-            assert list(run) == ["seed", "f1", "precision", "recall", "devel_f1", "best_epoch", "seconds"]
+            assert list(run)[:7] == ["seed", "f1", "precision", "recall", "devel_f1", "best_epoch", "seconds"]
+            assert run["seen"]["support"] + run["unseen"]["support"] == scores["support"]["test"]
             assert 0 <= run["f1"] <= 1
             assert 1 <= run["best_epoch"] <= 6
 
@@ -158,27 +129,27 @@ def _assert_saved_model_is_the_best(folder: Path, scores: dict) -> None:
     tokenizer = AutoTokenizer.from_pretrained(folder / "model")
     assert model.config.id2label == {0: "O", 1: "B-Chemical", 2: "I-Chemical"}
     assert model.config.label2id == {"O": 0, "B-Chemical": 1, "I-Chemical": 2}
-    split = _encode(made_up_sentences("test"), tokenizer, 12, scores["labels"])
+    split = encode_sentences(made_up_sentences("test"), tokenizer, 12, scores["labels"], set())
     best = max(scores["models"]["pretrained"]["runs"], key=lambda run: run["devel_f1"])
-    assert split.score(predict(model, split.windows, tokenizer, 7))["f1"] == pytest.approx(best["f1"])
+    assert split.score(predict(model, split.rows, 0))["f1"] == pytest.approx(best["f1"])
 
 
 @pytest.mark.parametrize("max_seq_length", [8, 16])
 def test_the_support_is_the_files_count_for_any_length(tokenizer, max_seq_length):
     sentences = made_up_sentences("test")
-    split = _encode(sentences, tokenizer, max_seq_length, ["O", "B-Chemical", "I-Chemical"])
+    split = encode_sentences(sentences, tokenizer, max_seq_length, LABELS, set())
     assert len(split.windows) > len(sentences)
     assert max(len(window.input_ids) for window in split.windows) <= max_seq_length
     nothing = [[0] * len(window.words) for window in split.windows]
-    assert split.score(nothing) == {"precision": 0, "recall": 0, "f1": 0, "support": count_entities(sentences)} | {
-        "per_type": {"Chemical": {"precision": 0, "recall": 0, "f1": 0, "support": count_entities(sentences)}}
-    }
+    zero = {"precision": 0, "recall": 0, "f1": 0, "support": count_entities(sentences)}
+    unseen = {"recall": 0, "support": count_entities(sentences)}
+    assert split.score(nothing) == {**zero, "per_type": {"Chemical": zero}, "conlleval": zero, "seen": {"recall": 0, "support": 0}, "unseen": unseen}
 
 
 def test_a_lost_gold_word_stops_the_run(tokenizer):
-    split = _encode(made_up_sentences("test"), tokenizer, 8, ["O", "B-Chemical", "I-Chemical"])
-    row, window = next((row, window) for row, window in zip(split.rows, split.windows, strict=True) if 1 in row["labels"])
-    row["labels"][row["labels"].index(1)] = 0
+    split = encode_sentences(made_up_sentences("test"), tokenizer, 8, LABELS, set())
+    row, window = next((row, window) for row, window in zip(split.rows, split.windows, strict=True) if 1 in row.labels)
+    row.labels[row.labels.index(1)] = 0
     predictions = [[0] * len(each.words) for each in split.windows]
     with pytest.raises(RuntimeError, match="gold entities"):
         split.score(predictions)
@@ -189,46 +160,101 @@ def test_a_lost_gold_word_stops_the_run(tokenizer):
         split.score(predictions)
 
 
-def test_predictions_do_not_depend_on_the_batch(tokenizer, config):
+@pytest.fixture
+def classifier(config) -> BertForTokenClassification:
     torch.manual_seed(0)
-    model = AutoModelForTokenClassification.from_config(BertConfig(**{**config.to_dict(), "num_labels": 3})).eval()
-    windows = make_windows([sentence.words for sentence in made_up_sentences("test")], tokenizer, 10)
+    return BertForTokenClassification(BertConfig(**{**config.to_dict(), "num_labels": 3, "num_hidden_layers": 2})).eval()
+
+
+def rows_of_the_test_split(tokenizer) -> list[Row]:
+    return encode_sentences(made_up_sentences("test"), tokenizer, 10, LABELS, set()).rows
+
+
+@pytest.mark.parametrize("stock", [False, True])
+def test_predictions_do_not_depend_on_the_batch(tokenizer, classifier, stock):
+    rows = rows_of_the_test_split(tokenizer)
     one_by_one = []
-    for window in windows:
-        logits = model(torch.tensor([window.input_ids])).logits[0]
-        one_by_one.append([int(logits[position].argmax()) for position in window.positions])
+    for row in rows:
+        logits = classifier(torch.tensor([row.input_ids])).logits[0]
+        one_by_one.append([int(logits[position].argmax()) for position in row.positions])
     assert len({label for labels in one_by_one for label in labels}) > 1, "a constant model would hide a mix-up of rows"
-    assert predict(model, windows, tokenizer, 16) == one_by_one
+    model = classifier
+    if stock:
+        model = transformers.BertForTokenClassification(classifier.config)
+        model.load_state_dict(classifier.state_dict())
+    assert predict(model, rows, 0) == one_by_one
 
 
-def test_weights_that_are_not_numbers_are_an_input_error(tokenizer, config):
-    model = AutoModelForTokenClassification.from_config(config)
-    torch.nn.init.constant_(model.classifier.bias, math.nan)
-    with pytest.raises(InputError, match=r"task\.learning_rate"):
-        predict(model, make_windows([["zinc"]], tokenizer, 8), tokenizer, 2)
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_batches_without_padding_give_the_stock_models_loss_and_gradients(tokenizer, classifier, dropout):
+    rows = rows_of_the_test_split(tokenizer)[:9]
+    stock = transformers.BertForTokenClassification(classifier.config)
+    stock.load_state_dict(classifier.state_dict())
+    set_dropout(classifier, dropout)
+    losses = [model(**batch).loss for model, batch in ((stock.eval(), padded(rows, 0)), (classifier.eval(), unpadded(rows)))]
+    for loss in losses:
+        loss.backward()
+    assert losses[1].item() == pytest.approx(losses[0].item(), abs=1e-6)
+    for (name, expected), found in zip(stock.named_parameters(), classifier.parameters(), strict=True):
+        assert torch.allclose(found.grad, expected.grad, atol=1e-6), name
+    if dropout:
+        assert classifier.train()(**unpadded(rows)).loss.item() != pytest.approx(losses[1].item(), abs=1e-6), "nothing is dropped while training"
+
+
+def test_weights_that_are_not_numbers_are_an_input_error(tokenizer, classifier):
+    torch.nn.init.constant_(classifier.classifier.bias, math.nan)
+    with pytest.raises(InputError, match=r"not finite"):
+        predict(classifier, rows_of_the_test_split(tokenizer), 0)
 
 
 def test_padding_is_attended_by_nothing_and_labelled_with_nothing():
-    batch = pad([{"input_ids": [2, 5, 3], "labels": [-100, 1, -100]}, {"input_ids": [2, 3], "labels": [-100, -100]}], pad_token_id=0)
+    batch = padded([Row([2, 5, 3], [1], [1]), Row([2, 3], [], [])], pad_token_id=0)
     assert batch["input_ids"].tolist() == [[2, 5, 3], [2, 3, 0]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1], [1, 1, 0]]
     assert batch["labels"].tolist() == [[-100, 1, -100], [-100, -100, -100]]
 
 
-def test_the_first_best_epoch_is_kept_with_its_weights(tokenizer, monkeypatch):
-    f1s = iter([0.5, 0.8, 0.8, 0.3])
-    monkeypatch.setattr("recipe.tasks.ner.predict", lambda *arguments: [])
-    monkeypatch.setattr(EncodedSplit, "score", lambda self, predictions: {"f1": next(f1s)})
+def test_rows_without_padding_stand_one_behind_the_other():
+    batch = unpadded([Row([2, 5, 6, 3], [1, 2], [1, 2]), Row([2, 7, 3], [1], [0])])
+    found = {name: tensor.tolist() for name, tensor in batch.items()}
+    assert found == {"input_ids": [[2, 7, 3, 2, 5, 6, 3]], "cu_seq_lens": [0, 3, 7], "reads": [1, 4, 5], "labels": [0, 1, 2]}
+
+
+def test_batches_hold_rows_of_like_length():
+    lengths = [5, 2000, 3, 1800, 4000, 6000, 4]
+    batches = list(batches_by_length(lengths))
+    assert batches == [[2, 6, 0], [3, 1], [4], [5]]
+
+
+def run_epochs(best: BestEpoch, epochs: int) -> int:
+    """Let epochs end, each with other weights; gives the epoch after which the callback stopped the training, 0 if it did not."""
     model = torch.nn.Linear(1, 1)
-    best = BestEpoch(EncodedSplit([], [], [], []), tokenizer, 1)
-    for epoch in range(1, 5):
+    for epoch in range(1, epochs + 1):
         torch.nn.init.constant_(model.weight, epoch)
-        best.on_epoch_end(None, None, None, model=model)
-    assert (best.f1, best.epoch, best.weights["weight"].item()) == (0.8, 2, 2)
+        control = TrainerControl()
+        best.on_epoch_end(None, None, control, model=model)
+        if control.should_training_stop:
+            return epoch
+    return 0
+
+
+def test_the_first_best_epoch_is_kept_with_its_weights():
+    scores = iter([0.5, 0.8, 0.8, 0.3])
+    best = BestEpoch(lambda model: next(scores), None)
+    assert run_epochs(best, 4) == 0
+    assert (best.best_score, best.epoch, best.weights["weight"].item()) == (0.8, 2, 2)
+
+
+def test_training_stops_after_the_patience():
+    scores = iter([0.5, 0.4, 0.6, 0.6, 0.5, 0.9])
+    best = BestEpoch(lambda model: next(scores), 2)
+    assert run_epochs(best, 6) == 5
+    assert (best.best_score, best.epoch) == (0.6, 3)
 
 
 def test_the_scored_weights_are_those_of_the_chosen_epoch(recipe, monkeypatch):
-    scores = iter([{"f1": 0.9}, {"f1": 0.1}, {"f1": 0.5, "precision": 0.5, "recall": 0.5}])
+    rest = {"conlleval": {}, "per_type": {}, "seen": {}, "unseen": {}}
+    scores = iter([{"f1": 0.9}, {"f1": 0.1}, {"f1": 0.5, "precision": 0.5, "recall": 0.5, **rest}])
     kept = []
 
     class Spied(BestEpoch):
@@ -236,12 +262,12 @@ def test_the_scored_weights_are_those_of_the_chosen_epoch(recipe, monkeypatch):
             super().on_epoch_end(*arguments, model=model, **kwargs)
             kept.append(model.classifier.weight.detach().clone())
 
-    monkeypatch.setattr(EncodedSplit, "score", lambda self, predictions: next(scores))
-    monkeypatch.setattr("recipe.tasks.ner.BestEpoch", Spied)
-    materials, _ = _prepare(replace(recipe, task=replace(recipe.task, num_train_epochs=2, max_train_sentences=40)))
-    run = finetune_once(materials, True, 1)
+    monkeypatch.setattr(EncodedSentences, "score", lambda self, outputs: next(scores))
+    monkeypatch.setattr("recipe.tasks.finetuning.BestEpoch", Spied)
+    recipe = replace(recipe, task=replace(recipe.task, num_train_epochs=2, max_train_sentences=40))
+    run = run_once(_prepare(recipe)[1], recipe.task, True, 1)
     assert (run.scores["devel_f1"], run.scores["best_epoch"], run.scores["f1"]) == (0.9, 1, 0.5)
-    assert torch.equal(run.model.classifier.weight, kept[0])
+    assert torch.equal(run.trained.model.classifier.weight, kept[0])
     assert not torch.equal(kept[0], kept[1])
 
 
@@ -249,7 +275,7 @@ def test_a_part_of_an_epoch_is_scored_too(recipe):
     recipe = replace(
         recipe, task=replace(recipe.task, num_train_epochs=0.5, seeds=[3], compare_random_weights=False, max_train_sentences=40, max_test_sentences=5)
     )
-    finetune_ner(recipe)
+    finetune_task(recipe)
     scores = json.loads((recipe.folder / "task" / "scores.json").read_text())
     assert list(scores["models"]) == ["pretrained"]
     assert scores["models"]["pretrained"]["runs"][0]["best_epoch"] == 1
@@ -258,9 +284,9 @@ def test_a_part_of_an_epoch_is_scored_too(recipe):
 
 
 def test_the_pretrained_runs_start_from_the_checkpoint_and_the_others_do_not(recipe):
-    materials, _ = _prepare(recipe)
+    _, materials = _prepare(recipe)
     expected = BertForPreTraining.from_pretrained(recipe.folder / "model").bert.state_dict()
-    pretrained, fresh, fresh_again = (_new_model(materials, kind).bert.state_dict() for kind in (True, False, False))
+    pretrained, fresh, fresh_again = (new_model(materials, kind).bert.state_dict() for kind in (True, False, False))
     assert all(torch.equal(tensor, expected[name]) for name, tensor in pretrained.items())
     query = "encoder.layer.0.attention.self.query.weight"
     assert not torch.equal(fresh[query], expected[query])
@@ -269,7 +295,7 @@ def test_the_pretrained_runs_start_from_the_checkpoint_and_the_others_do_not(rec
 
 def test_a_seed_gives_the_same_scores_again(recipe):
     recipe = replace(recipe, task=replace(recipe.task, num_train_epochs=2, seeds=[7, 7, 8], compare_random_weights=False))
-    finetune_ner(recipe)
+    finetune_task(recipe)
     first, again, other = json.loads((recipe.folder / "task" / "scores.json").read_text())["models"]["pretrained"]["runs"]
     assert {**first, "seconds": 0} == {**again, "seconds": 0}
     assert (first["f1"], first["devel_f1"]) != (other["f1"], other["devel_f1"])
@@ -292,11 +318,11 @@ def test_means_and_sample_deviation_of_the_runs():
 
 def test_what_is_missing_is_named(recipe, tmp_path):
     with pytest.raises(InputError, match=r"set task\.data"):
-        finetune_ner(replace(recipe, task=replace(recipe.task, data=None)))
+        finetune_task(replace(recipe, task=replace(recipe.task, data=None)))
     with pytest.raises(InputError, match=r"run scripts/pretrain\.py first"):
-        finetune_ner(replace(recipe, run_dir=str(tmp_path)))
-    with pytest.raises(InputError, match=r"lower task\.max_seq_length"):
-        finetune_ner(replace(recipe, task=replace(recipe.task, max_seq_length=64)))
+        finetune_task(replace(recipe, run_dir=str(tmp_path)))
+    with pytest.raises(InputError, match=r"lower max_seq_length"):
+        finetune_task(replace(recipe, task=replace(recipe.task, max_seq_length=64)))
 
 
 def test_a_checkpoint_without_encoder_weights_is_refused(recipe, tmp_path, config, tokenizer):
@@ -305,10 +331,33 @@ def test_a_checkpoint_without_encoder_weights_is_refused(recipe, tmp_path, confi
     model.save_pretrained(tmp_path / "model", state_dict=weights)
     tokenizer.save_pretrained(tmp_path / "model")
     with pytest.raises(InputError, match="lacks the weights"):
-        finetune_ner(replace(recipe, run_dir=str(tmp_path)))
+        finetune_task(replace(recipe, run_dir=str(tmp_path)))
 
 
 def test_several_processes_are_refused(recipe, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="one process"):
-        finetune_ner(recipe)
+        finetune_task(recipe)
+
+
+@pytest.mark.parametrize("max_seq_length", [32, 64, 128])
+def test_all_entities_of_bc5_chem_are_scored_at_any_length(max_seq_length):
+    path = SHARED / "data" / "tasks" / "BC5CDR-chem-IOB" / "test.tsv"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent")
+    sentences = read_sentences(path)[0]
+    split = encode_sentences(sentences, letter_tokenizer(), max_seq_length, LABELS, set())
+    assert max(len(row.input_ids) for row in split.rows) == max_seq_length
+    assert len(split.rows) > 2 * len(sentences) * 32 / max_seq_length
+    scores = split.score([row.labels for row in split.rows])
+    assert (scores["support"], scores["f1"], scores["conlleval"]["support"]) == (5385, 1.0, 5385)
+    assert split.predictions([row.labels for row in split.rows]).count("\n") == sum(len(sentence.words) + 1 for sentence in sentences)
+
+
+def letter_tokenizer() -> PreTrainedTokenizerFast:
+    """One piece per letter, so that nearly every sentence is longer than a window."""
+    letters = [chr(code) for code in range(33, 127)]
+    pieces = [*SPECIALS, *letters, *(f"##{letter}" for letter in letters)]
+    rust = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    rust.normalizer, rust.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    return PreTrainedTokenizerFast(tokenizer_object=rust, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]")

@@ -7,7 +7,7 @@ import pytest
 
 from recipe.errors import InputError
 from recipe.tasks import load_task, nero
-from recipe.tasks.iob2 import count_entities
+from recipe.tasks.columns import count_entities
 from recipe.tasks.nero import read_nero, split_words, tag_mentions
 
 needs_wheel = pytest.mark.skipif(importlib.util.find_spec("NERO") is None, reason="NERO-nlp is not installed; run make setup")

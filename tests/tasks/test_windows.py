@@ -94,14 +94,10 @@ def first_piece(word: str) -> int:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(WORDS, min_size=1, max_size=40), max_size=4), st.integers(3, 20), st.randoms(use_true_random=False))
-def test_labels_that_are_placed_and_joined_come_back(sentences, max_seq_length, rng):
+def test_labels_that_are_joined_come_back(sentences, max_seq_length, rng):
     labels = [[rng.randrange(5) for _ in words] for words in sentences]
     windows = make_windows(sentences, TOKENIZER, max_seq_length)
-    placed = [window.place(labels[window.sentence]) for window in windows]
-    for window, row in zip(windows, placed, strict=True):
-        assert len(row) == len(window.input_ids)
-        assert [index for index, label in enumerate(row) if label != -100] == window.positions
-    read = [[row[position] for position in window.positions] for window, row in zip(windows, placed, strict=True)]
+    read = [[labels[window.sentence][word] for word in window.words] for window in windows]
     assert join_windows(windows, read, [len(words) for words in sentences]) == labels
 
 
@@ -116,7 +112,6 @@ def test_a_sentence_that_fits_is_one_window():
     (window,) = make_windows([["ab", "b"]], TOKENIZER, 8)
     assert window.input_ids == [CLS, PIECES.index("a"), PIECES.index("##b"), PIECES.index("b"), SEP]
     assert (window.sentence, window.words, window.positions) == (0, [0, 1], [1, 3])
-    assert window.place([4, 7]) == [-100, 4, -100, 7, -100]
 
 
 def test_words_predicted_twice_or_never_are_errors():

@@ -1,0 +1,52 @@
+"""The paired bootstrap against laws that it must keep."""
+
+import numpy as np
+import pytest
+
+from recipe.tasks.comparison import bootstrap
+from recipe.tasks.ner import counts_by_sentence, f1_of_counts
+
+UNITS = 400
+
+
+def made_up_counts(recall: float, seeds: int, seed: int) -> np.ndarray:
+    """Gold, predicted and right entities of each sentence: two gold ones each, found with a chance that is half the sentence's and half the model's."""
+    hard = np.random.default_rng(0).random((UNITS, 2))
+    draw = np.random.default_rng(seed)
+    right = (hard * 0.5 + draw.random((seeds, UNITS, 2)) * 0.5 < recall).sum(-1)
+    gold = np.full_like(right, 2)
+    return np.stack([gold, right + 1, right], axis=-1).astype(float)
+
+
+def test_equal_models_have_a_difference_of_nothing():
+    counts = made_up_counts(0.6, 1, 1)
+    assert not bootstrap(counts, counts, f1_of_counts, 700, 1).any()
+
+
+def test_the_interval_covers_the_difference():
+    first, second = made_up_counts(0.7, 3, 1), made_up_counts(0.5, 3, 2)
+    drawn = bootstrap(first, second, f1_of_counts, 2000, 1)
+    expected = f1_of_counts(first.sum(1)).mean() - f1_of_counts(second.sum(1)).mean()
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert low < expected < high
+    assert drawn.mean() == pytest.approx(expected, abs=0.005)
+    assert len(drawn) == 2000
+
+
+def test_sentences_are_drawn_together_for_both():
+    first, second = made_up_counts(0.6, 1, 1), made_up_counts(0.6, 1, 2)
+    paired = bootstrap(first, second, f1_of_counts, 2000, 1).std()
+    shuffled = bootstrap(first, second[:, np.random.default_rng(3).permutation(UNITS)], f1_of_counts, 2000, 1).std()
+    assert paired < 0.95 * shuffled, "hard sentences are hard for both: pairing must narrow the interval"
+
+
+def test_seeds_that_differ_widen_the_interval():
+    same, unlike = made_up_counts(0.6, 1, 1), np.concatenate([made_up_counts(0.4, 1, 1), made_up_counts(0.8, 1, 1)])
+    other = made_up_counts(0.6, 1, 2)
+    assert bootstrap(unlike, other, f1_of_counts, 1000, 1).std() > 3 * bootstrap(same, other, f1_of_counts, 1000, 1).std()
+
+
+def test_counts_of_a_predictions_file():
+    text = "zinc\tB-C\tB-C\nion\tI-C\tO\nx\ty\tB-C\tB-C\n\nno\tO\tI-C\n\n"
+    assert counts_by_sentence(text).tolist() == [[2, 2, 1], [0, 0, 0]]
+    assert f1_of_counts(counts_by_sentence(text)).tolist() == [0.5, 0.0]

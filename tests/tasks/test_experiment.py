@@ -1,0 +1,214 @@
+"""The protocol end to end on a made-up task: choice on devel, resume, shares, one look at test, controls, comparison."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import ROOT, run_script
+from made_up_task import SENTENCES, made_up_sentences, write_checkpoint, write_task
+
+from recipe.errors import InputError
+from recipe.tasks import experiment
+from recipe.tasks.columns import count_entities
+from recipe.tasks.entry import finetune, slug
+
+SETTINGS = {"learning_rate": "1e-2,1e-5", "random_learning_rate": "1e-2", "batch_size": "16", "seeds": "1,2", "num_train_epochs": "3", "max_seq_length": "12"}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> dict:
+    folder = tmp_path_factory.mktemp("inputs")
+    (folder / "task").mkdir()
+    return {"model": str(write_checkpoint(folder / "checkpoint")), "task": str(write_task(folder / "task"))}
+
+
+def run(inputs: dict, output: Path, overrides: dict | None = None, **options) -> None:
+    defaults = {"data": None, "protocol": "quick", "control": [], "part": None, "another_look": False, "use_cpu": True}
+    finetune(**{**inputs, **defaults, "output": output, "overrides": {**SETTINGS, **(overrides or {})}, **options})
+
+
+@pytest.fixture(scope="module")
+def done(inputs, tmp_path_factory) -> Path:
+    """A finished experiment with two controls; tests must not change it."""
+    output = tmp_path_factory.mktemp("done") / "out"
+    run(inputs, output, control=["random", "dictionary"])
+    return output
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def test_the_setting_that_is_best_on_devel_is_chosen_and_all_seeds_are_run(done):
+    result = read(done / "model" / "result.json")
+    assert result["chosen"] == {"learning_rate": 0.01, "batch_size": 16}
+    by_setting = result["devel_by_setting"]
+    assert by_setting["learning rate 0.01, batch 16"] > 0.8 > by_setting["learning rate 1e-05, batch 16"]
+    assert [one["seed"] for one in result["runs"]] == [1, 2]
+    assert result["looks"] == 1
+    for one in result["runs"]:
+        assert one["support"] == count_entities(made_up_sentences("test")) == one["seen"]["support"] + one["unseen"]["support"]
+        assert {"f1", "conlleval", "per_type", "devel_score", "best_epoch", "epochs", "seconds"} <= set(one)
+
+
+def test_models_are_kept_only_where_they_are_wanted(done):
+    assert (done / "model" / "model" / "model.safetensors").is_file()
+    assert not list(done.glob("*/runs/*/model"))
+    # Two points of the grid with one seed, and the second seed of the chosen one; the control has one point.
+    assert len(list((done / "model" / "runs").iterdir())) == 3
+    assert len(list((done / "random_weights" / "runs").iterdir())) == 2
+
+
+def test_predictions_hold_every_word_of_the_input(done):
+    for seed in (1, 2):
+        text = (done / "model" / "predictions" / f"seed-{seed}.tsv").read_text(encoding="utf-8")
+        blocks = [[line.split("\t") for line in block.split("\n") if line] for block in text.split("\n\n") if block]
+        assert [[row[0] for row in block] for block in blocks] == [sentence.words for sentence in made_up_sentences("test")]
+        assert [[row[1] for row in block] for block in blocks] == [sentence.tags for sentence in made_up_sentences("test")]
+
+
+def test_controls_stand_in_the_same_table(done):
+    lines = (done / "table.md").read_text().splitlines()
+    assert lines[0].startswith("task: strict IOB2 entity F1 on test")
+    assert {line.split(" | ")[0].strip("| ") for line in lines[4:]} == {"model", "random weights", "dictionary", "dictionary of reliable mentions"}
+    assert read(done / "dictionary" / "result.json")["runs"][0]["f1"] > 0.9
+
+
+def test_what_is_done_is_not_done_again(done, inputs, tmp_path, monkeypatch):
+    shutil.copytree(done, tmp_path / "out")
+    monkeypatch.setattr(experiment, "train_once", None)
+    monkeypatch.setattr(experiment, "score_split", None)
+    run(inputs, tmp_path / "out")
+    # More seeds, a new selection: only the third seed is trained.
+    trained = []
+
+    def stop(*arguments):
+        trained.append(arguments[-1])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment, "train_once", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(inputs, tmp_path / "out", {"seeds": "1,2,3"}, another_look=True)
+    assert trained == [3]
+
+
+def test_test_is_looked_at_once_unless_a_flag_allows_it(done, inputs, tmp_path):
+    shutil.copytree(done, tmp_path / "out")
+    with pytest.raises(InputError, match=r"out/model: test was read on .* --another_look"):
+        run(inputs, tmp_path / "out", {"learning_rate": "1e-2"})
+    assert read(tmp_path / "out" / "model" / "result.json") == read(done / "model" / "result.json")
+    run(inputs, tmp_path / "out", {"learning_rate": "1e-2"}, another_look=True)
+    assert read(tmp_path / "out" / "model" / "result.json")["looks"] == 2
+    run(inputs, tmp_path / "out", {"learning_rate": "1e-2"})
+    assert read(tmp_path / "out" / "model" / "result.json")["looks"] == 2
+    assert "model (2 looks at test)" in (tmp_path / "out" / "table.md").read_text()
+
+
+def test_a_stopped_experiment_goes_on(done, inputs, tmp_path, monkeypatch):
+    whole = experiment.train_once
+
+    def stops_at_the_second_seed(*arguments):
+        if arguments[-1] == 2:
+            raise KeyboardInterrupt
+        return whole(*arguments)
+
+    monkeypatch.setattr(experiment, "train_once", stops_at_the_second_seed)
+    with pytest.raises(KeyboardInterrupt):
+        run(inputs, tmp_path / "out")
+    assert not (tmp_path / "out" / "model" / "looks.json").exists()
+    monkeypatch.setattr(experiment, "train_once", whole)
+    run(inputs, tmp_path / "out")
+    found, expected = (read(output / "model" / "result.json") for output in (tmp_path / "out", done))
+    for result in (found, expected):
+        for one in result["runs"]:
+            del one["seconds"]
+    assert found == expected
+
+
+def test_parts_share_the_runs(done, inputs, tmp_path, capsys):
+    run(inputs, tmp_path / "out", part="2/2")
+    assert "runs of other parts are missing" in capsys.readouterr().out
+    run(inputs, tmp_path / "out", part="1/2")
+    assert "runs of other parts are missing" in capsys.readouterr().out
+    run(inputs, tmp_path / "out", part="2/2")
+    assert not (tmp_path / "out" / "model" / "looks.json").exists(), "only part 1 looks at test"
+    run(inputs, tmp_path / "out", part="1/2")
+    found, expected = (read(output / "model" / "result.json")["runs"] for output in (tmp_path / "out", done))
+    assert [one["f1"] for one in found] == [one["f1"] for one in expected]
+
+
+def test_two_ranks_share_the_runs_and_wait_for_each_other(done, inputs, tmp_path):
+    overrides = [f"--{name}={value}" for name, value in SETTINGS.items()]
+    command = [sys.executable, str(ROOT / "scripts" / "finetune.py"), "--protocol=quick", "--use_cpu", f"--output={tmp_path / 'out'}", *overrides]
+    command += [f"--{name}={value}" for name, value in inputs.items()]
+    ranks = [{**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"} for rank in (0, 1)]
+    processes = [subprocess.Popen(command, env=rank, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for rank in ranks]
+    printed = [process.communicate(timeout=300) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], printed
+    trained = [out.count(": devel f1 ") for out, _ in printed]
+    assert sum(trained) == 3
+    assert min(trained) >= 1
+    found, expected = (read(output / "model" / "result.json")["runs"] for output in (tmp_path / "out", done))
+    assert [one["f1"] for one in found] == [one["f1"] for one in expected]
+
+
+def test_the_comparison_of_the_contestants(done):
+    found = run_script("compare", str(done / "model"), str(done / "random_weights"), "--samples", "500")
+    assert found.returncode == 0, found.stderr
+    assert f"500 paired samples of {SENTENCES['test']} sentences and 2 x 2 seeds" in found.stdout
+    refused = run_script("compare", str(done), str(done / "model"))
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "holds no result.json" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--learning_rate=fast",), "--learning_rate is 'fast'"),
+        (("--learning_rate=1e-5,1e-5",), "one or more different numbers"),
+        (("--seeds=1.5",), "--seeds is '1.5'; it takes whole numbers"),
+        (("--num_train_epochs=0",), "num_train_epochs is 0"),
+        (("--protocol=blurp",), "--protocol is 'blurp'; it takes one of blurb, small, quick"),
+        (("--task=bc5-chm",), "did you mean bc5-chem?"),
+        (("--control=oracle",), "--control is 'oracle'; it takes random, dictionary"),
+        (("--control=random", "--control=random"), "name a contestant twice"),
+        (("--part=3/2",), "--part is '3/2'"),
+        (("--max_seq_length=64",), "has 32 positions"),
+        (("--model=absent",), "absent/config.json: is missing"),
+    ],
+)
+def test_bad_words_are_refused_in_one_line_before_torch_is_imported(inputs, tmp_path, options, part):
+    words = [f"--{name}={value}" for name, value in {**inputs, "output": str(tmp_path / "out"), "max_seq_length": "12"}.items()]
+    done = run_script("finetune", *words, *options, PYTHONPROFILEIMPORTTIME="1")
+    lines = done.stderr.splitlines()
+    imported = {line.split("|")[-1].strip() for line in lines if line.startswith("import time:")}
+    (line,) = [line for line in lines if not line.startswith("import time:")]
+    assert done.returncode == 2
+    assert line.startswith("error: ")
+    assert part in line
+    assert not imported & {"torch", "transformers", "datasets"}
+    assert not (tmp_path / "out").exists()
+
+
+def test_broken_weights_are_refused(inputs, tmp_path):
+    shutil.copytree(inputs["model"], tmp_path / "checkpoint")
+    (tmp_path / "checkpoint" / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(InputError, match="holds no weights that load"):
+        run({**inputs, "model": str(tmp_path / "checkpoint")}, tmp_path / "out")
+
+
+def test_a_path_has_a_short_name():
+    assert [slug(path) for path in ("runs/demo/model", "./bert", "random:/data/my bert/", "model")] == ["demo-model", "bert", "my_bert", "model"]

@@ -1,0 +1,143 @@
+"""The table of tasks, and the fetching of a task from a server on loopback."""
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from conftest import SHARED, run_script
+
+from recipe.errors import InputError
+from recipe.provenance import sha256_of_file
+from recipe.tasks import table
+from recipe.tasks.fetch import fetch_task
+from recipe.tasks.kinds import SPLITS, kind_of
+from recipe.tasks.table import TaskEntry, find_entry, read_named_task, task_table
+
+GOOD = "Zinc\tB-Chemical\nion\tI-Chemical\n.\tO\n\nrats\tO\n"
+COUNTS = {"sentences": dict.fromkeys(SPLITS, 2), "entities": dict.fromkeys(SPLITS, 1)}
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *arguments) -> None:
+        pass
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Address of a server on loopback and the folder that it serves."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    running = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{running.server_port}", folder
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def published(server, monkeypatch) -> TaskEntry:
+    """A made-up task, served at its place and in the table."""
+    url, folder = server
+    (folder / "abc" / "data").mkdir(parents=True)
+    for split in SPLITS:
+        (folder / "abc" / "data" / f"{split}.tsv").write_text(GOOD)
+    files = {f"{split}.tsv": sha256_of_file(folder / "abc" / "data" / f"{split}.tsv") for split in SPLITS}
+    entry = TaskEntry("made-up", "ner", "made up", url, "abc/data", "no licence", files, COUNTS)
+    return in_table(monkeypatch, entry)
+
+
+def in_table(monkeypatch, entry: TaskEntry) -> TaskEntry:
+    monkeypatch.setattr(table, "task_table", lambda: {entry.name: entry})
+    return entry
+
+
+def changed(entry: TaskEntry, **values) -> TaskEntry:
+    return TaskEntry(**{**vars(entry), **values})
+
+
+def test_every_entry_has_a_kind_files_and_a_pinned_commit():
+    assert list(task_table()) == ["bc5-chem", "bc5-disease", "ncbi-disease", "bc2gm", "jnlpba"]
+    for entry in task_table().values():
+        assert kind_of(entry.kind).score == "f1"
+        assert set(entry.files) == {"train.tsv", "devel.tsv", "test.tsv"}
+        commit, place = entry.path.split("/", 1)
+        assert len(commit) == 40
+        assert place.startswith("data/")
+        assert entry.counts or entry.published
+        assert entry.title
+        assert entry.licence
+
+
+@pytest.mark.parametrize(("name", "folder"), [("bc5-chem", "BC5CDR-chem-IOB"), ("bc5-disease", "BC5CDR-disease-IOB")])
+def test_the_files_of_bc5_are_the_published_ones(name, folder):
+    data = SHARED / "data" / "tasks" / folder
+    if not data.is_dir():
+        pytest.skip(f"{data} is absent")
+    named = read_named_task(name, data)
+    assert named.task.counts() == task_table()[name].counts
+    assert {file: sha256_of_file(data / file) for file in named.entry.files} == named.entry.files
+
+
+def test_a_task_is_fetched_and_checked(published, tmp_path, capsys):
+    folder = tmp_path / "data" / "made-up"
+    line = fetch_task("made-up", folder)
+    assert line == f"{folder}: made-up: 2 / 2 / 2 sentences, 1 / 1 / 1 entities (train / devel / test); no licence"
+    assert "already there" in fetch_task("made-up", folder)
+    assert capsys.readouterr().out == ""
+    assert read_named_task("made-up", folder).task.name == "made-up"
+
+
+def test_a_file_without_a_known_sha256_is_warned_of(published, tmp_path, capsys, monkeypatch):
+    in_table(monkeypatch, changed(published, files=dict.fromkeys(published.files), counts={}, published={"entities": dict.fromkeys(SPLITS, 7)}))
+    fetch_task("made-up", tmp_path / "out")
+    printed = capsys.readouterr().out
+    assert printed.count("warning: ") == 3
+    assert "not checked" in printed
+    assert "note: test of made-up holds 1 entities; the paper counts 7" in printed
+
+
+def test_another_file_is_refused_and_nothing_is_left(published, server, tmp_path):
+    (server[1] / "abc" / "data" / "test.tsv").write_text(GOOD + "\nmore\tO\n")
+    with pytest.raises(InputError, match=r"test\.tsv of made-up: has sha256 .* instead of"):
+        fetch_task("made-up", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_missing_file_and_an_absent_server_are_named(published, server, tmp_path):
+    (server[1] / "abc" / "data" / "devel.tsv").unlink()
+    with pytest.raises(InputError, match=r"abc/data/devel\.tsv: cannot be fetched \(HTTP Error 404.*--base_url"):
+        fetch_task("made-up", tmp_path / "out")
+    with pytest.raises(InputError, match="cannot be fetched"):
+        fetch_task("made-up", tmp_path / "out", base_url="http://127.0.0.1:1")
+    assert not (tmp_path / "out").exists()
+
+
+def test_counts_that_differ_from_the_table_are_refused(published, server, tmp_path, monkeypatch):
+    in_table(monkeypatch, changed(published, counts={"entities": {"train": 1, "devel": 1, "test": 3}}))
+    with pytest.raises(InputError, match="test holds 1 entities, but made-up has 3"):
+        read_named_task("made-up", server[1] / "abc" / "data")
+
+
+def test_names_and_folders(tmp_path):
+    with pytest.raises(InputError, match=r"'bc5-chm' is no task of the table: bc5-chem, .*did you mean bc5-chem\?"):
+        find_entry("bc5-chm")
+    with pytest.raises(InputError, match=r"fetch the task by scripts/get_task\.py bc5-chem"):
+        read_named_task("bc5-chem", tmp_path / "absent")
+    for split in SPLITS:
+        (tmp_path / f"{split}.tsv").write_text(GOOD)
+    own = read_named_task(str(tmp_path), None)
+    assert own.task.name == tmp_path.name
+    (tmp_path / "test.tsv").write_text(GOOD.replace("Zinc", "Iron"))
+    assert read_named_task(str(tmp_path), None).key != own.key
+
+
+def test_the_script_says_what_is_wrong(tmp_path):
+    done = run_script("get_task", "bc5-chem", "--output", str(tmp_path / "out"), TASKS_BASE_URL="http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: http://127.0.0.1:1/d62961c")
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
