@@ -110,7 +110,7 @@ def test_run_all_writes_report_card_and_recipe(tmp_path, corpus_file):
     run_all(recipe)
     assert (recipe.folder / "report.html").stat().st_size > 10_000
     assert "fill-mask" in (recipe.folder / "model" / "README.md").read_text()
-    assert set(json.loads((recipe.folder / "stages.json").read_text())["stages"]) == set(FIRST)
+    assert set(json.loads((recipe.folder / "stages.json").read_text())["stages"]) == {*FIRST, "inspect"}
     evaluation = json.loads((recipe.folder / "evaluation.json").read_text())
     assert 0 < evaluation["mlm_loss"] < 10
     assert len(evaluation["examples"]) == 4
