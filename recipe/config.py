@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from recipe.errors import InputError
+from recipe.sentences import SPLITTERS
 
 
 def key(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = (), shapes_result: bool = True) -> Any:
@@ -44,6 +45,9 @@ class CorpusConfig:
     id_column: str | None = key(None, "JSONL, Parquet, Hub: field of the document's id; null: none.")
     errors: str = key(
         "strict", "Bytes that are no UTF-8 in text and JSONL: strict refuses the file, replace puts U+FFFD and counts.", choices=("strict", "replace")
+    )
+    sentence_splitter: str = key(
+        "rules", "What splits text that is not split yet: rules (ours), or the libraries blingfire or pysbd (extras of these names).", choices=SPLITTERS
     )
     unicode: str = key(
         "none", "Cleaning: Unicode normal form of the text; NFKC also makes one of ligatures, full-width and raised letters.", choices=("none", "NFC", "NFKC")

@@ -1,6 +1,11 @@
 """text -> sentences: a rule-based splitter for scientific English."""
 
 import re
+from collections.abc import Callable
+
+from recipe.errors import InputError
+
+SPLITTERS = ("rules", "blingfire", "pysbd")
 
 # Abbreviations that a capital letter or a digit often follows without a new sentence.
 _ABBREVIATIONS = frozenset(
@@ -36,10 +41,38 @@ def split_sentences(text: str) -> list[str]:
     return [sentence for sentence in [*sentences, text[start:]] if sentence]
 
 
+def splitter(name: str) -> Callable[[str], list[str]]:
+    """What splits one paragraph: `split_sentences` for "rules", or the library blingfire or pysbd.
+
+    Raises:
+        InputError: if the library is not installed.
+    """
+    if name == "rules":
+        return split_sentences
+    try:
+        return _blingfire() if name == "blingfire" else _pysbd()
+    except ImportError:
+        raise InputError(f"corpus.sentence_splitter is {name}, which is not installed; pip install 'domain-bert[{name}]', or set it to rules") from None
+
+
+def _blingfire() -> Callable[[str], list[str]]:
+    from blingfire import text_to_sentences
+
+    return lambda text: [sentence for sentence in text_to_sentences(" ".join(text.split())).split("\n") if sentence]
+
+
+def _pysbd() -> Callable[[str], list[str]]:
+    from pysbd import Segmenter
+
+    segmenter = Segmenter(language="en", clean=False)
+    return lambda text: [sentence.strip() for sentence in segmenter.segment(" ".join(text.split())) if sentence.strip()]
+
+
 def _ends_sentence(text: str, start: int, match: re.Match) -> bool:
     if match["end"][0] != ".":
         return True
-    found = _LAST_WORD.search(text, start, match.start())
+    # A search from the start of the sentence would look at all of it for every full stop.
+    found = _LAST_WORD.search(text, max(start, text.rfind(" ", 0, match.start())), match.start())
     word = found.group() if found else ""
     following = text[match.end() : match.end() + 1]
     if len(word) == 1 and word.isalpha() and word.isupper():

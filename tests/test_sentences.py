@@ -1,6 +1,11 @@
+import sys
+
 import pytest
 
-from recipe.sentences import split_sentences
+from recipe.config import CorpusConfig
+from recipe.corpus import read_documents
+from recipe.errors import InputError
+from recipe.sentences import SPLITTERS, split_sentences, splitter
 
 
 @pytest.mark.parametrize(
@@ -29,3 +34,24 @@ def test_examples(text, sentences):
 def test_no_character_is_lost():
     text = "A b. C d (e. F) g! H? 3.4 i. J et al. K."
     assert " ".join(split_sentences(text)) == text
+
+
+@pytest.mark.parametrize("name", SPLITTERS)
+def test_every_splitter_splits_a_paragraph(name):
+    if name != "rules":
+        pytest.importorskip(name, reason=f"the extra [{name}] is not installed")
+    assert splitter(name)("Aspirin  inhibits\nplatelets.  It does so fast. ") == ["Aspirin inhibits platelets.", "It does so fast."]
+
+
+@pytest.mark.parametrize("name", ["blingfire", "pysbd"])
+def test_a_splitter_that_is_not_installed_is_named_with_its_extra(name, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(InputError, match=rf"corpus.sentence_splitter is {name}.*domain-bert\[{name}\]"):
+        splitter(name)
+
+
+def test_the_key_reaches_the_reader(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pysbd", None)
+    (tmp_path / "a.txt").write_text("One sentence. And another.")
+    with pytest.raises(InputError, match="pysbd"):
+        list(read_documents(CorpusConfig(path=[str(tmp_path / "a.txt")], format="plain_text", sentence_splitter="pysbd")))

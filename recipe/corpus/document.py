@@ -1,6 +1,7 @@
 """The two forms of a text of the corpus: as a reader finds it, and as sentences."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from recipe.sentences import split_sentences
@@ -29,12 +30,12 @@ class RawDocument:
     is_split: bool = False
 
 
-def split_document(raw: RawDocument) -> Document:
-    """The document with its sentences; white space inside them is folded, empty ones are left out."""
+def split_document(raw: RawDocument, split: Callable[[str], list[str]] = split_sentences) -> Document:
+    """The document with its sentences, as `split` cuts a paragraph; white space inside them is folded, empty ones are left out."""
     if raw.is_split:
         sentences = raw.parts if not raw.title else [raw.title, *raw.parts]
     else:
-        sentences = [sentence for part in (raw.title, *raw.parts) if part for sentence in split_sentences(part)]
+        sentences = [sentence for part in (raw.title, *raw.parts) if part for sentence in split(part)]
     return Document(sentences, raw.source, raw.id, raw.title)
 
 

@@ -12,6 +12,7 @@ from recipe.corpus.formats import READERS, Reader, format_of
 from recipe.corpus.hub import hub_sources, read_hub
 from recipe.corpus.pubmed import read_pubmed, superseded_records
 from recipe.errors import InputError
+from recipe.sentences import splitter
 
 
 def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None) -> Iterator[RawDocument]:
@@ -40,8 +41,9 @@ def read_documents(config: CorpusConfig) -> Iterator[Document]:
     Raises:
         InputError: as `read_raw_documents`.
     """
+    split = splitter(config.sentence_splitter)
     for raw in read_raw_documents(config):
-        document = split_document(raw)
+        document = split_document(raw, split)
         if document.sentences:
             yield document
 
