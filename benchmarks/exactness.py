@@ -60,7 +60,7 @@ def prepare(folder: Path) -> None:
     batch = exactness_runs.GLOBAL_BATCH
     (folder / "recipe.yaml").write_text(RECIPE.format(corpus=corpus, folder=folder, steps=exactness_runs.STEPS, batch=batch))
     recipe = load_recipe(folder / "recipe.yaml")
-    for stage in ("tokenizer", "pairs"):
+    for stage in ("corpus", "tokenizer", "pairs"):
         run_stage(recipe, stage)
     steps = len(load_pairs(recipe)["train"]) // batch
     if steps != exactness_runs.STEPS_PER_EPOCH:

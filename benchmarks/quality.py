@@ -53,7 +53,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         (Path(name) / "recipe.yaml").write_text(RECIPE.format(corpus=arguments.corpus, folder=name, steps=arguments.steps))
         recipe = load_recipe(Path(name) / "recipe.yaml")
-        for stage in ("tokenizer", "pairs"):
+        for stage in ("corpus", "tokenizer", "pairs"):
             run_stage(recipe, stage)
         rows = [trained(Path(name), system, seed) for seed in SEEDS for system in (plain, ours)]
     save("quality", {"machine": machine(), "steps": arguments.steps, "rows": rows}, markdown(rows, arguments.steps))

@@ -59,8 +59,8 @@ def test_suspicious_text_is_warned_of(tmp_path, capsys, monkeypatch, text, warni
     path = tmp_path / "corpus.txt"
     path.write_text(text)
     recipe = small_recipe(path, tmp_path / "run", **{"corpus.validation_share": "0.5"})
-    run_stage(recipe, "tokenizer")
-    run_stage(recipe, "pairs")
+    for stage in ("corpus", "tokenizer", "pairs"):
+        run_stage(recipe, stage)
     printed = [line for line in capsys.readouterr().out.splitlines() if "pairs: warning: train" in line]
     if warning is None:
         assert not printed

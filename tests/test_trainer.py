@@ -27,7 +27,8 @@ NO_DROPOUT = {"training.dropout": "0", "training.eval_steps": "6"}
 def run_folder_of(prepared: Recipe, run_dir, corpus, **overrides: str) -> Recipe:
     """A recipe with its own run folder that has the tokenizer and the pairs of `prepared`."""
     recipe = small_recipe(corpus, run_dir, **overrides)
-    shutil.copytree(prepared.folder / "tokenizer", recipe.folder / "tokenizer")
+    for name in ("corpus", "tokenizer"):
+        shutil.copytree(prepared.folder / name, recipe.folder / name)
     build_pairs(recipe)
     return recipe
 

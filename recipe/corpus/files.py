@@ -75,7 +75,7 @@ class Source:
         raw = self.open_raw()
         if self.name.lower().endswith(".gz"):
             return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
-        return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(raw), "zstd")) if self.name.lower().endswith(".zst") else raw
+        return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")) if self.name.lower().endswith(".zst") else raw
 
     def head(self, size: int = 4096) -> bytes:
         """The first bytes, unpacked."""
