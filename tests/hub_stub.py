@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN = "hf_" + "StubTokenThatMustNeverBeUploaded0"
 
@@ -80,6 +81,21 @@ def stub_hub() -> Iterator[StubHub]:
         thread.join()
 
 
+def _entries(repository: Repository) -> list[dict[str, Any]]:
+    """Files and folders as the Hub lists them."""
+    folders = sorted({str(parent) for place in repository.files for parent in PurePosixPath(place).parents} - {"."})
+    files = [{"type": "file", "path": place, "size": len(content), "oid": hashlib.sha1(content).hexdigest()} for place, content in repository.files.items()]
+    return [*({"type": "directory", "path": folder, "oid": hashlib.sha1(folder.encode()).hexdigest()} for folder in folders), *files]
+
+
+def _paths_in(body: bytes) -> list[str]:
+    """The paths that a request asks for, as JSON or as a form."""
+    try:
+        return json.loads(body)["paths"]
+    except ValueError:
+        return parse_qs(body.decode())["paths"]
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: StubHub
     protocol_version = "HTTP/1.1"
@@ -99,6 +115,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._batch(json.loads(body))
         elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/commit/[^/]+", path):
             self._commit(found[1], found[2], body)
+        elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/paths-info/[^/]+", path):
+            self._paths_info(found[1], found[2], _paths_in(body))
         else:
             self._json({"error": f"the stub knows no POST {path}"}, 404)
 
@@ -182,11 +200,18 @@ class _Handler(BaseHTTPRequestHandler):
         repository = self._repository(kind, name)
         if repository is None:
             return
-        found = {place: content for place, content in repository.files.items() if place.startswith(below)}
-        if below and not found:
+        entries = [entry for entry in _entries(repository) if entry["path"].startswith(below) and entry["path"] != below]
+        if below and not entries:
             self._json({"error": "no such folder"}, 404, {"X-Error-Code": "EntryNotFound"})
             return
-        self._json([{"type": "file", "path": place, "size": len(content), "oid": hashlib.sha1(content).hexdigest()} for place, content in found.items()])
+        if "recursive=true" not in urlsplit(self.path).query.lower():
+            entries = [entry for entry in entries if "/" not in entry["path"][len(below) :].strip("/")]
+        self._json(entries)
+
+    def _paths_info(self, kind: str, name: str, paths: list[str]) -> None:
+        repository = self._repository(kind, name)
+        if repository is not None:
+            self._json([entry for entry in _entries(repository) if entry["path"] in paths])
 
     def _resolve(self, kind: str, name: str, place: str) -> None:
         repository = self._repository(kind, name)
