@@ -15,7 +15,7 @@ from recipe.config import ModelConfig
 from recipe.errors import InputError
 from recipe.masking import IGNORED
 from recipe.randomness import torch_seed
-from recipe.unpadded import Rows, layer_without_padding
+from recipe.unpadded import states_at
 from recipe.vocabulary_loss import vocabulary_loss
 
 # Order of the numbers in `PreTrainingOutput.sums`; over batches and ranks they add up, so that metrics are exact whatever the split.
@@ -119,17 +119,11 @@ class BertForPreTraining(transformers.BertForPreTraining):
         self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, is_masked: torch.Tensor, cu_seq_lens: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As `_states_at_read_places`, for rows that stand one behind the other: no layer touches a padding token."""
-        rows = Rows.of(cu_seq_lens.diff().long())
-        row_of_token = torch.arange(len(rows.lengths), device=input_ids.device).repeat_interleave(rows.lengths)
-        places = torch.arange(input_ids.shape[1], device=input_ids.device) - cu_seq_lens[:-1][row_of_token]
-        hidden = self.bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, position_ids=places[None])[0]
-        *layers, last = self.bert.encoder.layer
-        for layer in layers:
-            hidden = layer_without_padding(layer, hidden, hidden, rows, rows)
-        is_read = is_masked[0] | (places == 0) if self.last_layer_for_read_places else torch.ones_like(is_masked[0])
-        reads = torch.zeros_like(rows.lengths).index_add_(0, row_of_token, is_read.long())
-        states = layer_without_padding(last, hidden[is_read], hidden, Rows.of(reads), rows)
-        return states[is_masked[0][is_read]], self.bert.pooler(states[(places == 0)[is_read]][:, None])  # type: ignore[misc]
+        is_first = torch.zeros_like(is_masked[0])
+        is_first[cu_seq_lens[:-1]] = True
+        is_read = is_masked[0] | is_first if self.last_layer_for_read_places else torch.ones_like(is_first)
+        states = states_at(self.bert, cu_seq_lens, is_read, input_ids, token_type_ids)
+        return states[is_masked[0][is_read]], self.bert.pooler(states[is_first[is_read]][:, None])  # type: ignore[misc]
 
 
 def _attend(attention: BertSelfAttention, queries: torch.Tensor, hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

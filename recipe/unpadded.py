@@ -7,7 +7,7 @@ from itertools import groupby
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from transformers.models.bert.modeling_bert import BertLayer
+from transformers.models.bert.modeling_bert import BertLayer, BertModel
 from transformers.utils import is_flash_attn_2_available
 
 from recipe.dropout import drop
@@ -29,6 +29,29 @@ class Rows:
     def sizes(self) -> list[int]:
         """The lengths, on the host."""
         return self.lengths.tolist()  # type: ignore[no-any-return]
+
+
+def states_at(
+    bert: BertModel, cu_seq_lens: torch.Tensor, reads: torch.Tensor, input_ids: torch.Tensor, token_type_ids: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Last hidden states at the places that a head reads, shape (reads, hidden), of rows that stand one behind the other; rows do not see each other.
+
+    The last layer runs for the read places only; keys and values are those of all tokens, so the result is exact.
+
+    Args:
+        cu_seq_lens: where each row begins and the last one ends, shape (rows + 1,). reads: the places in the order of the tokens, or a bool for each token.
+        input_ids, token_type_ids: shape (1, tokens).
+    """
+    rows = Rows.of(cu_seq_lens.diff().long())
+    row_of_token = torch.arange(len(rows.lengths), device=input_ids.device).repeat_interleave(rows.lengths)
+    places = torch.arange(input_ids.shape[1], device=input_ids.device) - cu_seq_lens[:-1][row_of_token]
+    hidden = bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, position_ids=places[None])[0]
+    *layers, last = bert.encoder.layer
+    for layer in layers:
+        hidden = layer_without_padding(layer, hidden, hidden, rows, rows)
+    row_of_read = row_of_token[reads]
+    reads_of_row = torch.zeros_like(rows.lengths).index_add_(0, row_of_read, torch.ones_like(row_of_read))
+    return layer_without_padding(last, hidden[reads], hidden, Rows.of(reads_of_row), rows)
 
 
 def layer_without_padding(layer: BertLayer, queries: torch.Tensor, hidden: torch.Tensor, query_rows: Rows, rows: Rows) -> torch.Tensor:
