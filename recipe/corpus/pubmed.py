@@ -32,12 +32,18 @@ def read_pubmed(source: Source, config: CorpusConfig, counts: Counter[str], supe
     for place, record in enumerate(elements(source, "PubmedArticle")):
         if place in superseded:
             continue
-        article = record.find("MedlineCitation/Article")
-        title, sections = _title_of(article), _sections_of(article)
+        pmid, title, sections = pmid_title_and_sections(record)
         counts["records_without_abstract"] += not sections
         if title or sections:
-            pmid = record.findtext("MedlineCitation/PMID", "").strip()
-            yield RawDocument(sections, f"{source}#{pmid}", id=pmid, title=title)
+            yield RawDocument([_labelled(*section) for section in sections], f"{source}#{pmid}", id=pmid, title=title)
+
+
+def pmid_title_and_sections(record: etree._Element) -> tuple[str, str, list[tuple[str, str]]]:
+    """PMID and title of a PubmedArticle, and label and text of each section of its abstract that has text."""
+    title = record.find("MedlineCitation/Article/ArticleTitle")
+    sections = [(section.get("Label", "").strip(), text_of(section).strip()) for section in record.iterfind("MedlineCitation/Article/Abstract/AbstractText")]
+    pmid = record.findtext("MedlineCitation/PMID", "").strip()
+    return pmid, " ".join(text_of(title).split()) if title is not None else "", [section for section in sections if section[1]]
 
 
 def superseded_records(sources: Sequence[Source]) -> dict[Source, frozenset[int]]:
@@ -84,18 +90,8 @@ def _dropped(pmids: np.ndarray, versions: np.ndarray, deleted: dict[int, int]) -
     return dropped
 
 
-def _title_of(article: etree._Element | None) -> str:
-    title = article.find("ArticleTitle") if article is not None else None
-    return " ".join(text_of(title).split()) if title is not None else ""
-
-
-def _sections_of(article: etree._Element | None) -> list[str]:
-    found = []
-    for section in article.iterfind("Abstract/AbstractText") if article is not None else ():
-        text, label = text_of(section).strip(), section.get("Label", "").strip()
-        if text:
-            found.append(text if label.upper() in _NO_LABEL else f"{label.rstrip(':')}: {text}")
-    return found
+def _labelled(label: str, text: str) -> str:
+    return text if label.upper() in _NO_LABEL else f"{label.rstrip(':')}: {text}"
 
 
 def _number(text: str | None) -> int:

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Callable, Iterator
+from typing import IO
 
 from lxml import etree
 
@@ -23,11 +24,16 @@ def elements(source: Source, *tags: str) -> Iterator[etree._Element]:
     refuse_entities(source)
     try:
         with source.open() as file:
-            for _, element in _events(file, tags):
-                yield element
-                _drop(element)
+            yield from elements_of(file, *tags)
     except etree.XMLSyntaxError as error:
         raise InputError(f"{source}: the XML is broken ({' '.join(str(error).split())[:150]}); copy or download the file again") from None
+
+
+def elements_of(file: IO[bytes], *tags: str) -> Iterator[etree._Element]:
+    """As `elements`, of an open file or stream, whose entities stay unresolved; raises lxml's XMLSyntaxError."""
+    for _, element in _events(file, tags):
+        yield element
+        _drop(element)
 
 
 def root_name(source: Source) -> str:
@@ -73,7 +79,7 @@ def _pieces(element: etree._Element, pieces: Callable[[etree._Element], Iterator
         yield child.tail or ""
 
 
-def _events(file, tags: tuple[str, ...]) -> etree.iterparse:
+def _events(file: IO[bytes], tags: tuple[str, ...]) -> etree.iterparse:
     return etree.iterparse(
         file,
         events=("end",),

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from recipe.errors import InputError
 from recipe.provenance import sha256_of_file, whole_or_absent
-from recipe.tasks.kinds import kind_of
-from recipe.tasks.table import TaskEntry, check_counts, find_entry
+from recipe.tasks.table import TaskEntry, find_entry, read_checked
 
 TIMEOUT = 60
 
@@ -44,10 +43,7 @@ def _checked(entry: TaskEntry, folder: Path) -> str:
             print(f"warning: {file} of {entry.name} was not checked, since its sha256 is not known here; it has {found}", flush=True)
         elif found != expected:
             raise InputError(f"{file} of {entry.name}: has sha256 {found} instead of {expected}, so it is not the published file; remove it and fetch it again")
-    task = kind_of(entry.kind).read(folder, **entry.options)
-    task.name = entry.name
-    check_counts(entry, task.counts(), folder)
-    return task.summary()
+    return read_checked(entry, folder).summary()
 
 
 def _fetch(url: str, path: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from transformers import (
     AutoConfig,
-    AutoModelForTokenClassification,
     AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
@@ -30,10 +29,10 @@ from recipe.tasks.collation import padded, unpadded
 from recipe.tasks.inference import predict
 from recipe.tasks.kinds import EncodedSplit, Kind, Row, Task
 from recipe.tasks.loading import load_weights, quiet_transformers
-from recipe.tasks.token_classifier import BertForTokenClassification
+from recipe.tasks.token_classifier import BertForTokenClassification, token_classifier_class
 
-# The head of a kind -> stock class, and the class of ours that does without padding, by model type.
-HEADS: dict[str, tuple[Any, dict[str, Any]]] = {"tokens": (AutoModelForTokenClassification, {"bert": BertForTokenClassification})}
+# The head of a kind -> the class of a model type.
+HEADS: dict[str, Callable[[str], Any]] = {"tokens": token_classifier_class}
 SPECIAL_TOKENS = ("unk_token", "cls_token", "sep_token", "pad_token")
 
 
@@ -156,8 +155,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
 
 
 def _model_class(materials: Materials) -> Any:
-    stock, own = HEADS[materials.kind.head]
-    return own.get(materials.model_config.model_type, stock)
+    return HEADS[materials.kind.head](materials.model_config.model_type)
 
 
 def _load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:

@@ -84,12 +84,21 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
         entry, folder = find_entry(name), data or DATA / name
         if not folder.is_dir():
             raise InputError(f"{folder}: is no folder; fetch the task by scripts/get_task.py {name}, or name the folder of its files by --data")
-    kind = kind_of(entry.kind)
-    task = kind.read(folder, **entry.options)
+    task = read_checked(entry, folder)
+    files = {path.name: sha256_of_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    return NamedTask(entry, kind_of(entry.kind), task, sha256_of_json([entry.kind, entry.options, files]))
+
+
+def read_checked(entry: TaskEntry, folder: Path) -> Task:
+    """The task of an entry from its files.
+
+    Raises:
+        InputError: for files that cannot be read, or counts that are not those of the table.
+    """
+    task: Task = kind_of(entry.kind).read(folder, **entry.options)
     task.name = entry.name
     check_counts(entry, task.counts(), folder)
-    files = {path.name: sha256_of_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
-    return NamedTask(entry, kind, task, sha256_of_json([entry.kind, entry.options, files]))
+    return task
 
 
 def check_counts(entry: TaskEntry, counts: Counts, folder: Path) -> None:

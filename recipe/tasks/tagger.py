@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForTokenClassification, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from recipe.entities import conlleval_entities
 from recipe.errors import InputError
@@ -15,7 +15,7 @@ from recipe.sentences import split_sentences
 from recipe.tasks.inference import logits_of
 from recipe.tasks.kinds import Row
 from recipe.tasks.loading import load_weights
-from recipe.tasks.token_classifier import BertForTokenClassification
+from recipe.tasks.token_classifier import token_classifier_class
 from recipe.tasks.windows import Window, join_windows, windows_of_pieces
 
 # Sentences that are sorted by length together.
@@ -62,8 +62,7 @@ class Tagger:
         self.labels = [config.id2label[index] for index in range(config.num_labels)]
         if unknown := [label for label in self.labels if not _LABEL.fullmatch(label)]:
             raise InputError(f"{folder / 'config.json'}: names the label {unknown[0]!r}; tags of entities are O, B-X and I-X, so fine-tune the model first")
-        model_class = BertForTokenClassification if config.model_type == "bert" else AutoModelForTokenClassification
-        self.model, missing = load_weights(model_class, folder)
+        self.model, missing = load_weights(token_classifier_class(config.model_type), folder)
         if missing:
             raise InputError(f"{folder}: lacks the weights {missing[0]}; fine-tune the model first")
         self.model.to(torch.device("cuda" if torch.cuda.is_available() and not use_cpu else "cpu"))  # type: ignore[arg-type]

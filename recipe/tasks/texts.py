@@ -3,12 +3,15 @@
 import gzip
 import io
 import re
-import xml.etree.ElementTree as ElementTree
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
+from lxml import etree
+
+from recipe.corpus.pubmed import pmid_title_and_sections
+from recipe.corpus.xml import elements_of
 from recipe.errors import InputError
 
 # A text without blank lines is cut behind the line in which it gets this long, so that memory does not grow with it.
@@ -60,17 +63,12 @@ def read_plain(lines: Iterable[bytes], name: str) -> Iterator[Text]:
 def read_pubmed(stream: IO[bytes], name: str) -> Iterator[Text]:
     """Title and abstract of each PubmedArticle, a line for the title and one for each part of the abstract; articles with neither are left out."""
     try:
-        root = None
-        for event, element in ElementTree.iterparse(stream, events=("start", "end")):
-            root = element if root is None else root
-            if event == "end" and element.tag == "PubmedArticle":
-                parts = [element.find(".//ArticleTitle"), *element.findall(".//Article/Abstract/AbstractText")]
-                texts = [" ".join("".join(part.itertext()).split()) for part in parts if part is not None]
-                if text := "\n".join(filter(None, texts)):
-                    yield Text(element.findtext(".//PMID") or "", None, text)
-                root.clear()
-    except ElementTree.ParseError as error:
-        raise InputError(f"{name}, line {error.position[0]}: is not well-formed XML ({error}); mend the file, or fetch it again") from None
+        for record in elements_of(stream, "PubmedArticle"):
+            pmid, title, sections = pmid_title_and_sections(record)
+            if text := "\n".join(filter(None, [title, *(" ".join(section.split()) for _, section in sections)])):
+                yield Text(pmid, None, text)
+    except etree.XMLSyntaxError as error:
+        raise InputError(f"{name}, line {error.lineno}: is not well-formed XML ({error.msg}); mend the file, or fetch it again") from None
 
 
 def _decode(line: bytes, place: str, encoding: str) -> str:

@@ -1,7 +1,10 @@
 """BertForTokenClassification that also takes batches without padding; its checkpoints are standard."""
 
+from typing import Any
+
 import transformers
 from torch.nn.functional import cross_entropy
+from transformers import AutoModelForTokenClassification
 from transformers.modeling_outputs import TokenClassifierOutput
 
 from recipe.unpadded import states_at
@@ -20,3 +23,8 @@ class BertForTokenClassification(transformers.BertForTokenClassification):
             return super().forward(input_ids=input_ids, labels=labels, **inputs)
         logits = self.classifier(self.dropout(states_at(self.bert, cu_seq_lens, reads, input_ids)))
         return TokenClassifierOutput(loss=None if labels is None else cross_entropy(logits.float(), labels), logits=logits)
+
+
+def token_classifier_class(model_type: str) -> Any:
+    """Ours for BERT, else what transformers has for the type."""
+    return BertForTokenClassification if model_type == "bert" else AutoModelForTokenClassification

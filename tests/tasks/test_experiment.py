@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 from conftest import ROOT, run_script
 from made_up_task import SENTENCES, made_up_sentences, write_checkpoint, write_task
 
@@ -17,15 +16,8 @@ from recipe.tasks import experiment
 from recipe.tasks.columns import count_entities
 from recipe.tasks.entry import finetune, slug
 
+pytestmark = pytest.mark.usefixtures("one_thread")
 SETTINGS = {"learning_rate": "1e-2,1e-5", "random_learning_rate": "1e-2", "batch_size": "16", "seeds": "1,2", "num_train_epochs": "3", "max_seq_length": "12"}
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -25,13 +25,7 @@ from recipe.tasks.ner import EncodedSentences, encode_sentences
 from recipe.tasks.stage import _prepare, finetune_task, run_once, summarize_runs
 from recipe.tasks.token_classifier import BertForTokenClassification
 
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
