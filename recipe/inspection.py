@@ -4,7 +4,6 @@ import argparse
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from recipe.config import CorpusConfig, Recipe
 from recipe.corpus import Document, read_documents
 from recipe.corpus.prepared import read_prepared_split
 from recipe.errors import InputError
-from recipe.fertility import MOST_SENTENCES, fertility, word_counts
+from recipe.fertility import fertility, word_counts
 from recipe.plots import fertility_figure, png_of
 from recipe.provenance import whole_or_absent, write_json
 from recipe.tasks import load_task
@@ -123,5 +122,4 @@ def _named(folders: list[str]) -> dict[str, Tokenizer]:
 
 
 def _sentences(documents: Iterable[Document]) -> Iterable[str]:
-    found = (sentence for document in documents for sentence in document.sentences)
-    return tqdm(islice(found, MOST_SENTENCES), desc="inspect: sentences read", unit=" sentences", delay=1)
+    return tqdm((sentence for document in documents for sentence in document.sentences), desc="inspect: sentences read", unit=" sentences", delay=1)

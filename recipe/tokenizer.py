@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from recipe.corpus import Document
 from recipe.corpus.prepared import read_prepared_split
 from recipe.encoding import SPECIAL_TOKENS
 from recipe.errors import InputError
-from recipe.fertility import fertility, most_frequent_whole_words, word_counts
+from recipe.fertility import MOST_SENTENCES, fertility, most_frequent_whole_words, word_counts
 from recipe.provenance import whole_or_absent, write_json
 from recipe.wordpiece import train_wordpiece
 
@@ -40,12 +41,16 @@ def make_tokenizer(recipe: Recipe) -> None:
     with whole_or_absent(recipe.folder / "tokenizer") as folder:
         folder.mkdir()
         given = recipe.tokenizer.path
-        tokenizer = train_wordpiece(documents, recipe.tokenizer, recipe.seed) if given is None else load_tokenizer(Path(given))
-        words = word_counts(sentence for document in documents for sentence in document.sentences)
+        if given is None:
+            tokenizer = train_wordpiece(documents, recipe.tokenizer, recipe.seed)
+        else:
+            tokenizer = load_tokenizer(Path(given))
+            for _ in documents:
+                pass
         documents.require_two()
         save_tokenizer(tokenizer, folder, recipe)
-        found = fertility(tokenizer, words)
-        whole = [entry for entry in most_frequent_whole_words(tokenizer, words, 8 * SHOWN_WORDS) if entry[0] not in _FUNCTION_WORDS][:SHOWN_WORDS]
+        found = fertility(tokenizer, documents.words)
+        whole = [entry for entry in most_frequent_whole_words(tokenizer, documents.words, 8 * SHOWN_WORDS) if entry[0] not in _FUNCTION_WORDS][:SHOWN_WORDS]
         statistics = {
             "documents": documents.number,
             "words": found.words,
@@ -59,20 +64,30 @@ def make_tokenizer(recipe: Recipe) -> None:
 
 
 class _TrainingDocuments:
-    """The training documents of a run, again at every iteration; number: how many the last one gave."""
+    """The training documents of a run, again at every iteration; the first one counts them, and the words of the first million sentences."""
 
     def __init__(self, recipe: Recipe) -> None:
         self._recipe = recipe
         self.number = 0
+        self.words: Counter[str] = Counter()
+        self._sentences = 0
         self._last_source = ""
+        self._is_counted = False
 
     def __iter__(self) -> Iterator[Document]:
         found = read_prepared_split(self._recipe.folder / "corpus", self._recipe.corpus, "train", self._recipe.seed)
-        self.number = 0
         for document in tqdm(found, desc="tokenizer: documents read", unit=" documents"):
-            self.number += 1
-            self._last_source = document.source
+            if not self._is_counted:
+                self._count(document)
             yield document
+        self._is_counted = True
+
+    def _count(self, document: Document) -> None:
+        self.number += 1
+        self._last_source = document.source
+        if self._sentences < MOST_SENTENCES:
+            self._sentences += len(document.sentences)
+            self.words.update(word_counts(document.sentences))
 
     def require_two(self) -> None:
         """Raise InputError for fewer than two documents: a random segment must come from another one."""

@@ -1,14 +1,17 @@
 import json
+import shutil
 
 import pytest
+from conftest import small_recipe
 from tokenizers import Tokenizer, models
 from transformers import AutoTokenizer
 
 from recipe.config import Recipe, TokenizerConfig
 from recipe.corpus import Document
+from recipe.corpus.prepared import read_prepared_split
 from recipe.encoding import SPECIAL_TOKENS, encode_sentences
 from recipe.errors import InputError
-from recipe.tokenizer import load_tokenizer, save_tokenizer
+from recipe.tokenizer import load_tokenizer, make_tokenizer, save_tokenizer
 from recipe.wordpiece import train_wordpiece
 
 TEXT = ["Aspirin inhibits platelet aggregation.", "The naïve platelets aggregate, as aspirin fails.", "Étude of aspirin."] * 5
@@ -36,6 +39,18 @@ def test_folder_loads_as_a_fast_bert_tokenizer(tokenizer, tmp_path):
     assert loaded("aspirin", "platelet")["token_type_ids"][-2:] == [1, 1]
     assert (tmp_path / "vocab.txt").read_text().split("\n")[:-1] == loaded.convert_ids_to_tokens(list(range(len(loaded))))
     assert loaded.decode(loaded("Aspirin inhibits")["input_ids"], skip_special_tokens=True) == "aspirin inhibits"
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["trained", "given"])
+def test_all_documents_are_counted_where_only_the_first_sentences_are(prepared, corpus_file, tmp_path, monkeypatch, given):
+    monkeypatch.setattr("recipe.tokenizer.MOST_SENTENCES", 20)
+    path = {"tokenizer.path": str(prepared.folder / "tokenizer")} if given else {}
+    recipe = small_recipe(corpus_file, tmp_path / "run", **path)
+    shutil.copytree(prepared.folder / "corpus", recipe.folder / "corpus")
+    make_tokenizer(recipe)
+    found, whole = (json.loads((folder / "tokenizer" / "statistics.json").read_text()) for folder in (recipe.folder, prepared.folder))
+    assert found["documents"] == whole["documents"] == len(list(read_prepared_split(recipe.folder / "corpus", recipe.corpus, "train", recipe.seed)))
+    assert 0 < found["words"] < whole["words"]
 
 
 def test_a_folder_with_nfkc_loads_with_it(tmp_path):
