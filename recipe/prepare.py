@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import TextIO
 
@@ -10,11 +10,10 @@ from tqdm import tqdm
 
 from recipe.cleaning import Funnel, cleaning_steps
 from recipe.config import Recipe
-from recipe.corpus import Document, RawDocument, read_raw_documents, split_document
+from recipe.corpus import Document, read_raw_documents, split_documents
 from recipe.corpus.prepared import write_prepared
 from recipe.errors import InputError
 from recipe.provenance import naming_full_disk, whole_or_absent, write_json
-from recipe.sentences import splitter
 
 # Of one step; a corpus of copies would otherwise fill the disk with their list.
 MOST_LISTED = 100_000
@@ -34,7 +33,7 @@ def prepare_corpus(recipe: Recipe) -> None:
             removed = _RemovedList(file)
             funnel = Funnel(cleaning_steps(recipe.corpus), removed.add)
             raw = tqdm(read_raw_documents(recipe.corpus, counts), desc="corpus: documents read", unit=" documents")
-            kept = _Kept(funnel.clean(_split(raw, splitter(recipe.corpus.sentence_splitter), counts)))
+            kept = _Kept(funnel.clean(split_documents(raw, recipe.corpus, counts)))
             write_prepared(partial, kept)
         kept.require_two(funnel)
         statistics = {"funnel": funnel.statistics(), "removed_documents": dict(removed.counts), "reading": dict(sorted(counts.items()))}
@@ -49,15 +48,6 @@ def summary(statistics: dict) -> str:
     notes = "".join(f"; {name.replace('_', ' ')}: {number:,}" for name, number in statistics["reading"].items() if number)
     left = f"{last['documents']:,} of {first['documents']:,} documents, {last['sentences']:,} sentences, {last['characters'] / 1e6:,.1f} M characters"
     return f"{left}; removed: {lost}{notes}"
-
-
-def _split(raw: Iterable[RawDocument], split: Callable[[str], list[str]], counts: Counter[str]) -> Iterator[Document]:
-    for entry in raw:
-        document = split_document(entry, split)
-        if document.sentences:
-            yield document
-        else:
-            counts["documents_without_text"] += 1
 
 
 class _RemovedList:

@@ -61,6 +61,7 @@ def pretrain(recipe: Recipe) -> None:
 def make_trainer(recipe: Recipe) -> PreTrainer:
     """The trainer of a recipe whose tokenizer and pairs are made."""
     logging.getLogger("transformers.trainer").setLevel(logging.ERROR)  # it takes the tokens of BERT's config for a mistake
+    _check_fsdp(recipe.training)
     pairs = load_pairs(recipe)
     arguments = training_arguments(recipe)
     tokenizer = AutoTokenizer.from_pretrained(recipe.folder / "tokenizer")
@@ -103,8 +104,6 @@ def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertFo
 def _wants_no_padding(recipe: Recipe, arguments: TrainingArguments) -> bool:
     """On GPUs rows of like length, padded, go through one kernel; a call per row would be slower there."""
     wanted = recipe.training.padding_free
-    if wanted and _is_fsdp():
-        raise InputError("training.padding_free calls the parts of a layer one by one, which FSDP does not allow; set it to null")
     if wanted and arguments.device.type == "cuda" and not (recipe.training.bf16 and is_flash_attn_2_available()):
         raise InputError("training.padding_free on a GPU needs training.bf16 and the package flash-attn; set it to null, or install flash-attn and set bf16")
     return arguments.device.type == "cpu" and not recipe.training.torch_compile if wanted is None else wanted
@@ -112,13 +111,17 @@ def _wants_no_padding(recipe: Recipe, arguments: TrainingArguments) -> bool:
 
 def _wants_part_of_last_layer(recipe: Recipe) -> bool:
     wanted = recipe.training.last_layer_for_read_places
-    if wanted and _is_fsdp():
-        raise InputError("training.last_layer_for_read_places calls the parts of a layer one by one, which FSDP does not allow; set it to null")
     return not _is_fsdp() if wanted is None else wanted
 
 
 def _is_fsdp() -> bool:
     return os.environ.get("ACCELERATE_USE_FSDP") == "true"
+
+
+def _check_fsdp(training: TrainingConfig) -> None:
+    for name in ("padding_free", "last_layer_for_read_places"):
+        if getattr(training, name) and _is_fsdp():
+            raise InputError(f"training.{name} calls the parts of a layer one by one, which FSDP does not allow; set it to null")
 
 
 def _width_step(recipe: Recipe) -> int | None:

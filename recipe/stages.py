@@ -75,13 +75,17 @@ def _task_files(recipe: Recipe) -> list[Path]:
     if recipe.task.data is None:
         return []
     _function("recipe.tasks:load_task")(recipe.task.data)
-    return sorted(Path(recipe.task.data).glob("*.tsv"))
+    return _tsv_files(recipe)
+
+
+def _tsv_files(recipe: Recipe) -> list[Path]:
+    return sorted(Path(recipe.task.data).glob("*.tsv")) if recipe.task.data is not None else []
 
 
 def _inspected_files(recipe: Recipe) -> list[Path]:
     for folder in recipe.tokenizer.compare_with:
         _function("recipe.tokenizer:load_tokenizer")(Path(folder))
-    return [*_task_files(recipe), *(Path(folder) / "tokenizer.json" for folder in recipe.tokenizer.compare_with)]
+    return [*_tsv_files(recipe), *(Path(folder) / "tokenizer.json" for folder in recipe.tokenizer.compare_with)]
 
 
 # What shapes the clean documents: all of the section but for the split, which the later stages make.

@@ -11,7 +11,6 @@ from recipe.errors import InputError
 
 WORDS_PER_SHINGLE = 5
 _PERMUTATIONS = 128
-_EXCERPT = 120
 
 
 class ExactDuplicates:
@@ -26,7 +25,7 @@ class ExactDuplicates:
         digest = hashlib.blake2b(candidate.encoded, digest_size=8).digest()
         if self._seen.add(int.from_bytes(digest, "little")):
             return candidate.text
-        return Removal("the text was seen before", candidate.text[:_EXCERPT])
+        return Removal("the text was seen before", candidate.excerpt)
 
 
 class NearDuplicates:
@@ -52,7 +51,7 @@ class NearDuplicates:
         # The index also names some below the threshold.
         similar = max((float((self._signatures[number] == values).mean()) for number in self._index.query(signature)), default=0.0)
         if similar >= self._min_similarity:
-            return Removal(f"about {similar:.0%} of its runs of {WORDS_PER_SHINGLE} words stand in an earlier document", candidate.text[:_EXCERPT])
+            return Removal(f"about {similar:.0%} of its runs of {WORDS_PER_SHINGLE} words stand in an earlier document", candidate.excerpt)
         self._index.insert(len(self._signatures), signature, check_duplication=False)
         self._signatures.append(values)
         return candidate.text

@@ -50,7 +50,7 @@ class Funnel:
             if found is before:
                 continue
             if isinstance(found, Removal) or not found:
-                self._remove(step.name, candidate, found or Removal("nothing is left of it", before[:120]))
+                self._remove(step.name, candidate, found or Removal("nothing is left of it", candidate.excerpt))
                 return None
             self._changed[step.name] += 1
             _add(self._lost[step.name], 0, before.count("\n") - found.count("\n"), len(before) - len(found))

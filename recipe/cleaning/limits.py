@@ -8,7 +8,6 @@ from recipe.cleaning.step import Candidate, Removal
 from recipe.errors import InputError
 
 _NO_ASCII_LETTER = bytes(code for code in range(256) if code > 127 or not chr(code).isalpha())
-_EXCERPT = 120
 
 
 class ScriptShare:
@@ -27,7 +26,7 @@ class ScriptShare:
         share = self._share(candidate)
         if share >= self._min_share:
             return candidate.text
-        return Removal(f"{share:.0%} of the letters are {self._script.lower()}", candidate.text[:_EXCERPT])
+        return Removal(f"{share:.0%} of the letters are {self._script.lower()}", candidate.excerpt)
 
     def _share(self, candidate: Candidate) -> float:
         """Share of the letters that are of the script; 0 if there are no letters."""
@@ -65,9 +64,9 @@ class DocumentLength:
         text = candidate.text
         words = 1 + text.count(" ") + text.count("\n") if text else 0
         if words < self._min_words:
-            return Removal(f"{words:,} words, fewer than {self._min_words:,}", text[:_EXCERPT])
+            return Removal(f"{words:,} words, fewer than {self._min_words:,}", candidate.excerpt)
         if self._max_words is not None and words > self._max_words:
-            return Removal(f"{words:,} words, more than {self._max_words:,}", text[:_EXCERPT])
+            return Removal(f"{words:,} words, more than {self._max_words:,}", candidate.excerpt)
         return text
 
 

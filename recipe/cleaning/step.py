@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
+EXCERPT = 120
 _COMMON = bytes(range(0x20, 0x7F)) + b"\n"
 
 
@@ -18,6 +19,11 @@ class Candidate:
     source: str = ""
     id: str = ""
     title: str = ""
+
+    @property
+    def excerpt(self) -> str:
+        """How it begins, for the list of what was removed."""
+        return self.text[:EXCERPT]
 
     @cached_property
     def encoded(self) -> bytes:

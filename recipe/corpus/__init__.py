@@ -1,7 +1,7 @@
 """Files, URLs or data sets of the Hub -> documents: one module per format behind `read_raw_documents`."""
 
-from recipe.corpus.document import Document, RawDocument, split_document
+from recipe.corpus.document import Document, RawDocument
 from recipe.corpus.files import EMBEDDED, Source, source_files
-from recipe.corpus.reading import read_documents, read_raw_documents, read_split, split_of
+from recipe.corpus.reading import read_documents, read_raw_documents, read_split, split_documents, split_of
 
-__all__ = ["EMBEDDED", "Document", "RawDocument", "Source", "read_documents", "read_raw_documents", "read_split", "source_files", "split_document", "split_of"]
+__all__ = ["EMBEDDED", "Document", "RawDocument", "Source", "read_documents", "read_raw_documents", "read_split", "source_files", "split_documents", "split_of"]

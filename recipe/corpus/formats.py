@@ -48,17 +48,15 @@ def format_of(source: Source, wanted: str) -> str:
     Raises:
         InputError: if the file is of another kind than that, or of an unknown one.
     """
+    if wanted in _XML or (wanted == "auto" and source.suffix in (".xml", ".nxml")):
+        return _kind_of_xml(source, wanted)
     format_ = wanted if wanted != "auto" else _by_name_or_content(source)
-    if format_ in _XML:
-        _require_root(source, format_)
-    elif format_ != "parquet":
+    if format_ != "parquet":
         _refuse_binary(source, format_)
     return format_
 
 
 def _by_name_or_content(source: Source) -> str:
-    if source.suffix in (".xml", ".nxml"):
-        return "pubmed" if root_name(source) in PUBMED_ROOTS else "jats"
     if source.suffix == ".json":
         return _kind_of_json(source)
     try:
@@ -76,12 +74,13 @@ def _kind_of_json(source: Source) -> str:
     return "jsonl" if is_whole_object else "bioc_json"
 
 
-def _require_root(source: Source, format_: str) -> None:
+def _kind_of_xml(source: Source, wanted: str) -> str:
     root = root_name(source)
-    known = PUBMED_ROOTS if format_ == "pubmed" else JATS_ROOTS
-    if root not in known:
+    found_format = "pubmed" if root in PUBMED_ROOTS else "jats" if root in JATS_ROOTS else None
+    if found_format is None or wanted not in ("auto", found_format):
         found = f"has the root element <{root}>" if root else "is no XML"
         raise InputError(f"{source}: {found}; pubmed reads {_tags(PUBMED_ROOTS)}, jats {_tags(JATS_ROOTS)}; set corpus.format to what it is or leave it out")
+    return found_format
 
 
 def _refuse_binary(source: Source, format_: str) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from recipe.config import CorpusConfig
@@ -41,11 +41,18 @@ def read_documents(config: CorpusConfig) -> Iterator[Document]:
     Raises:
         InputError: as `read_raw_documents`.
     """
+    return split_documents(read_raw_documents(config), config, Counter())
+
+
+def split_documents(raw: Iterable[RawDocument], config: CorpusConfig, counts: Counter[str]) -> Iterator[Document]:
+    """The documents as sentences; those of which none is left are counted as "documents_without_text"."""
     split = splitter(config.sentence_splitter)
-    for raw in read_raw_documents(config):
-        document = split_document(raw, split)
+    for entry in raw:
+        document = split_document(entry, split)
         if document.sentences:
             yield document
+        else:
+            counts["documents_without_text"] += 1
 
 
 def read_split(config: CorpusConfig, split: str, seed: int) -> Iterator[Document]:
