@@ -16,7 +16,7 @@ import exactness_runs
 from pair_corpus import made_up_text
 from pair_results import machine, markdown_table, save
 
-from recipe.config import load_recipe
+from recipe.config_file import load_recipe
 from recipe.pair_dataset import load_pairs
 from recipe.stages import run_stage
 

@@ -14,7 +14,8 @@ import torch
 import transformers
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from recipe.config import Recipe, load_recipe
+from recipe.config import Recipe
+from recipe.config_file import load_recipe
 from recipe.pretrain import make_collator, make_trainer
 from recipe.provenance import write_json
 from recipe.trainer import PreTrainer

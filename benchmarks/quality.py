@@ -18,7 +18,8 @@ import transformers
 from pair_results import machine, markdown_table, save
 from transformers import AutoTokenizer, BertForPreTraining, Trainer, TrainingArguments
 
-from recipe.config import Recipe, load_recipe
+from recipe.config import Recipe
+from recipe.config_file import load_recipe
 from recipe.model import load_model, metrics_of
 from recipe.pair_dataset import load_pairs
 from recipe.pretrain import make_collator, make_model, make_trainer, training_arguments

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from recipe.config import Recipe, known_keys, load_recipe, nearest_key_hint, range_text
+from recipe.config import Recipe, range_text
+from recipe.config_file import known_keys, load_recipe, nearest_key_hint
 from recipe.errors import InputError
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from recipe.config import Recipe, load_recipe
+from recipe.config import Recipe
+from recipe.config_file import load_recipe
 from recipe.errors import InputError
 from recipe.model_card import PLACEHOLDER, write_model_card
 

@@ -60,7 +60,7 @@ def run_script(name: str, *arguments: str, **environment: str) -> subprocess.Com
 
 def small_recipe(corpus: Path, run_dir: Path, **overrides: str):
     """A recipe that trains in a second."""
-    from recipe.config import load_recipe
+    from recipe.config_file import load_recipe
 
     empty = run_dir.parent / "empty.yaml"
     empty.write_text("{}\n")

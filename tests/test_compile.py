@@ -5,7 +5,7 @@ import torch
 from conftest import small_recipe
 from test_trainer import NO_DROPOUT, history, run_folder_of
 
-from recipe.config import load_recipe
+from recipe.config_file import load_recipe
 from recipe.errors import InputError
 from recipe.pretrain import make_trainer, pretrain
 

@@ -6,7 +6,8 @@ import yaml
 from conftest import ROOT
 
 from recipe.command_line import parse_recipe
-from recipe.config import Recipe, known_keys, load_recipe, yaml_value
+from recipe.config import Recipe
+from recipe.config_file import known_keys, load_recipe, yaml_value
 from recipe.errors import InputError
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

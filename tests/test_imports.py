@@ -14,6 +14,7 @@ FLOORS = (
     ("errors", "sentences", "entities", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),
     (
         "config",
+        "config_file",
         *(
             f"corpus.{name}"
             for name in ("document", "files", "text_blocks", "plain_text", "records", "xml", "pubmed", "jats", "bioc", "hub", "formats", "reading")

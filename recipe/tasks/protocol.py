@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from recipe.config import TaskConfig, check_ranges, key, yaml_value
+from recipe.config import TaskConfig, check_ranges, key
+from recipe.config_file import yaml_value
 from recipe.errors import InputError
 
 PROTOCOLS = Path(__file__).with_name("protocols.yaml")
