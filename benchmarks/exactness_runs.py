@@ -43,12 +43,10 @@ def main() -> None:
         write_json(folder / f"runs-{RANKS}.json", found)
 
 
-def recipe_of(folder: Path, name: str, **settings: object) -> Recipe:
-    """The prepared recipe with other settings of training; each name has checkpoints of its own, since they go by the settings' hash and this seed."""
+def recipe_of(folder: Path, **settings: object) -> Recipe:
+    """The prepared recipe with other settings."""
     overrides = {key.replace("__", "."): str(value).lower() if isinstance(value, bool) else str(value) for key, value in settings.items()}
-    recipe = load_recipe(folder / "recipe.yaml", overrides)
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder / "tensorboard" / name)
-    return recipe
+    return load_recipe(folder / "recipe.yaml", overrides)
 
 
 def trainer_of(recipe: Recipe, output: Path, **arguments: object) -> PreTrainer:
@@ -67,7 +65,7 @@ def gradient_of(folder: Path, system: str, accumulation: int) -> dict:
     micro = GLOBAL_BATCH // accumulation // RANKS
     if not micro:
         return {"system": system, "ranks": RANKS, "accumulation": accumulation}
-    recipe = recipe_of(folder, "gradient", training__per_device_batch_size=micro, training__max_steps=1, training__dropout=0, training__max_grad_norm=0)
+    recipe = recipe_of(folder, training__per_device_batch_size=micro, training__max_steps=1, training__dropout=0, training__max_grad_norm=0)
     trainer = trainer_of(recipe, folder / "checkpoints" / "gradient", save_strategy="no")
     ours = trainer if system == "ours" else None
     indexes = range(GLOBAL_BATCH)
@@ -150,9 +148,9 @@ def resumes(folder: Path) -> Iterator[dict]:
             "pairs__refresh_every_epoch": refresh,
         }
         output = folder / "checkpoints" / f"resume-{RANKS}-{workers}-{accumulation}-{grouping}-{refresh}"
-        whole = seen_by(recipe_of(folder, "resume", **settings), output, None)
+        whole = seen_by(recipe_of(folder, **settings), output, None)
         for place, step in PLACES.items():
-            resumed = seen_by(recipe_of(folder, "resume", **settings), output, step)
+            resumed = seen_by(recipe_of(folder, **settings), output, step)
             equal = {name: resumed[name] == whole[name][step if name != "weights" else 0 :] for name in ("losses", "masks", "weights")}
             yield {"ranks": RANKS, "workers": workers, "accumulation": accumulation, "grouping": grouping, "refresh": refresh, "place": place, **equal}
 
@@ -192,14 +190,14 @@ def splits(folder: Path) -> dict:
     """Losses of one run by number of workers, dropout 0."""
     found = {}
     for workers in (0, 2):
-        recipe = recipe_of(folder, "splits", training__dataloader_num_workers=workers, training__dropout=0)
+        recipe = recipe_of(folder, training__dataloader_num_workers=workers, training__dropout=0)
         found[f"workers {workers}"] = seen_by(recipe, folder / "checkpoints" / f"splits-{RANKS}-{workers}", None)
     return found
 
 
 def mask_agreement(folder: Path, system: str) -> dict:
     """How often both ranks mask the same place of the rows that they hold at the same time, beside what chance gives; single pieces, padded."""
-    recipe = recipe_of(folder, "agreement", masking__whole_word_mask=False, training__padding_free=False, training__per_device_batch_size=8)
+    recipe = recipe_of(folder, masking__whole_word_mask=False, training__padding_free=False, training__per_device_batch_size=8)
     trainer = trainer_of(recipe, folder / "checkpoints" / "agreement", save_strategy="no")
     collator = make_collator(recipe, trainer.processing_class)
     if system == "stock":

@@ -82,7 +82,7 @@ def plain(recipe: Recipe, output: Path) -> Path:
     names = ("max_steps", "per_device_train_batch_size", "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay", "adam_epsilon", "max_grad_norm")
     same = {name: getattr(ours, name) for name in (*names, "seed", "use_cpu")}
     arguments = TrainingArguments(output_dir=str(output), remove_unused_columns=False, save_strategy="no", logging_strategy="no", report_to=[], **same)
-    rows = training_rows.padded([_arrays(row) for row in load_pairs(recipe)["train"]], recipe.pairs.max_seq_length)
+    rows = training_rows.padded(training_rows.rows_of(load_pairs(recipe)["train"]), recipe.pairs.max_seq_length)
     collator = transformers.DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masking.mlm_probability)
     Trainer(model=model, args=arguments, data_collator=collator, train_dataset=rows).train()
     model.save_pretrained(output)
@@ -100,14 +100,10 @@ def ours(recipe: Recipe, output: Path) -> Path:
 
 def scores(recipe: Recipe, folder: Path) -> dict[str, float]:
     """The metrics of a checkpoint on the validation pairs."""
-    rows = load_pairs(recipe)["validation"]
+    rows = training_rows.rows_of(load_pairs(recipe)["validation"])
     collator = make_collator(recipe, AutoTokenizer.from_pretrained(recipe.folder / "tokenizer"))
-    batches = (collator([_arrays(row) for row in rows.select(range(start, min(start + 32, len(rows))))]) for start in range(0, len(rows), 32))
+    batches = (collator(rows[start : start + 32]) for start in range(0, len(rows), 32))
     return metrics_of(evaluation_sums(load_model(folder), batches, torch.device("cpu")))
-
-
-def _arrays(row: dict) -> dict:
-    return {**row, **{name: torch.tensor(row[name]).numpy() for name in ("input_ids", "token_type_ids")}}
 
 
 def markdown(rows: list[dict], steps: int) -> str:

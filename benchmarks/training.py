@@ -31,7 +31,7 @@ from recipe.dropout import set_dropout
 from recipe.masking import DataCollatorForPreTraining
 from recipe.model import BertForPreTraining
 from recipe.provenance import read_json
-from recipe.throughput import training_flops
+from recipe.throughput import matmul_peak, training_flops
 from recipe.trainer import PreTrainer
 
 MASKED = 0.15
@@ -97,7 +97,7 @@ def measured(model: str, length: int, dropout: float, arguments: argparse.Namesp
     peaks = []
     for _ in range(arguments.rounds):
         for name, train in systems.items():
-            peaks.append(gemm_peak())
+            peaks.append(matmul_peak(torch.device("cpu"), torch.float32))
             times[name].append(train())
             gc.collect()
     work = training_flops(config, MASKED * lengths.sum(), lengths.sum(), np.square(lengths).sum())
@@ -176,17 +176,6 @@ def bert_config(layers: int, width: int, dropout: float) -> BertConfig:
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
-
-
-def gemm_peak(size: int = 2048, rounds: int = 4) -> float:
-    """Best rate of an fp32 matrix product, operations per second."""
-    one, other = torch.randn(size, size), torch.randn(size, size)
-    times = []
-    for _ in range(rounds):
-        started = time.perf_counter()
-        torch.mm(one, other)
-        times.append(time.perf_counter() - started)
-    return 2 * size**3 / min(times)
 
 
 def _batch_size(width: int, length: int) -> int:

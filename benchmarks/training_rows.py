@@ -12,6 +12,7 @@ import numpy as np
 import transformers
 from transformers import BertTokenizerFast
 
+from recipe.batches import PairRows
 from recipe.config import CorpusConfig, TokenizerConfig
 from recipe.corpus import read_documents
 from recipe.masking import DataCollatorForPreTraining
@@ -48,9 +49,12 @@ def rows_of_text(corpus: Path, length: int, number: int) -> list[dict]:
     with tempfile.TemporaryDirectory() as folder:
         BertTokenizerFast(vocab=trained.get_vocab()).save_pretrained(f"{folder}/tokenizer")
         pairs = build_pair_dataset(str(corpus), f"{folder}/tokenizer", Path(folder) / "pairs", max_seq_length=length)["train"]
-        chosen = np.random.default_rng(1).permutation(len(pairs))[:number]
-        kinds = {"input_ids": np.uint16, "token_type_ids": np.uint8}
-        return [{name: np.array(value, kinds[name]) if name in kinds else value for name, value in row.items()} for row in pairs.select(chosen)]
+        return rows_of(pairs.select(np.random.default_rng(1).permutation(len(pairs))[:number]))
+
+
+def rows_of(pairs: datasets.Dataset) -> list[dict]:
+    """All rows of a data set of pairs as our collator takes them."""
+    return PairRows(pairs).__getitems__([(0, index) for index in range(len(pairs))])
 
 
 def table(of_rows: list[dict]) -> datasets.Dataset:
