@@ -118,14 +118,14 @@ def exclusive(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def naming_full_disk(folder: Path) -> Iterator[None]:
-    """Turn "no space left" of any writer in the block into an `InputError` that names the folder."""
+def naming_full_disk(folder: Path, kept: str = "") -> Iterator[None]:
+    """Turn "no space left" of any writer in the block into an `InputError` that names the folder, and says what is `kept` for the next attempt."""
     try:
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise InputError(f"{folder}: no space is left on this disk; free some and run again, what is done in *.blocks there is kept") from None
+        raise InputError(f"{folder}: no space is left on this disk; free some and run again{kept and f', {kept}'}") from None
 
 
 def write_json(path: Path, value: object) -> None:

@@ -66,7 +66,7 @@ def write_token_stores(folders: dict[str, Path], documents: Iterable[tuple[str, 
     """
     tokenizer_json = tokenizer.to_str()
     with ExitStack() as stack:
-        stack.enter_context(naming_full_disk(next(iter(folders.values())).parent))
+        stack.enter_context(naming_full_disk(next(iter(folders.values())).parent, kept="what is done in *.blocks there is kept"))
         for folder in sorted(folders.values()):
             stack.enter_context(exclusive(folder))
         paths = _write_blocks(folders, documents, tokenizer_json, num_proc)
