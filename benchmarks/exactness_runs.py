@@ -41,6 +41,9 @@ def main() -> None:
     }
     if RANK == 0:
         write_json(folder / f"runs-{RANKS}.json", found)
+    if RANKS > 1:
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
 
 
 def recipe_of(folder: Path, **settings: object) -> Recipe:

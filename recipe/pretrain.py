@@ -56,6 +56,9 @@ def pretrain(recipe: Recipe) -> None:
             "seconds": time.time() - started,
         }
         write_json(recipe.folder / "training.json", summary)
+    # A rank that ends while its group is open may abort, and the launcher then ends the others, which may still be writing.
+    trainer.accelerator.wait_for_everyone()
+    trainer.accelerator.end_training()
 
 
 def make_trainer(recipe: Recipe) -> PreTrainer:
