@@ -1,5 +1,6 @@
 import gzip
 import importlib.util
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipe.config import CorpusConfig
-from recipe.corpus import Source, read_documents, read_split, source_files, text_blocks
+from recipe.corpus import Source, read_documents, read_raw_documents, read_split, source_files, text_blocks
 from recipe.corpus.plain_text import read_blank_line_text
 from recipe.errors import InputError
 
@@ -93,7 +94,25 @@ def test_gzip_reads_like_text(tmp_path):
 def test_jats_article(tmp_path):
     (tmp_path / "a.xml").write_text(ARTICLE)
     (sentences,) = sentences_of(tmp_path / "a.xml")
-    assert sentences == ["On in vivo K+", "First point.", "Second point .", "Growth rose (see Fig. 2).", "Item one.", "Item two.", "With formula."]
+    assert sentences == ["On in vivo K+", "First point.", "Second point.", "Growth rose (see Fig. 2).", "Item one.", "Item two.", "With formula."]
+
+
+@pytest.mark.parametrize(
+    ("paragraph", "expected"),
+    [
+        ("Seen before {1},{2}, and again {3}–{5}.", "Seen before, and again."),
+        ("By Silvey {8}(p. 50) and others [{1}; {2}], ({3}–{4}).", "By Silvey (p. 50) and others,."),
+        ("As {Smith et al. (2003)} said (see {Jones 2004}; {Wu 2005a}) twice.", "As Smith et al. (2003) said twice."),
+        ("Doses<sup>{9}</sup> of 5 mg (see Fig. 1; {7}).", "Doses of 5 mg (see Fig. 1)."),
+        ("The sum:<disp-formula>x</disp-formula>where <inline-formula>y</inline-formula>, a vector (<inline-formula>z</inline-formula>), is known.", None),
+        ("In <italic>vivo</italic> K<sup>+</sup> and H<sub>2</sub>O.", "In vivo K+ and H2O."),
+    ],
+)
+def test_citations_and_formulas_leave_whole_sentences(tmp_path, paragraph, expected):
+    content = re.sub(r"\{(.*?)\}", r'<xref ref-type="bibr">\1</xref>', paragraph)
+    (tmp_path / "a.xml").write_text(f"<article><body><p>{content}</p></body></article>")
+    (document,) = read_raw_documents(CorpusConfig(path=[str(tmp_path / "a.xml")]))
+    assert document.parts == [expected or "The sum: where, a vector, is known."]
 
 
 def test_folders_globs_and_order(tmp_path):

@@ -23,11 +23,19 @@ _SKIPPED = frozenset(
 )
 # Their words stand apart from those around them; without a space they would be glued.
 _APART = frozenset("p list list-item def-list def-item term def disp-quote verse-group verse-line speech speaker statement title label break hr".split())
-_EMPTY_CITATION = re.compile(r"\s*[\[(](?:(?:see|e\.g\.)[\s,]*)*[\s,;–-]*[\])]")
+# Marks that hold the place of what is taken out until the text around it is known; XML has none of these characters.
+_GAP, _CITATION, _NAME_BEGIN, _NAME_END = "\x01", "\x02", "\x03", "\x04"
+_ONE_CITATION = f"(?:{_CITATION}|{_NAME_BEGIN}[^{_NAME_END}]*{_NAME_END})"
+_IN_BRACKETS = re.compile(rf"\s*[\[(](?:(?:see|e\.g\.|reviewed in|cf\.)[\s,]*)*{_ONE_CITATION}(?:[\s,;–-]|and|{_ONE_CITATION})*[\])]")
+_CITATIONS = re.compile(rf"\s*{_CITATION}(?:[\s,;–-]*{_CITATION})*")
+_GAPS_IN_BRACKETS = re.compile(rf"\s*[\[(][\s,;{_GAP}]*{_GAP}[\s,;{_GAP}]*[\])]")
+_GAPS_BEFORE_PUNCTUATION = re.compile(rf"[\s{_GAP}]*{_GAP}[\s{_GAP}]*(?=[.,;:])|[\s,;{_GAP}]*{_GAP}[\s{_GAP}]*(?=[)\]])")
+_MARKS_AS_SPACE = str.maketrans({_GAP: " ", _NAME_BEGIN: None, _NAME_END: None})
+_HAS_NAME = re.compile(r"[^\W\d_]{3}")
 
 
 def read_jats(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
-    """Title, abstract and paragraphs of each article; no tables, formulas, captions of figures, footnotes, references or marks of citations.
+    """Title, abstract and paragraphs of each article; no tables, formulas, captions of figures, footnotes, references or citations.
 
     Raises:
         InputError: if the XML is broken.
@@ -50,12 +58,22 @@ def _paragraphs_of(article: etree._Element) -> list[etree._Element]:
 
 
 def _text_of_all(found: list[etree._Element]) -> list[str]:
-    return [" ".join(_EMPTY_CITATION.sub("", text_of(element, _in_place_of)).split()) for element in found]
+    return [_without_marks(text_of(element, _in_place_of)) for element in found]
+
+
+def _without_marks(text: str) -> str:
+    """The text without citations: those that name authors stay where they are part of a sentence, and go where they stand in brackets."""
+    for pattern in (_IN_BRACKETS, _CITATIONS, _GAPS_IN_BRACKETS):
+        text = pattern.sub(_GAP, text)
+    return " ".join(_GAPS_BEFORE_PUNCTUATION.sub("", text).translate(_MARKS_AS_SPACE).split())
 
 
 def _in_place_of(child: etree._Element) -> Iterator[str] | None:
-    if child.tag in _SKIPPED or (child.tag == "xref" and child.get("ref-type") == "bibr"):
-        return iter(())
+    if child.tag in _SKIPPED:
+        return iter((_GAP,))
+    if child.tag == "xref" and child.get("ref-type") == "bibr":
+        text = text_of(child)
+        return iter((_NAME_BEGIN, text, _NAME_END) if _HAS_NAME.search(text) else (_CITATION,))
     if child.tag in _APART:
         return iter((" ", text_of(child, _in_place_of), " "))
     return None

@@ -16,6 +16,8 @@ from recipe.corpus.files import Source, naming_broken
 from recipe.corpus.xml import elements, text_of
 
 ROOTS = frozenset({"PubmedArticleSet", "PubmedArticle"})
+# What stands in the place of a title that NLM does not have (yet).
+_NO_TITLE = frozenset({"[Not Available].", "[Not available].", "[In Process Citation]", "[In Process Citation]."})
 _NO_LABEL = frozenset({"", "UNLABELLED", "UNASSIGNED", "UNKNOWN"})
 
 
@@ -36,14 +38,17 @@ def read_pubmed(source: Source, config: CorpusConfig, counts: Counter[str], supe
         counts["records_without_abstract"] += not sections
         if title or sections:
             yield RawDocument([_labelled(*section) for section in sections], f"{source}#{pmid}", id=pmid, title=title)
+        else:
+            counts["documents_without_text"] += 1
 
 
 def pmid_title_and_sections(record: etree._Element) -> tuple[str, str, list[tuple[str, str]]]:
     """PMID and title of a PubmedArticle, and label and text of each section of its abstract that has text."""
-    title = record.find("MedlineCitation/Article/ArticleTitle")
+    found = record.find("MedlineCitation/Article/ArticleTitle")
+    title = " ".join(text_of(found).split()) if found is not None else ""
     sections = [(section.get("Label", "").strip(), text_of(section).strip()) for section in record.iterfind("MedlineCitation/Article/Abstract/AbstractText")]
     pmid = record.findtext("MedlineCitation/PMID", "").strip()
-    return pmid, " ".join(text_of(title).split()) if title is not None else "", [section for section in sections if section[1]]
+    return pmid, "" if title in _NO_TITLE else title, [section for section in sections if section[1]]
 
 
 def superseded_records(sources: Sequence[Source]) -> dict[Source, frozenset[int]]:
