@@ -66,6 +66,26 @@ def learning_rate_figure(training: Sequence[LogLine]) -> Figure:
     return _over_tokens(figure, axes, training, "learning rate", legend=False)
 
 
+def funnel_figure(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Characters left after each step of the funnel, in percent of what was read; what a step took stands beside its bar."""
+    figure, axes = _figure(0.8 + 0.27 * len(rows))
+    read = rows[0]["characters"] or 1
+    shares = [100 * row["characters"] / read for row in rows]
+    before = [shares[0], *shares[:-1]]
+    places = range(len(rows))
+    axes.barh(places, before, color=VERMILION, height=0.72)
+    axes.barh(places, shares, color=BLUE, height=0.72)
+    for place, (share, was) in enumerate(zip(shares, before, strict=True)):
+        text = f"{share:.2f}" if share == was else f"{share:.2f}  (−{was - share:.2f})"
+        axes.text(was + 1.2, place, text, va="center", fontsize=8, color=INK)
+    axes.set_yticks(places, labels=[row["step"].replace("_", " ") for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 132)
+    axes.set_xticks(range(0, 101, 20))
+    _finish(axes, "characters left (% of those read)", "", grid="x")
+    return figure
+
+
 def pair_lengths_figure(histogram: dict[str, list[float]], mean_length: float | None, max_seq_length: int) -> Figure:
     """How many pairs have which length, special tokens included."""
     figure, axes = _figure()

@@ -57,6 +57,9 @@ class Plot:
 def _plots(recipe: Recipe, files: RunFiles) -> Iterator[Plot]:
     if files.training_log() or files.validation_log():
         yield from _training_plots(files)
+    if files.corpus:
+        caption = "What each step of the cleaning leaves, and red what it takes: a long red end is a step to look at in corpus/removed.jsonl."
+        yield _plot("funnel", "From what was read to clean text", caption, plots.funnel_figure(files.corpus["funnel"]))
     if files.pairs:
         yield from _pair_plots(recipe, _splits(files))
     words = (files.tokenizer or {}).get("top_whole_words")
@@ -125,6 +128,9 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         evaluation=files.evaluation,
         training=files.training,
         training_table=_training_table(recipe, files),
+        corpus=files.corpus,
+        funnel_table=_funnel_table(files.corpus or {"funnel": []}),
+        reading_table=_reading_table(files.corpus or {"reading": {}}),
         pairs=_splits(files),
         pairs_table=_pairs_table(_splits(files)),
         tokenizer=files.tokenizer,
@@ -261,6 +267,24 @@ def _training_table(recipe: Recipe, files: RunFiles) -> list[tuple[str, str]]:
         ("dropout / weight decay", f"{training.dropout:g} / {training.weight_decay:g}"),
         ("precision", "bfloat16" if training.bf16 else "float32"),
     ]
+
+
+def _funnel_table(corpus: dict[str, Any]) -> list[list[str]]:
+    """Step, and after it documents, sentences and characters left, documents that it removed, and those that it changed."""
+    rows = corpus["funnel"]
+    return [
+        [
+            row["step"].replace("_", " "),
+            *(count(row[unit]) for unit in ("documents", "sentences", "characters")),
+            count(before["documents"] - row["documents"]),
+            count(row["changed_documents"]),
+        ]
+        for before, row in zip([*rows[:1], *rows], rows, strict=False)
+    ]
+
+
+def _reading_table(corpus: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), count(number)) for name, number in corpus["reading"].items()]
 
 
 def _vocabulary_table(recipe: Recipe, tokenizer: dict[str, Any]) -> list[tuple[str, str]]:

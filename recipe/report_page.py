@@ -116,7 +116,7 @@ PAGE = """\
 {%- endfor %}
 </dl>
 <nav>
-<a href="#numbers">Key numbers</a><a href="#training">Training</a><a href="#pairs">Pairs</a><a href="#vocabulary">Vocabulary</a>
+<a href="#numbers">Key numbers</a><a href="#training">Training</a><a href="#corpus">Corpus</a><a href="#pairs">Pairs</a><a href="#vocabulary">Vocabulary</a>
 <a href="#guesses">Guesses</a><a href="#task">Task</a><a href="#provenance">Provenance</a>
 </nav>
 </div></header>
@@ -141,6 +141,20 @@ PAGE = """\
 {%- if training %}
 {% call figures(["mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate"]) %}{{ settings("how it was trained", training_table) }}{% endcall %}
 {%- else %}{{ missing(scripts.training) }}{% endif %}
+
+<h2 id="corpus">Corpus</h2>
+{%- if corpus %}
+{% call figures(["funnel"]) %}{% if reading_table %}{{ settings("while it was read", reading_table) }}{% endif %}{% endcall %}
+<div class="card scroll"><table>
+<thead><tr><th>after the step</th>
+{%- for name in ["documents", "sentences", "characters", "documents removed", "documents changed"] %}<th class="number">{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>
+{%- for cells in funnel_table %}
+<tr>{% for cell in cells %}<td{% if not loop.first %} class="number"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
+{%- endfor %}
+</tbody></table></div>
+<p class="soft">Each document that was removed stands in <code>corpus/removed.jsonl</code>, with the step, the reason and how it begins.</p>
+{%- else %}{{ missing(scripts.corpus) }}{% endif %}
 
 <h2 id="pairs">Next-sentence pairs</h2>
 {%- if pairs %}

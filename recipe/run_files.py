@@ -9,6 +9,7 @@ from recipe.errors import InputError
 from recipe.provenance import read_json
 
 SCRIPTS = {
+    "corpus": "scripts/prepare_corpus.py",
     "pairs": "scripts/build_pairs.py",
     "tokenizer": "scripts/train_tokenizer.py",
     "fertility": "scripts/run_recipe.py",
@@ -19,6 +20,7 @@ SCRIPTS = {
 }
 
 PATHS = {
+    "corpus": "corpus/statistics.json",
     "pairs": "pairs/statistics.json",
     "tokenizer": "tokenizer/statistics.json",
     "fertility": "fertility.json",
@@ -35,6 +37,7 @@ class RunFiles:
 
     folder: Path
     recipe_yaml: str | None = None
+    corpus: dict[str, Any] | None = None
     pairs: dict[str, Any] | None = None
     tokenizer: dict[str, Any] | None = None
     fertility: dict[str, Any] | None = None

@@ -33,6 +33,7 @@ def make_recipe(folder: Path, **hub: Any) -> Recipe:
 def write_run_files(recipe: Recipe, *names: str) -> None:
     """Write the files of the named stages, of all of them if none is named; `recipe.yaml` is always there."""
     contents = {
+        "corpus/statistics.json": corpus_statistics(),
         "pairs/statistics.json": {"train": pair_statistics(119, 27_010), "validation": pair_statistics(3, 611)},
         "tokenizer/statistics.json": tokenizer_statistics(),
         "fertility.json": fertility_record(),
@@ -67,6 +68,16 @@ def write_model(folder: Path) -> None:
         vocab_size=len(vocabulary), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32, max_position_embeddings=64
     )
     BertForPreTraining(config).save_pretrained(folder)
+
+
+def corpus_statistics() -> dict[str, Any]:
+    """The funnel of a small corpus."""
+    left = {"read": (130, 28_411, 3_912_004, 0), "white_space": (130, 28_411, 3_911_870, 12), "document_length": (124, 28_400, 3_911_002, 0)}
+    left |= {"exact_duplicates": (123, 27_950, 3_850_331, 0), "decontaminate": (122, 27_621, 3_799_118, 0)}
+    names = ("documents", "sentences", "characters", "changed_documents")
+    funnel = [{"step": step, **dict(zip(names, numbers, strict=True))} for step, numbers in left.items()]
+    removed = {"document_length": 6, "exact_duplicates": 1, "decontaminate": 1}
+    return {"funnel": funnel, "removed_documents": removed, "reading": {"documents_without_text": 3, "replaced_bytes": 17}}
 
 
 def pair_statistics(documents: int, sentences: int) -> dict[str, Any]:

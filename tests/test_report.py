@@ -12,7 +12,10 @@ from recipe.errors import InputError
 from recipe.report import write_report
 from recipe.wording import compact, count, duration, points
 
-PLOTS = {"mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate", "pair_lengths", "label_balance", "whole_words", "fertility", "task_scores"}
+PLOTS = {
+    "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate", "funnel", "pair_lengths", "label_balance", "whole_words", "fertility",
+    "task_scores",
+}  # fmt: skip
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
@@ -85,7 +88,8 @@ def test_the_page_is_whole_and_loads_nothing(whole):
         "A 2-layer BERT, 128 wide, pretrained from scratch on 119 documents of open-access biomedicine for 3,000 steps in 5 min 41 s on cpu.",
         "810 k tokens", "8,192", "1.59 M", "6.29 6.98", "0.69 lower", "perplexity 539", "13.3 %", "60.2 % 50.0 %", "+10.2 points", "65.8 % 61.8 %",
         "39.4 ± 0.7 % 30.3 ± 0.7 %", "+9.0 points", "5,370,000", "61.8 %", "1,873 entities", "77eaa0523be1", "2.13.0", "mlm_probability: 0.2",
-        "3 of 8 guessed right", "phosphatid ##yl ##inositol", "bert-base-uncased", "0.021 %", "64.3 %",
+        "3 of 8 guessed right",
+        "exact duplicates 123 27,950 3,850,331 1 0", "replaced bytes 17", "phosphatid ##yl ##inositol", "bert-base-uncased", "0.021 %", "64.3 %",
     ],
 )  # fmt: skip
 def test_numbers_appear(whole, number):
@@ -95,6 +99,7 @@ def test_numbers_appear(whole, number):
 @pytest.mark.parametrize(
     ("absent", "script"),
     [
+        ("corpus/statistics.json", "prepare_corpus.py"),
         ("pairs/statistics.json", "build_pairs.py"),
         ("tokenizer/statistics.json", "train_tokenizer.py"),
         ("training.json", "pretrain.py"),
@@ -115,7 +120,7 @@ def test_an_empty_run_gives_a_page_without_plots(tmp_path):
     recipe = make_recipe(tmp_path / "run")
     write_report(recipe)
     page = read(recipe)
-    assert page.text.count("not run yet: scripts/") == 7
+    assert page.text.count("not run yet: scripts/") == 8
     assert "img" not in page.tags
     assert list((recipe.folder / "plots").iterdir()) == []
 
