@@ -76,7 +76,7 @@ def funnel_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     axes.barh(places, before, color=VERMILION, height=0.72)
     axes.barh(places, shares, color=BLUE, height=0.72)
     for place, (share, was) in enumerate(zip(shares, before, strict=True)):
-        text = f"{share:.2f}" if share == was else f"{share:.2f}  (−{was - share:.2f})"
+        text = f"{share:.2f}" if share == was else f"{share:.2f}  ({share - was:+.2f})".replace("-", "−")
         axes.text(was + 1.2, place, text, va="center", fontsize=8, color=INK)
     axes.set_yticks(places, labels=[row["step"].replace("_", " ") for row in rows])
     axes.invert_yaxis()

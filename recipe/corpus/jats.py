@@ -26,11 +26,9 @@ _APART = frozenset("p list list-item def-list def-item term def disp-quote verse
 # Marks that hold the place of what is taken out until the text around it is known; XML has none of these characters.
 _GAP, _CITATION, _NAME_BEGIN, _NAME_END = "\x01", "\x02", "\x03", "\x04"
 _ONE_CITATION = f"(?:{_CITATION}|{_NAME_BEGIN}[^{_NAME_END}]*{_NAME_END})"
-_IN_BRACKETS = re.compile(rf"\s*[\[(](?:(?:see|e\.g\.|reviewed in|cf\.)[\s,]*)*{_ONE_CITATION}(?:[\s,;–-]|and|{_ONE_CITATION})*[\])]")
-_CITATIONS = re.compile(rf"\s*{_CITATION}(?:[\s,;–-]*{_CITATION})*")
-_GAPS_IN_BRACKETS = re.compile(rf"\s*[\[(][\s,;{_GAP}]*{_GAP}[\s,;{_GAP}]*[\])]")
-_GAPS_BEFORE_PUNCTUATION = re.compile(rf"[\s{_GAP}]*{_GAP}[\s{_GAP}]*(?=[.,;:])|[\s,;{_GAP}]*{_GAP}[\s{_GAP}]*(?=[)\]])")
-_MARKS_AS_SPACE = str.maketrans({_GAP: " ", _NAME_BEGIN: None, _NAME_END: None})
+_IN_BRACKETS = re.compile(rf"[\[(](?:(?:see|e\.g\.|reviewed in|cf\.)[\s,]*)*{_ONE_CITATION}(?:[\s,;–-]|and|{_ONE_CITATION})*[\])]")
+_CITATIONS = re.compile(rf"{_CITATION}(?:[\s,;–-]*{_CITATION})*")
+_GAPS_IN_BRACKETS = re.compile(rf"[\[(][\s,;{_GAP}]*{_GAP}[\s,;{_GAP}]*[\])]")
 _HAS_NAME = re.compile(r"[^\W\d_]{3}")
 
 
@@ -65,7 +63,18 @@ def _without_marks(text: str) -> str:
     """The text without citations: those that name authors stay where they are part of a sentence, and go where they stand in brackets."""
     for pattern in (_IN_BRACKETS, _CITATIONS, _GAPS_IN_BRACKETS):
         text = pattern.sub(_GAP, text)
-    return " ".join(_GAPS_BEFORE_PUNCTUATION.sub("", text).translate(_MARKS_AS_SPACE).split())
+    return " ".join(_without_gaps(text.replace(_NAME_BEGIN, "").replace(_NAME_END, "")).split())
+
+
+def _without_gaps(text: str) -> str:
+    """The text with a space in the place of each gap, and none before punctuation."""
+    first, *others = text.split(_GAP)
+    kept = [first.rstrip()]
+    for part in filter(None, map(str.strip, others)):
+        if part[0] in ")]":
+            kept[-1] = kept[-1].rstrip(" ,;")
+        kept += [part] if part[0] in ".,;:)]" else [" ", part]
+    return "".join(kept)
 
 
 def _in_place_of(child: etree._Element) -> Iterator[str] | None:
