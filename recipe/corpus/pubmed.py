@@ -90,8 +90,8 @@ def _dropped(pmids: np.ndarray, versions: np.ndarray, deleted: dict[int, int]) -
     dropped[order[is_newest]] = False
     # Records without a number are documents of their own.
     dropped[pmids < 0] = False
-    for pmid, before in deleted.items():
-        dropped[:before][pmids[:before] == pmid] = True
+    for place in np.flatnonzero(np.isin(pmids, list(deleted))).tolist():
+        dropped[place] |= place < deleted[int(pmids[place])]
     return dropped
 
 
