@@ -104,6 +104,7 @@ def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
     write_prepared(work / "prepared", documents)
     return [
         _row("split into sentences", size, lambda: [split_document(document) for document in raw]),
+        _row("clean, the steps that are on by default", size, lambda: _exhaust(Funnel(cleaning_steps(CorpusConfig())).clean(documents))),
         _row("clean, all steps but near duplicates", size, lambda: _exhaust(Funnel(cleaning_steps(every_step)).clean(documents))),
         _row("clean, near duplicates too", size, lambda: _exhaust(Funnel(cleaning_steps(near)).clean(documents)), rounds=1),
         _row("write RUN/corpus", size, lambda: _written(next(folders), documents)),

@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable
+from enum import Enum
+from functools import lru_cache
 
 from recipe.errors import InputError
 
@@ -15,7 +17,7 @@ _ABBREVIATIONS = frozenset(
     temp univ var viz vol vols vs wt u.s u.k ph.d m.d
     """.split()
 )
-_BOUNDARY = re.compile(r"""(?P<end>[.!?]+["'’”)\]]*)\s+(?=["'‘“(\[]?[A-Z0-9\u00C0-\u00DE\u0370-\u03FF])""")
+_BOUNDARY = re.compile(r"""[.!?][.!?]*["'’”)\]]* (?=["'‘“(\[]?[A-Z0-9\u00C0-\u00DE\u0370-\u03FF])""")
 _LAST_WORD = re.compile(r"[\w.]+$")
 # Abbreviations that do end sentences too: before a number they do not ("Fig. 3"), before a word with a capital they may ("10 min. The").
 _ONLY_BEFORE_NUMBERS = frozenset(
@@ -31,13 +33,14 @@ def split_sentences(text: str) -> list[str]:
     A sentence ends at `.`, `!` or `?` before white space and a capital letter, a digit or an opening bracket, unless an abbreviation, an initial
     or a number of a list stands before it, or a bracket is still open.
     """
-    text = " ".join(text.split())
+    text = _folded(text)
     sentences = []
     start = 0
     for match in _BOUNDARY.finditer(text):
-        if _ends_sentence(text, start, match):
-            sentences.append(text[start : match.end("end")])
-            start = match.end()
+        mark, end = match.span()
+        if text[mark] != "." or _ends_sentence(text, start, mark, end):
+            sentences.append(text[start : end - 1])
+            start = end
     return [sentence for sentence in [*sentences, text[start:]] if sentence]
 
 
@@ -68,19 +71,43 @@ def _pysbd() -> Callable[[str], list[str]]:
     return lambda text: [sentence.strip() for sentence in segmenter.segment(" ".join(text.split())) if sentence.strip()]
 
 
-def _ends_sentence(text: str, start: int, match: re.Match) -> bool:
-    if match["end"][0] != ".":
-        return True
-    # A search from the start of the sentence would look at all of it for every full stop.
-    found = _LAST_WORD.search(text, max(start, text.rfind(" ", 0, match.start())), match.start())
+class _Word(Enum):
+    """What may stand before a full stop."""
+
+    ORDINARY = 0
+    CAPITAL = 1
+    ABBREVIATION = 2
+    ABBREVIATION_BEFORE_NUMBERS = 3
+
+
+def _ends_sentence(text: str, start: int, dot: int, end: int) -> bool:
+    """Whether the full stop at `dot` ends the sentence that began at `start`; `end` is where the next one would begin."""
+    word = _kind_of_word(text[text.rfind(" ", start, dot) + 1 or start : dot])
+    if word is _Word.ORDINARY:
+        opened = text.count("(", start, end)
+        return not opened or opened <= text.count(")", start, end)
+    if word is _Word.CAPITAL:
+        return not text[end].isupper() or _is_letter_after_noun(text, start, dot)
+    return word is _Word.ABBREVIATION_BEFORE_NUMBERS and not text[end].isdigit() and text[end] not in "([\"'"
+
+
+@lru_cache(maxsize=1 << 16)
+def _kind_of_word(text: str) -> _Word:
+    """The kind of the word at the end of what stands between a space and a full stop."""
+    found = _LAST_WORD.search(text)
     word = found.group() if found else ""
-    following = text[match.end() : match.end() + 1]
     if len(word) == 1 and word.isalpha() and word.isupper():
-        return not following.isupper() or _is_letter_after_noun(text, start, match.start())
+        return _Word.CAPITAL
     name = word.lower().rstrip(".")
-    if name in _ABBREVIATIONS:
-        return name in _ONLY_BEFORE_NUMBERS and not following.isdigit() and following not in "([\"'"
-    return text.count("(", start, match.end()) <= text.count(")", start, match.end())
+    if name in _ONLY_BEFORE_NUMBERS:
+        return _Word.ABBREVIATION_BEFORE_NUMBERS
+    return _Word.ABBREVIATION if name in _ABBREVIATIONS else _Word.ORDINARY
+
+
+def _folded(text: str) -> str:
+    """The text with single spaces; of all white space only the space is printable, and to ask is ten times faster than to fold."""
+    is_folded = text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " "
+    return text if is_folded else " ".join(text.split())
 
 
 def _is_letter_after_noun(text: str, start: int, dot: int) -> bool:

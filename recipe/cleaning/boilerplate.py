@@ -5,8 +5,8 @@ import re
 from recipe.cleaning.characters import folded
 from recipe.cleaning.step import Candidate
 
-# One of these stands in every text that has boilerplate; to look for them is ten times faster than the patterns.
-_SIGNS = (b"copyright", b"(c) ", b"truncated", b"rights reserved", b"creative commons", b"published by ")
+# One of these stands in every sentence that has boilerplate; to look for them is ten times faster than the patterns.
+_SIGNS = (b"copyright", "©".encode(), b"(c) ", b"truncated", b"rights reserved", b"creative commons", b"published by ")
 # Where a sentence begins, also one that the splitter left inside.
 _BEGIN = r"(?:^|(?<=[.!?)\]] ))"
 _PATTERNS = (
@@ -30,11 +30,23 @@ class Boilerplate:
     name = "boilerplate"
 
     def __call__(self, candidate: Candidate) -> str:
-        if not _has_sign(candidate):
+        suspicious = _sentences_with_signs(candidate.lowered)
+        if not suspicious:
             return candidate.text
-        cleaned = "\n".join(_BOILERPLATE.sub("", sentence) if _has_sign(Candidate(sentence)) else sentence for sentence in candidate.text.split("\n"))
+        sentences = candidate.text.split("\n")
+        for number in suspicious:
+            sentences[number] = _BOILERPLATE.sub("", sentences[number])
+        cleaned = "\n".join(sentences)
         return folded(cleaned) if cleaned != candidate.text else candidate.text
 
 
-def _has_sign(candidate: Candidate) -> bool:
-    return any(map(candidate.lowered.__contains__, _SIGNS)) or "©" in candidate.rare
+def _sentences_with_signs(lowered: bytes) -> set[int]:
+    """The numbers of the sentences, one per line, that hold a sign."""
+    found = set()
+    for sign in _SIGNS:
+        place = lowered.find(sign)
+        while place >= 0:
+            found.add(lowered.count(b"\n", 0, place))
+            end = lowered.find(b"\n", place)
+            place = lowered.find(sign, end) if end >= 0 else -1
+    return found

@@ -18,7 +18,7 @@ ROOTS = frozenset({"article", "pmc-articleset", "records"})
 _SKIPPED = frozenset(
     """
     table-wrap table-wrap-group table fig fig-group disp-formula disp-formula-group inline-formula ref-list supplementary-material media boxed-text
-    graphic inline-graphic alternatives math tex-math chem-struct-wrap fn object-id
+    graphic inline-graphic alternatives math {http://www.w3.org/1998/Math/MathML}math tex-math chem-struct-wrap fn object-id
     """.split()
 )
 # Their words stand apart from those around them; without a space they would be glued.
@@ -39,7 +39,8 @@ def read_jats(source: Source, config: CorpusConfig, counts: Counter[str]) -> Ite
         InputError: if the XML is broken.
     """
     for article in elements(source, "article"):
-        _strip_namespaces(article)
+        if "}" in article.tag:
+            _strip_namespaces(article)
         title = " ".join(_text_of_all(article.findall("./front//title-group/article-title")))
         paragraphs = [text for text in _text_of_all(_paragraphs_of(article)) if text]
         if title or paragraphs:
@@ -94,7 +95,7 @@ def _id_of(article: etree._Element) -> str:
 
 
 def _strip_namespaces(article: etree._Element) -> None:
-    """Name the elements by their local names, as most files do."""
+    """Name the elements by their local names, as most files do; a default namespace is what some repositories put in front."""
     for element in article.iter(etree.Element):
         if "}" in element.tag:
             element.tag = local_name(element)
