@@ -100,7 +100,7 @@ class _TrainingDocuments:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Read folder/tokenizer.json and check that it can serve BERT.
+    """Read folder/tokenizer.json and check that it can serve BERT; truncation and padding that it asks for are off.
 
     Raises:
         InputError: if the file is absent or broken, is no WordPiece tokenizer with ## pieces, or lacks a special token.
@@ -117,6 +117,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         raise InputError(f"{path}: the vocabulary lacks {', '.join(missing)}, which BERT needs; add them or train a tokenizer with tokenizer.path: null")
     if not isinstance(tokenizer.model, models.WordPiece):
         raise InputError(f"{path}: is a {type(tokenizer.model).__name__} tokenizer; whole-word masking needs WordPiece with ## pieces")
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
     return tokenizer
 
 

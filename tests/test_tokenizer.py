@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections import Counter
 
 import pytest
 from conftest import small_recipe
@@ -11,6 +12,7 @@ from recipe.corpus import Document
 from recipe.corpus.prepared import read_prepared_split
 from recipe.encoding import SPECIAL_TOKENS, encode_sentences
 from recipe.errors import InputError
+from recipe.fertility import fertility
 from recipe.tokenizer import load_tokenizer, make_tokenizer, save_tokenizer
 from recipe.wordpiece import train_wordpiece
 
@@ -51,6 +53,17 @@ def test_all_documents_are_counted_where_only_the_first_sentences_are(prepared, 
     found, whole = (json.loads((folder / "tokenizer" / "statistics.json").read_text()) for folder in (recipe.folder, prepared.folder))
     assert found["documents"] == whole["documents"] == len(list(read_prepared_split(recipe.folder / "corpus", recipe.corpus, "train", recipe.seed)))
     assert 0 < found["words"] < whole["words"]
+
+
+def test_padding_and_truncation_of_a_given_tokenizer_are_off(tokenizer, tmp_path):
+    padded = Tokenizer.from_str(tokenizer.to_str())
+    padded.enable_padding(length=32)
+    padded.enable_truncation(4)
+    padded.save(str(tmp_path / "tokenizer.json"))
+    loaded = load_tokenizer(tmp_path)
+    assert fertility(loaded, Counter(["aspirin", "platelet"])) == fertility(tokenizer, Counter(["aspirin", "platelet"]))
+    save_tokenizer(loaded, tmp_path, Recipe())
+    assert len(AutoTokenizer.from_pretrained(tmp_path)("aspirin")["input_ids"]) == 3
 
 
 def test_a_folder_with_nfkc_loads_with_it(tmp_path):
