@@ -215,7 +215,13 @@ def markdown(results: dict) -> str:
 
 
 def _shown(rows: list[dict]) -> list[dict]:
-    return [{**row, "fill": f"{row['fill']:.0%}", "peak": f"{row['peak']:.0f}", "ratio": f"{row['ratio']:.2f}", "mfu": f"{row['mfu']:.2f}"} for row in rows]
+    """The rows in words; MFU against the best matrix product of all rounds with that model and length, for one minute's peak may be another's half."""
+    shown = []
+    for row in rows:
+        peak = max(other["peak"] for other in rows if (other["model"], other["length"]) == (row["model"], row["length"]))
+        words = {"fill": f"{row['fill']:.0%}", "peak": f"{peak:.0f}", "ratio": f"{row['ratio']:.2f}", "mfu": f"{row['mfu'] * row['peak'] / peak:.2f}"}
+        shown.append({**row, **words})
+    return shown
 
 
 def _arguments() -> argparse.Namespace:
