@@ -1,5 +1,6 @@
 """A made-up task whose entities are a fixed list of words, so that a right program must learn it, with a tokenizer and a small BERT for it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -36,9 +37,9 @@ def made_up_sentences(split: str) -> list[TaggedSentence]:
     return sentences
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Words of the task; "carbonate" and "renal" are not in the vocabulary: they become several pieces."""
-    pieces = [*SPECIALS, *CHEMICALS, *PLAIN, "carbon", "##ate", "re", "##nal", "##al", "."]
+def build_tokenizer(more: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Words of the task, and `more`; "carbonate" and "renal" are not in the vocabulary: they become several pieces."""
+    pieces = [*SPECIALS, *CHEMICALS, *PLAIN, "carbon", "##ate", "re", "##nal", "##al", ".", *more]
     rust = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
     rust.normalizer = normalizers.BertNormalizer(lowercase=True)
     rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -61,9 +62,9 @@ def write_task(folder: Path) -> Path:
     return folder
 
 
-def write_checkpoint(folder: Path) -> Path:
-    """A pretraining checkpoint with random weights, and the tokenizer."""
-    tokenizer = build_tokenizer()
+def write_checkpoint(folder: Path, more: Sequence[str] = ()) -> Path:
+    """A pretraining checkpoint with random weights, and the tokenizer, which also has the words `more`."""
+    tokenizer = build_tokenizer(more)
     torch.manual_seed(0)
     BertForPreTraining(build_config(len(tokenizer))).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
