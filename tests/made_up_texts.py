@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from recipe.randomness import derive_key, random_below
 from recipe.tasks.table import task_table
 
-SIZES = {"train": 96, "dev": 16, "test": 24}
+SIZES = {"train": 240, "dev": 16, "test": 24}
 # What decides, by answer: a word that stands somewhere in the text.
 CLUES = {"harms": 0, "helps": 1, "maybe": 2}
 FILLERS = ["the", "cell", "of", "rats", "with", "was", "given", "and", "in", "fever"]
@@ -34,7 +34,8 @@ def _drawn(split: str, answers: int) -> Iterator[tuple[int, int, list[str]]]:
 
 
 def _clue(answer: int) -> str:
-    return list(CLUES)[answer]
+    """The word, often enough that [CLS] of a model of one layer takes note of it soon."""
+    return " ".join([list(CLUES)[answer]] * 4)
 
 
 def _relations(first: str, second: str, labels: list[str], heading: bool) -> Callable[[Path, str], None]:

@@ -163,7 +163,8 @@ def _named(entry: Any, place: str, columns: Sequence[Column]) -> Record:
         if alias is not None:
             values[column.name] = by_name[alias]
         elif column.is_needed:
-            raise InputError(f"{place}: has no {column.name} (it has {', '.join(entry)[:80] or 'nothing'}); name it {' or '.join(column.aliases)}")
+            found = " ".join(", ".join(entry).split())[:80] or "nothing"
+            raise InputError(f"{place}: has no {column.name} (it has {found}); name it {' or '.join(column.aliases)}")
     return Record(place, values)
 
 
