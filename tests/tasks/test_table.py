@@ -5,6 +5,8 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import SHARED, run_script
 
@@ -145,3 +147,33 @@ def test_the_script_says_what_is_wrong(tmp_path):
     assert done.stderr.startswith("error: http://127.0.0.1:1/d62961c")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_parquet_of_the_hub_is_fetched_from_its_places(server, monkeypatch, tmp_path, capsys):
+    url, folder = server
+    place = "some/data/resolve/0123456789012345678901234567890123456789/pairs"
+    rows = [{"id": "0", "text_1": "zinc", "text_2": "iron", "label": "1.5"}, {"id": "1", "text_1": "zinc", "text_2": "zinc", "label": "4.0"}]
+    for split in ("train", "validation", "test"):
+        (folder / place / split).mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows), folder / place / split / "0000.parquet")
+    places = {"train.parquet": "train/0000.parquet", "dev.parquet": "validation/0000.parquet", "test.parquet": "test/0000.parquet"}
+    files = {name: sha256_of_file(folder / place / found) for name, found in places.items()}
+    counts = {"pairs": dict.fromkeys(SPLITS, 2)}
+    entry = in_table(monkeypatch, TaskEntry("likeness", "similarity", "made up", url, place, "no licence", places=places, files=files, counts=counts))
+    assert fetch_task("likeness", tmp_path / "out") == f"{tmp_path / 'out'}: likeness: 2 / 2 / 2 pairs (train / devel / test); no licence"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(files)
+    in_table(monkeypatch, changed(entry, files={**files, "test.parquet": "0" * 64}))
+    with pytest.raises(InputError, match=r"test\.parquet of likeness: has sha256"):
+        fetch_task("likeness", tmp_path / "again")
+    in_table(monkeypatch, changed(entry, counts={"pairs": dict.fromkeys(SPLITS, 3)}))
+    with pytest.raises(InputError, match="train holds 2 pairs, but likeness has 3"):
+        fetch_task("likeness", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_task_without_an_address_says_how_to_get_it(tmp_path):
+    done = run_script("get_task", "bioasq", "--output", str(tmp_path / "out"))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: bioasq: cannot be fetched by a program; register at participants-area.bioasq.org")
+    with pytest.raises(InputError, match=r"absent: is no folder; register at .* or name the folder of its files by --data"):
+        read_named_task("bioasq", tmp_path / "absent")
