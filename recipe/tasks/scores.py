@@ -1,5 +1,6 @@
 """Scores of whole texts, and the numbers of each text that add up to them, so that a bootstrap can draw texts."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -55,20 +56,16 @@ def micro_scores(gold: Sequence[Iterable[str]], predicted: Sequence[Iterable[str
         gold, predicted: the labels of each text; those that are not in `labels` do not count.
     """
     pairs = [({*expected}, {*found}) for expected, found in zip(gold, predicted, strict=True)]
-    counts = {name: [sum(name in side for side in sides) for sides in _sides(pairs)] for name in labels}
-    per_type = {name: scores_of(*found) for name, found in counts.items()}
-    total = scores_of(*np.sum(list(counts.values()), axis=0).tolist())
+    sides = [expected for expected, _ in pairs], [found for _, found in pairs], [expected & found for expected, found in pairs]
+    counters = [Counter(name for names in side for name in names) for side in sides]
+    per_type = {name: scores_of(*(counter[name] for counter in counters)) for name in labels}
+    total = scores_of(*(sum(counter[name] for name in labels) for counter in counters))
     return {**total, "macro_f1": float(np.mean([found["f1"] for found in per_type.values()])), "per_type": per_type}
 
 
 def last_columns(text: str) -> list[tuple[str, str]]:
     """Gold and prediction of each line of a predictions file of whole texts."""
     return [(gold, predicted) for _, gold, predicted in (line.rsplit("\t", 2) for line in text.split("\n") if line)]
-
-
-def _sides(pairs: list[tuple[set[str], set[str]]]) -> tuple[list[set[str]], list[set[str]], list[set[str]]]:
-    """Gold, predicted and right labels of each text."""
-    return [gold for gold, _ in pairs], [predicted for _, predicted in pairs], [gold & predicted for gold, predicted in pairs]
 
 
 def _smallest(first: Sequence[float], second: Sequence[float]) -> float:

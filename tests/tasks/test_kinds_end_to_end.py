@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_up_task import write_checkpoint
+from made_up_task import build_tokenizer, write_checkpoint
 from made_up_texts import SIZES, WORDS, write_texts
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, DistilBertConfig, DistilBertModel
 
 from recipe.tasks.comparison import compare
 from recipe.tasks.entry import finetune
@@ -98,3 +98,13 @@ def test_the_length_of_the_table_is_taken_unless_one_is_named(checkpoint, tmp_pa
     with pytest.raises(InputError, match=r"--max_seq_length is 512, but .* has 32 positions"):
         finetune(str(checkpoint), "bioasq", data, overrides={}, **options)
     assert not (tmp_path / "out").exists()
+
+
+def test_another_architecture_without_segments_is_fine_tuned_too(tmp_path):
+    tokenizer = build_tokenizer(WORDS)
+    sizes = {"dim": 32, "n_layers": 1, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": 32}
+    DistilBertModel(DistilBertConfig(vocab_size=len(tokenizer), **sizes)).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    output = run("bioasq", tmp_path / "model", tmp_path, [], seeds="1", num_train_epochs="1")
+    (result,) = read(output / "model" / "result.json")["runs"]
+    assert result["support"] == SIZES["test"]
