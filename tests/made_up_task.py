@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -48,10 +49,10 @@ def build_tokenizer(more: Sequence[str] = ()) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=rust, **dict(zip(names, SPECIALS, strict=True)))
 
 
-def build_config(vocab_size: int) -> BertConfig:
+def build_config(vocab_size: int, **changes: Any) -> BertConfig:
     """One layer of 32."""
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 32}
-    return BertConfig(vocab_size=vocab_size, **sizes)
+    return BertConfig(vocab_size=vocab_size, **(sizes | changes))
 
 
 def write_task(folder: Path) -> Path:
@@ -62,10 +63,10 @@ def write_task(folder: Path) -> Path:
     return folder
 
 
-def write_checkpoint(folder: Path, more: Sequence[str] = ()) -> Path:
+def write_checkpoint(folder: Path, more: Sequence[str] = (), **changes: Any) -> Path:
     """A pretraining checkpoint with random weights, and the tokenizer, which also has the words `more`."""
     tokenizer = build_tokenizer(more)
     torch.manual_seed(0)
-    BertForPreTraining(build_config(len(tokenizer))).save_pretrained(folder)
+    BertForPreTraining(build_config(len(tokenizer), **changes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
