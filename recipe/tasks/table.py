@@ -28,13 +28,13 @@ class TaskEntry:
     url: str = ""
     path: str = ""
     licence: str = ""
-    obtain: str = ""
-    max_seq_length: int | None = None
-    places: dict[str, str] = field(default_factory=dict)
     files: dict[str, str | None] = field(default_factory=dict)
     counts: Counts = field(default_factory=dict)
     published: Counts = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    obtain: str = ""
+    max_seq_length: int | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from made_up_task import build_tokenizer, write_checkpoint
 from made_up_texts import SIZES, WORDS, write_texts
 from transformers import AutoModelForSequenceClassification, DistilBertConfig, DistilBertModel
 
+from recipe.errors import InputError
 from recipe.tasks.comparison import compare
 from recipe.tasks.entry import finetune
 from recipe.tasks.kinds import kind_of
@@ -91,9 +92,7 @@ def test_the_other_tasks_of_a_kind_are_read(name, tmp_path):
     assert {*named.task.labels} >= {example.gold for example in named.task.test}
 
 
-def test_the_length_of_the_table_is_taken_unless_one_is_named(checkpoint, tmp_path, capsys):
-    from recipe.errors import InputError
-
+def test_the_length_of_the_table_is_taken_unless_one_is_named(checkpoint, tmp_path):
     data = write_texts("bioasq", tmp_path / "data")
     options = {"protocol": "quick", "part": None, "another_look": False, "use_cpu": True, "control": [], "output": tmp_path / "out"}
     with pytest.raises(InputError, match=r"--max_seq_length is 512, but .* has 32 positions"):
