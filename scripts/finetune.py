@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--task", required=True, metavar="NAME", help="name in recipe/tasks/tasks.yaml, embedded:nero, or a folder of your own")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the task's files; default: data/tasks/NAME")
     parser.add_argument("--protocol", default="blurb", metavar="NAME", help="name in recipe/tasks/protocols.yaml: blurb (default), small, quick")
-    parser.add_argument("--control", action="append", default=[], metavar="X", help="to judge beside it: random, dictionary, or a checkpoint folder")
+    parser.add_argument("--control", action="append", default=[], metavar="X", help="beside it: random, dictionary, majority, shared_words, or a folder")
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder of all results; default: runs/tasks/TASK/MODEL")
     parser.add_argument("--part", metavar="I/N", help="do only this share of the runs")
     parser.add_argument("--another_look", action="store_true", help="allow, and record, another look at test after another selection")

@@ -1,6 +1,8 @@
 """A made-up task whose entities are a fixed list of words, so that a right program must learn it, with a tokenizer and a small BERT for it."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
@@ -36,9 +38,9 @@ def made_up_sentences(split: str) -> list[TaggedSentence]:
     return sentences
 
 
-def build_tokenizer() -> PreTrainedTokenizerFast:
-    """Words of the task; "carbonate" and "renal" are not in the vocabulary: they become several pieces."""
-    pieces = [*SPECIALS, *CHEMICALS, *PLAIN, "carbon", "##ate", "re", "##nal", "##al", "."]
+def build_tokenizer(more: Sequence[str] = ()) -> PreTrainedTokenizerFast:
+    """Words of the task, and `more`; "carbonate" and "renal" are not in the vocabulary: they become several pieces."""
+    pieces = [*SPECIALS, *CHEMICALS, *PLAIN, "carbon", "##ate", "re", "##nal", "##al", ".", *more]
     rust = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
     rust.normalizer = normalizers.BertNormalizer(lowercase=True)
     rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -47,10 +49,10 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=rust, **dict(zip(names, SPECIALS, strict=True)))
 
 
-def build_config(vocab_size: int) -> BertConfig:
+def build_config(vocab_size: int, **changes: Any) -> BertConfig:
     """One layer of 32."""
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 32}
-    return BertConfig(vocab_size=vocab_size, **sizes)
+    return BertConfig(vocab_size=vocab_size, **(sizes | changes))
 
 
 def write_task(folder: Path) -> Path:
@@ -61,10 +63,10 @@ def write_task(folder: Path) -> Path:
     return folder
 
 
-def write_checkpoint(folder: Path) -> Path:
-    """A pretraining checkpoint with random weights, and the tokenizer."""
-    tokenizer = build_tokenizer()
+def write_checkpoint(folder: Path, more: Sequence[str] = (), **changes: Any) -> Path:
+    """A pretraining checkpoint with random weights, and the tokenizer, which also has the words `more`."""
+    tokenizer = build_tokenizer(more)
     torch.manual_seed(0)
-    BertForPreTraining(build_config(len(tokenizer))).save_pretrained(folder)
+    BertForPreTraining(build_config(len(tokenizer), **changes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -7,8 +7,9 @@ from pathlib import Path
 from recipe.provenance import imported_modules
 
 TASKS = """
-schemes columns nero dictionary windows kinds ner table fetch protocol shares runs collation token_classifier inference loading finetuning stage
-results comparison experiment entry texts tagger highlights prediction
+schemes columns nero dictionary windows kinds scores ner pico records examples shortening encoded_texts relations similarity documents questions table fetch
+protocol shares runs collation token_classifier sequence_classifier heads inference loading finetuning stage results comparison experiment entry texts tagger
+highlights prediction blurb
 """.split()
 FLOORS = (
     ("errors", "sentences", "entities", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),

@@ -7,7 +7,7 @@ import yaml
 from conftest import ROOT, SMALL, run_script, write_corpus
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
-OWN_ARGUMENTS = ("compare", "finetune", "get_task", "inspect_tokenizer", "predict", "push_to_hub")
+OWN_ARGUMENTS = ("blurb", "compare", "finetune", "get_task", "inspect_tokenizer", "predict", "push_to_hub")
 STAGE_SCRIPTS = [name for name in SCRIPTS if name not in OWN_ARGUMENTS]
 
 

@@ -43,9 +43,9 @@ class NerTask:
 
     def summary(self) -> str:
         """Sizes of the splits and repairs in one line."""
-        sentences, entities = (" / ".join(map(str, found.values())) for found in self.counts().values())
+        sizes = ", ".join(f"{' / '.join(map(str, found.values()))} {what}" for what, found in self.counts().items())
         schemes = sorted(set(self.schemes.values()) - {"IOB2"})
-        line = f"{self.name}: {sentences} sentences, {entities} entities (train / devel / test)"
+        line = f"{self.name}: {sizes} (train / devel / test)"
         line += f", tagged by {', '.join(schemes)}" if schemes else ""
         repairs = sum(self.repairs.values())
         return line + (f", {repairs} tags repaired" if repairs else "")
@@ -114,6 +114,23 @@ def count_entities(sentences: list[TaggedSentence]) -> int:
     return sum(tag[0] == "B" for sentence in sentences for tag in sentence.tags)
 
 
+def lines_of(path: Path) -> list[str]:
+    """The lines of a UTF-8 file, which end at \\n only, without a byte-order mark and without \\r at their ends.
+
+    Raises:
+        InputError: for a file that cannot be read or is not UTF-8.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        return [line.rstrip("\r") for line in content.decode("utf-8-sig").split("\n")]
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {number}: is not UTF-8 ({error.reason}); convert the file, such as by iconv -t utf-8") from None
+
+
 def _find(folder: Path, names: tuple[str, ...]) -> Path:
     for name in names:
         if (folder / name).is_file():
@@ -126,7 +143,7 @@ def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
     words: list[str] = []
     tags: list[str] = []
     width, typed = 0, ""
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(lines_of(path), start=1):
         if not line.strip() or line.startswith("-DOCSTART-"):
             if words:
                 yield words, tags
@@ -140,18 +157,6 @@ def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
         tags.append(_tag(columns[-1], scheme, place))
     if words:
         yield words, tags
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        return [line.rstrip("\r") for line in content.decode("utf-8-sig").split("\n")]
-    except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}, line {number}: is not UTF-8 ({error.reason}); convert the file, such as by iconv -t utf-8") from None
 
 
 def _columns(line: str, place: str, width: int) -> list[str]:

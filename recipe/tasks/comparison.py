@@ -25,6 +25,7 @@ class Comparison:
     share_better: float
     samples: int
     units: int
+    unit: str
     seeds: tuple[int, int]
 
     def line(self) -> str:
@@ -32,7 +33,7 @@ class Comparison:
         (first, second), (score_a, score_b) = self.names, self.scores
         return (
             f"{first} {percent(score_a, 2)}, {second} {percent(score_b, 2)}: {points(score_a - score_b)}, 95 % interval {points(self.low)} to "
-            f"{points(self.high)}; better in {percent(self.share_better)} of {self.samples:,} paired samples of {self.units:,} sentences and "
+            f"{points(self.high)}; better in {percent(self.share_better)} of {self.samples:,} paired samples of {self.units:,} {self.unit} and "
             f"{self.seeds[0]} x {self.seeds[1]} seeds"
         )
 
@@ -58,7 +59,7 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
     low, high = np.quantile(drawn, [0.025, 0.975])
     names = (_name(results[0], first), _name(results[1], second))
     seeds = (len(units[0]), len(units[1]))
-    return Comparison(names, (scores[0], scores[1]), float(low), float(high), float((drawn > 0).mean()), samples, units[0].shape[1], seeds)
+    return Comparison(names, (scores[0], scores[1]), float(low), float(high), float((drawn > 0).mean()), samples, units[0].shape[1], kind.unit, seeds)
 
 
 def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, seed: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from recipe.provenance import read_json
 from recipe.tasks.protocol import load_protocol
 from recipe.tasks.runs import Contestant
 from recipe.tasks.shares import take_share
-from recipe.tasks.table import NamedTask, read_named_task
+from recipe.tasks.table import NamedTask, read_named_task, task_table
 
 RANDOM = "random"
 OUTPUT = Path("runs/tasks")
@@ -31,7 +31,7 @@ def finetune(
     Raises:
         InputError: for anything that cannot work, before anything is written.
     """
-    share, settings = take_share(part), load_protocol(protocol, overrides)
+    share, settings = take_share(part), load_protocol(protocol, length_of(task) | overrides)
     contestants, wanted = contestants_of(model, control)
     for contestant in contestants:
         check_checkpoint(contestant, settings.max_seq_length)
@@ -45,6 +45,12 @@ def finetune(
     experiment = Experiment(named, settings, folder, share, another_look, use_cpu)
     if carry_out(experiment, contestants, controls) and share.index == 0:
         print("\n" + write_table(folder, named.kind) + f"\n{folder / 'table.md'}", flush=True)
+
+
+def length_of(task: str) -> dict[str, str]:
+    """The max_seq_length that the table names for a task whose texts are long, as a value of the command line; none for other tasks."""
+    entry = task_table().get(task)
+    return {"max_seq_length": str(entry.max_seq_length)} if entry and entry.max_seq_length else {}
 
 
 def contestants_of(model: str, controls: list[str]) -> tuple[list[Contestant], list[str]]:
@@ -69,7 +75,7 @@ def controls_of(named: NamedTask, wanted: list[str]) -> list[str]:
     found = {word: [name for name in named.kind.controls if name.startswith(word)] for word in wanted}
     for word, names in found.items():
         if not names:
-            raise InputError(f"--control is {word!r}; it takes {RANDOM}, {', '.join(named.kind.controls)} or a checkpoint folder")
+            raise InputError(f"--control is {word!r}; it takes {', '.join([RANDOM, *named.kind.controls])} or a checkpoint folder")
     return [name for names in found.values() for name in names]
 
 

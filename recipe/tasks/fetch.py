@@ -19,16 +19,19 @@ def fetch_task(name: str, folder: Path, base_url: str | None = None) -> str:
         base_url: takes the place of the address in tasks.yaml, for a mirror.
 
     Raises:
-        InputError: for an unknown task, a file that cannot be fetched or has another sha256, or counts that are not those of the table.
+        InputError: for an unknown task, one without a public address, a file that cannot be fetched or has another sha256, or counts that are not those of
+            the table.
     """
     entry = find_entry(name)
     if folder.exists():
         summary = _checked(entry, folder)
         return f"{folder}: already there, {summary}"
+    if not entry.url:
+        raise InputError(f"{name}: cannot be fetched by a program; {entry.obtain}")
     with whole_or_absent(folder) as partial:
         partial.mkdir(parents=True)
         for file in entry.files:
-            _fetch(f"{(base_url or entry.url).rstrip('/')}/{entry.path}/{file}", partial / file)
+            _fetch(f"{(base_url or entry.url).rstrip('/')}/{entry.path}/{entry.places.get(file, file)}", partial / file)
         summary = _checked(entry, partial)
     return f"{folder}: {summary}; {entry.licence}"
 

@@ -3,8 +3,8 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,12 @@ from transformers import (
 from recipe.config import TaskConfig
 from recipe.dropout import set_dropout
 from recipe.errors import InputError
-from recipe.tasks.collation import padded, unpadded
+from recipe.tasks.collation import unpadded
+from recipe.tasks.heads import HEADS, collator_of
 from recipe.tasks.inference import predict
-from recipe.tasks.kinds import EncodedSplit, Kind, Row, Task
+from recipe.tasks.kinds import SPLITS, EncodedSplit, Kind, Row, Task
 from recipe.tasks.loading import load_weights, quiet_transformers
-from recipe.tasks.token_classifier import BertForTokenClassification, token_classifier_class
 
-# The head of a kind -> the class of a model type.
-HEADS: dict[str, Callable[[str], Any]] = {"tokens": token_classifier_class}
 SPECIAL_TOKENS = ("unk_token", "cls_token", "sep_token", "pad_token")
 
 
@@ -89,9 +87,17 @@ def prepare(task: Task, kind: Kind, checkpoint: Path, max_seq_length: int, use_c
     _check_fit(max_seq_length, tokenizer, model_config, checkpoint)
     model_config.id2label = dict(enumerate(task.labels))
     model_config.label2id = {label: index for index, label in enumerate(task.labels)}
+    model_config.problem_type = HEADS[kind.head].problem_type
     # It is saved with the fine-tuned model, whose users shall not go beyond the positions.
     tokenizer.model_max_length = min(tokenizer.model_max_length, model_config.max_position_embeddings)
-    return Materials(use_cpu, checkpoint, tokenizer, model_config, kind, kind.encode(task, tokenizer, max_seq_length))
+    splits = kind.encode(task, tokenizer, max_seq_length)
+    if getattr(model_config, "type_vocab_size", 1) < 2:
+        for split in splits.values():
+            split.rows = [replace(row, token_type_ids=[]) for row in split.rows]
+    if any(split.truncated for split in splits.values()):
+        cut = " / ".join(f"{splits[name].truncated:,}" for name in SPLITS)
+        print(f"{cut} texts (train / devel / test) are longer than {max_seq_length} tokens and were cut; --max_seq_length keeps more", flush=True)
+    return Materials(use_cpu, checkpoint, tokenizer, model_config, kind, splits)
 
 
 def train_once(materials: Materials, config: TaskConfig, pretrained: bool, seed: int) -> TrainedModel:
@@ -130,7 +136,7 @@ def new_model(materials: Materials, pretrained: bool) -> PreTrainedModel:
         fresh = getattr(model_class, "from_config", None) or model_class._from_config
         return fresh(materials.model_config, dtype=torch.float32)  # type: ignore[no-any-return]
     model, missing = load_weights(model_class, materials.checkpoint, config=materials.model_config)
-    if missing := [name for name in missing if not name.startswith("classifier.")]:
+    if missing := [name for name in missing if not name.startswith(HEADS[materials.kind.head].fresh)]:
         # Otherwise random weights would pass for pretrained ones without a word.
         raise InputError(f"{materials.checkpoint}: lacks the weights {missing[0]} and {len(missing) - 1} more; name a whole checkpoint")
     return model
@@ -155,7 +161,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
 
 
 def _model_class(materials: Materials) -> Any:
-    return HEADS[materials.kind.head](materials.model_config.model_type)
+    return HEADS[materials.kind.head].model_class(materials.model_config.model_type)
 
 
 def _load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
@@ -181,10 +187,10 @@ def _train(model: PreTrainedModel, materials: Materials, config: TaskConfig, see
     set_dropout(model, None)
     with tempfile.TemporaryDirectory() as folder:
         arguments = _arguments(config, materials.use_cpu, len(rows), seed, folder)
-        is_unpadded = isinstance(model, BertForTokenClassification) and arguments.device.type == "cpu"
-        if not is_unpadded:
+        collate = collator_of(model, arguments.device, pad_token_id)
+        if collate is not unpadded:
             arguments.train_sampling_strategy = "group_by_length"
-        trainer = Trainer(model, arguments, data_collator=_Collator(None if is_unpadded else pad_token_id), train_dataset=_Rows(rows), callbacks=[best])
+        trainer = Trainer(model, arguments, data_collator=_Collator(collate), train_dataset=_Rows(rows), callbacks=[best])
         # It prints a dictionary at the end of every run.
         trainer.remove_callback(PrinterCallback)
         trainer.train()
@@ -205,13 +211,12 @@ class _Rows(torch.utils.data.Dataset):
 
 @dataclass
 class _Collator:
-    """Items of `_Rows` -> a batch, without padding if `pad_token_id` is None."""
+    """Items of `_Rows` -> a batch."""
 
-    pad_token_id: int | None
+    collate: Callable[[Sequence[Row]], dict[str, torch.Tensor]]
 
     def __call__(self, items: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        rows = [item["row"] for item in items]
-        return unpadded(rows) if self.pad_token_id is None else padded(rows, self.pad_token_id)
+        return self.collate([item["row"] for item in items])
 
 
 def _arguments(config: TaskConfig, use_cpu: bool, rows: int, seed: int, folder: str) -> TrainingArguments:

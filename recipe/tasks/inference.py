@@ -1,28 +1,28 @@
 """Rows -> what a fine-tuned model says at their positions, in batches of like length."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
 
 from recipe.errors import InputError
-from recipe.tasks.collation import padded, unpadded
+from recipe.tasks.heads import collator_of, labels_of
 from recipe.tasks.kinds import Row
-from recipe.tasks.token_classifier import BertForTokenClassification
 
 TOKENS_PER_BATCH = 4096
 
 
-def predict(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> list[list[int]]:
-    """The best label id at each position of each row, in the order of `rows`.
+def predict(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> list[list[Any]]:
+    """What the model says at each position of each row (see `recipe.tasks.heads.labels_of`), in the order of `rows`.
 
     Raises:
         InputError: if a logit is not finite.
     """
-    outputs: list[list[int]] = [[] for _ in rows]
+    outputs: list[list[Any]] = [[] for _ in rows]
     for index, logits in logits_of(model, rows, pad_token_id):
-        # Only the label ids leave the device, never the logits.
-        outputs[index] = logits.argmax(-1).tolist()
+        # Only the labels leave the device, never the logits.
+        outputs[index] = labels_of(model, logits)
     return outputs
 
 
@@ -54,9 +54,9 @@ def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
 
 def _logits(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> torch.Tensor:
     """Logits at the rows' positions, row by row, shape (positions, labels); the rows come the shortest first."""
-    is_unpadded = isinstance(model, BertForTokenClassification) and model.device.type == "cpu"
-    batch = unpadded(rows) if is_unpadded else padded(rows, pad_token_id)
+    batch = collator_of(model, model.device, pad_token_id)(rows)
     is_read = batch.pop("labels") >= 0
+    is_token_by_token = model.config.problem_type is None and "cu_seq_lens" not in batch
     with torch.inference_mode():
         logits = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).logits
-    return logits if is_unpadded else logits[is_read.to(model.device)]  # type: ignore[no-any-return]
+    return logits[is_read.to(model.device)] if is_token_by_token else logits  # type: ignore[no-any-return]

@@ -18,11 +18,15 @@ SPLITS = ("train", "devel", "test")
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the model: token ids, the places that its head reads, and the gold label of each such place."""
+    """One row of the model: token ids, the places that its head reads, the gold label of each such place, and, of a pair, the segment of each token.
+
+    A head on tokens reads many places, one on whole texts only [CLS]. A label is a class (int), a number (float), or a 0.0 or 1.0 for each of many labels.
+    """
 
     input_ids: list[int]
     positions: list[int]
-    labels: list[int]
+    labels: list[Any]
+    token_type_ids: list[int] = field(default_factory=list)
 
 
 class Task(Protocol):
@@ -41,11 +45,12 @@ class Task(Protocol):
 
 
 class EncodedSplit(Protocol):
-    """A split made ready for one tokenizer. `outputs` of a model are one label id per position of each row."""
+    """A split made ready for one tokenizer. `outputs` of a model are one label per position of each row; `truncated`: texts of which a row lacks a part."""
 
     rows: list[Row]
+    truncated: int
 
-    def score(self, outputs: Sequence[Sequence[int]]) -> dict[str, Any]:
+    def score(self, outputs: Sequence[Sequence[Any]]) -> dict[str, Any]:
         """The scores of a model's outputs.
 
         Raises:
@@ -53,7 +58,7 @@ class EncodedSplit(Protocol):
         """
         ...
 
-    def predictions(self, outputs: Sequence[Sequence[int]]) -> str:
+    def predictions(self, outputs: Sequence[Sequence[Any]]) -> str:
         """The text of a predictions file: every unit with gold and prediction."""
         ...
 
@@ -62,15 +67,17 @@ class EncodedSplit(Protocol):
 class Kind:
     """A kind of task.
 
-    head: what the model ends in, a key of `recipe.tasks.finetuning.HEADS`. score: the score that chooses on devel and is reported on test; metric: the
-    same in words. read: folder and options of tasks.yaml -> task. encode: task, tokenizer and most tokens of a row -> splits. controls: without a model,
-    task -> text of a predictions file and scores. units: text of a predictions file -> numbers that add up, float64 of shape (units, numbers), one row
-    for each unit that a bootstrap draws; score_of: such numbers, added up, shape (..., numbers) -> score, shape (...).
+    head: what the model ends in, a key of `recipe.tasks.heads.HEADS`. score: the score that chooses on devel and is reported on test; metric: the same in
+    words. unit: what a bootstrap draws, in words. columns: further scores of the table. read: folder and options of tasks.yaml -> task. encode: task,
+    tokenizer and most tokens of a row -> splits. controls: without a model, task -> text of a predictions file and scores. units: text of a predictions
+    file -> numbers that add up, float64 of shape (units, numbers), one row for each unit that a bootstrap draws; score_of: such numbers, added up, shape
+    (..., numbers) -> score, shape (...).
     """
 
     head: str
     score: str
     metric: str
+    unit: str
     columns: tuple[str, ...]
     read: Callable[..., Any]
     encode: Callable[[Any, "PreTrainedTokenizerFast", int], dict[str, Any]]

@@ -14,6 +14,7 @@ from recipe.entities import MODES, EntityCounts, count_entities_of, scores_of, s
 from recipe.tasks.columns import NerTask, TaggedSentence, count_entities, read_task
 from recipe.tasks.dictionary import Words, mention_dictionary, mentions_of, words_of
 from recipe.tasks.kinds import SPLITS, Kind, Row
+from recipe.tasks.scores import f1_of_counts
 from recipe.tasks.windows import Window, join_windows, make_windows
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class EncodedSentences:
     rows: list[Row]
     labels: list[str]
     known: set[tuple[Words, str]]
+    # Long sentences become several windows, so nothing is cut.
+    truncated: int = 0
 
     def tags(self, outputs: Sequence[Sequence[int]]) -> list[list[str]]:
         """The windows' label ids as one tag per word of each sentence."""
@@ -113,12 +116,6 @@ def counts_by_sentence(text: str) -> np.ndarray:
     return np.array(rows, dtype=np.float64).reshape(-1, 3)
 
 
-def f1_of_counts(counts: np.ndarray) -> np.ndarray:
-    """F1 of (gold, predicted, right) in the last dimension; 0 where there is no entity."""
-    gold, predicted, right = np.moveaxis(counts, -1, 0)
-    return 2 * right / np.maximum(gold + predicted, 1)
-
-
 def _recall_by_acquaintance(sentences: Sequence[TaggedSentence], predicted: Sequence[list[str]], known: set[tuple[Words, str]]) -> dict[str, Any]:
     counts = {"seen": EntityCounts(), "unseen": EntityCounts()}
     for sentence, tags in zip(sentences, predicted, strict=True):
@@ -140,6 +137,7 @@ KIND = Kind(
     head="tokens",
     score="f1",
     metric=METRIC,
+    unit="sentences",
     columns=("precision", "recall", "seen.recall", "unseen.recall", "conlleval.f1"),
     read=read_task,
     encode=encode,

@@ -20,7 +20,7 @@ Counts = dict[str, dict[str, int]]
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """One entry of tasks.yaml; the keys are explained there. `url` is the folder's address."""
+    """One entry of tasks.yaml; the keys are explained there. `url` is the folder's address; where there is none, `obtain` says how to get the files."""
 
     name: str
     kind: str = "ner"
@@ -32,6 +32,9 @@ class TaskEntry:
     counts: Counts = field(default_factory=dict)
     published: Counts = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
+    obtain: str = ""
+    max_seq_length: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def task_table() -> dict[str, TaskEntry]:
     content = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
     entries = {}
     for name, values in content["tasks"].items():
-        entries[name] = TaskEntry(name, **content["sources"][values.pop("source")], **values)
+        source = content["sources"][values.pop("source")] if "source" in values else {}
+        entries[name] = TaskEntry(name, **source, **values)
     return entries
 
 
@@ -83,7 +87,8 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
     else:
         entry, folder = find_entry(name), data or DATA / name
         if not folder.is_dir():
-            raise InputError(f"{folder}: is no folder; fetch the task by scripts/get_task.py {name}, or name the folder of its files by --data")
+            remedy = f"fetch the task by scripts/get_task.py {name}" if entry.url else entry.obtain
+            raise InputError(f"{folder}: is no folder; {remedy}, or name the folder of its files by --data")
     task = read_checked(entry, folder)
     files = {path.name: sha256_of_file(path) for path in sorted(folder.iterdir()) if path.is_file()}
     return NamedTask(entry, kind_of(entry.kind), task, sha256_of_json([entry.kind, entry.options, files]))

@@ -1,9 +1,12 @@
 """The table of tasks, and the fetching of a task from a server on loopback."""
 
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import SHARED, run_script
 
@@ -59,15 +62,18 @@ def changed(entry: TaskEntry, **values) -> TaskEntry:
 
 
 def test_every_entry_has_a_kind_files_and_a_pinned_commit():
-    assert list(task_table()) == ["bc5-chem", "bc5-disease", "ncbi-disease", "bc2gm", "jnlpba"]
+    ner = ["bc5-chem", "bc5-disease", "ncbi-disease", "bc2gm", "jnlpba"]
+    assert list(task_table()) == [*ner, "ebm-nlp", "chemprot", "ddi", "gad", "biosses", "hoc", "pubmedqa", "bioasq"]
     for entry in task_table().values():
-        assert kind_of(entry.kind).score == "f1"
-        assert set(entry.files) == {"train.tsv", "devel.tsv", "test.tsv"}
-        commit, place = entry.path.split("/", 1)
-        assert len(commit) == 40
-        assert place.startswith("data/")
+        assert kind_of(entry.kind).metric
         assert entry.counts or entry.published
         assert entry.title
+        if not entry.url:
+            assert entry.obtain
+            continue
+        assert len({*entry.files}) == 3
+        assert re.search(r"(?:^|/)[0-9a-f]{40}/", entry.path)
+        assert {*entry.places} <= {*entry.files}
         assert entry.licence
 
 
@@ -141,3 +147,33 @@ def test_the_script_says_what_is_wrong(tmp_path):
     assert done.stderr.startswith("error: http://127.0.0.1:1/d62961c")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_parquet_of_the_hub_is_fetched_from_its_places(server, monkeypatch, tmp_path, capsys):
+    url, folder = server
+    place = "some/data/resolve/0123456789012345678901234567890123456789/pairs"
+    rows = [{"id": "0", "text_1": "zinc", "text_2": "iron", "label": "1.5"}, {"id": "1", "text_1": "zinc", "text_2": "zinc", "label": "4.0"}]
+    for split in ("train", "validation", "test"):
+        (folder / place / split).mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(rows), folder / place / split / "0000.parquet")
+    places = {"train.parquet": "train/0000.parquet", "dev.parquet": "validation/0000.parquet", "test.parquet": "test/0000.parquet"}
+    files = {name: sha256_of_file(folder / place / found) for name, found in places.items()}
+    counts = {"pairs": dict.fromkeys(SPLITS, 2)}
+    entry = in_table(monkeypatch, TaskEntry("likeness", "similarity", "made up", url, place, "no licence", places=places, files=files, counts=counts))
+    assert fetch_task("likeness", tmp_path / "out") == f"{tmp_path / 'out'}: likeness: 2 / 2 / 2 pairs (train / devel / test); no licence"
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(files)
+    in_table(monkeypatch, changed(entry, files={**files, "test.parquet": "0" * 64}))
+    with pytest.raises(InputError, match=r"test\.parquet of likeness: has sha256"):
+        fetch_task("likeness", tmp_path / "again")
+    in_table(monkeypatch, changed(entry, counts={"pairs": dict.fromkeys(SPLITS, 3)}))
+    with pytest.raises(InputError, match="train holds 2 pairs, but likeness has 3"):
+        fetch_task("likeness", tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_task_without_an_address_says_how_to_get_it(tmp_path):
+    done = run_script("get_task", "bioasq", "--output", str(tmp_path / "out"))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: bioasq: cannot be fetched by a program; register at participants-area.bioasq.org")
+    with pytest.raises(InputError, match=r"absent: is no folder; register at .* or name the folder of its files by --data"):
+        read_named_task("bioasq", tmp_path / "absent")
