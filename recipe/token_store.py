@@ -74,7 +74,7 @@ def write_token_stores(folders: dict[str, Path], documents: Iterable[tuple[str, 
         for name, folder in folders.items():
             join_blocks(folder, paths[name], ids_dtype(tokenizer))
         for folder in folders.values():
-            shutil.rmtree(_blocks_folder(folder), ignore_errors=True)
+            shutil.rmtree(blocks_folder(folder), ignore_errors=True)
     return {name: open_token_store(folder) for name, folder in folders.items()}
 
 
@@ -89,9 +89,9 @@ def write_blocks(folders: dict[str, Path], documents: Iterable[tuple[str, Docume
     """
     paths: dict[str, list[Path]] = {name: [] for name in folders}
     for folder in folders.values():
-        _blocks_folder(folder).mkdir(parents=True, exist_ok=True)
+        blocks_folder(folder).mkdir(parents=True, exist_ok=True)
     for name, block in _blocks(folders, documents):
-        path = _blocks_folder(folders[name]) / block.key(version)
+        path = blocks_folder(folders[name]) / block.key(version)
         paths[name].append(path)
         if read_block(path) is None:
             writers.write(block, path)
@@ -113,7 +113,7 @@ def join_blocks(folder: Path, paths: list[Path], dtype: np.dtype) -> None:
             for path in paths:
                 block = read_block(path)
                 if block is None:
-                    raise InputError(f"{path}: the file was removed or changed while the store was built; run scripts/build_pairs.py again")
+                    raise InputError(f"{path}: the file was removed or changed while the store was built; run the same command again")
                 joined.add(block)
             joined.close()
         write_json(partial / "store.json", {"dtype": dtype.name, "counts": joined.counts})
@@ -250,7 +250,8 @@ def _blocks(names: Iterable[str], documents: Iterable[tuple[str, Document]]) -> 
             yield name, block
 
 
-def _blocks_folder(folder: Path) -> Path:
+def blocks_folder(folder: Path) -> Path:
+    """Where the blocks of a store are kept until they are joined."""
     return folder.with_name(folder.name + ".blocks")
 
 
