@@ -15,8 +15,9 @@ from typing import Any
 
 from recipe.cleaning import task_files
 from recipe.config import CorpusConfig, Recipe
-from recipe.corpus import Source, source_files
-from recipe.corpus.hub import HubSource, hub_sources
+from recipe.corpus import Source
+from recipe.corpus.hub import HubSource
+from recipe.corpus.reading import corpus_sources
 from recipe.errors import InputError
 from recipe.provenance import code_hash, git_commit, package_versions, read_json, sha256_of_file, sha256_of_json, write_json
 
@@ -42,7 +43,7 @@ class Stage:
 
 
 def _corpus_sources(recipe: Recipe) -> list[Path | Source | HubSource]:
-    return [*source_files(recipe.corpus), *hub_sources(recipe.corpus), *task_files(recipe.corpus.decontaminate)]
+    return [*corpus_sources(recipe.corpus), *task_files(recipe.corpus.decontaminate)]
 
 
 def _tokenizer_files(recipe: Recipe) -> list[Path]:

@@ -13,7 +13,7 @@ __all__ = ["Funnel", "MarkingStep", "Step", "cleaning_steps", "task_files"]
 
 
 def cleaning_steps(config: CorpusConfig) -> list[Step]:
-    """The steps that the settings ask for: characters first, then what is deleted from a text, then which documents go; the marking steps (copies, task sentences) last.
+    """The steps that the settings ask for: characters, what is deleted from a text, which documents go; the marking steps (copies, task sentences) last.
 
     Raises:
         InputError: for a script that Unicode does not know, task files that are not there, or a package that is not installed.

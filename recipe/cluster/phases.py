@@ -1,4 +1,4 @@
-"""The phases of the stages corpus and pairs on many machines. A parallel phase is done by any number of tasks, each its share; what is there already is skipped.
+"""The phases of the stages corpus and pairs on many machines: parallel ones, done by any number of tasks that skip what is there already, and single ones.
 
 All that they make before the run's own folders stands in RUN/cluster, each piece under a name that is a hash of all that shapes it.
 """
@@ -16,10 +16,10 @@ from recipe.cleaning import Funnel, cleaning_steps
 from recipe.cluster.parts import counts_of_part, part_key, part_settings, read_part, write_part
 from recipe.cluster.units import join_units, write_units
 from recipe.config import Recipe
-from recipe.corpus import Document, Source, source_files
-from recipe.corpus.hub import HubSource, hub_sources
+from recipe.corpus import Document, Source
+from recipe.corpus.hub import HubSource
 from recipe.corpus.pubmed import RecordNumbers, record_numbers, superseded_places
-from recipe.corpus.reading import pubmed_sources
+from recipe.corpus.reading import corpus_sources, pubmed_sources
 from recipe.errors import InputError
 from recipe.prepare import RemovedList, write_clean
 from recipe.provenance import code_hash, sha256_of_json, this_process, whole_or_absent
@@ -144,14 +144,14 @@ def _parts(recipe: Recipe, rank: int, tasks: int) -> Iterator[tuple[Source | Hub
     settings = part_settings(recipe)
     pubmed = _pubmed_sources(recipe)
     superseded = _arrays(_superseded_path(recipe, pubmed)) if pubmed else {}
-    index = {source: str(number) for number, source in enumerate(pubmed)}
-    for source in [*source_files(recipe.corpus), *hub_sources(recipe.corpus)][rank::tasks]:
+    index: dict[Source | HubSource, str] = {source: str(number) for number, source in enumerate(pubmed)}
+    for source in corpus_sources(recipe.corpus)[rank::tasks]:
         places = superseded[index[source]].tolist() if source in index else []
         yield source, places, _folder(recipe, "parts") / part_key(source, places, settings)
 
 
 def _pubmed_sources(recipe: Recipe) -> list[Source]:
-    return pubmed_sources(source_files(recipe.corpus), recipe.corpus)
+    return pubmed_sources(recipe.corpus)
 
 
 def _numbers_path(recipe: Recipe, source: Source) -> Path:

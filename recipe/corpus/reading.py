@@ -25,19 +25,28 @@ def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None)
         InputError: for a file of another kind than its name says, broken or cut short, not UTF-8, or changed while it is read.
     """
     counts = Counter() if counts is None else counts
-    sources = source_files(config)
-    superseded = superseded_records(pubmed_sources(sources, config))
-    for source in [*sources, *hub_sources(config)]:
-        yield from read_source(source, config, counts, superseded.get(source, frozenset()))
+    superseded = superseded_records(pubmed_sources(config))
+    for source in corpus_sources(config):
+        places = superseded.get(source) if isinstance(source, Source) else None
+        yield from read_source(source, config, counts, places or frozenset())
 
 
-def pubmed_sources(sources: Iterable[Source], config: CorpusConfig) -> list[Source]:
+def corpus_sources(config: CorpusConfig) -> list[Source | HubSource]:
+    """The files of the corpus and then the data sets, in the order in which they are read.
+
+    Raises:
+        InputError: as `source_files`.
+    """
+    return [*source_files(config), *hub_sources(config)]
+
+
+def pubmed_sources(config: CorpusConfig) -> list[Source]:
     """Those of the files that are PubMed XML.
 
     Raises:
-        InputError: if any file is of another kind than its name says.
+        InputError: as `source_files`, and if any file is of another kind than its name says.
     """
-    formats = [(source, format_of(source, config.format)) for source in sources]
+    formats = [(source, format_of(source, config.format)) for source in source_files(config)]
     return [source for source, format_ in formats if format_ == "pubmed"]
 
 
