@@ -72,5 +72,6 @@ def _executors(executor: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("recipe"):
             raise
+        package = error.name.partition(".")[0]
         extra = "ray" if executor == "ray" else "datatrove"
-        raise InputError(f"--executor {executor} needs the package {error.name}, which is not installed: pip install 'domain-bert[{extra}]'") from None
+        raise InputError(f"--executor {executor} needs the package {package}, which is not installed: pip install 'domain-bert[{extra}]'") from None
