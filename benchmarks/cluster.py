@@ -28,7 +28,9 @@ MEGABYTES = 60
 RECORDS = 30_000_000
 INDEXED = 100_000
 MARKED = 2000
-COLUMNS = {"corpus": "corpus", "megabytes": "MB", "documents": "documents"} | {phase.name: f"{phase.name}, MB/s" for phase in PHASES}
+FOLDERS = ("cluster/parts", "corpus", "store", "pairs")
+RATES = {"input": "input", "megabytes": "MB", "documents": "documents"} | {f"rate of {phase.name}": f"{phase.name}, MB/s" for phase in PHASES}
+SIZES = {"input": "input", "text": "M characters left", "tokens": "M tokens"} | {name: f"{name}, MB" for name in FOLDERS}
 
 
 def main() -> None:
@@ -39,12 +41,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         abstracts = copies(data / "biomedical" / "ei_abstracts.txt.gz", folder / "abstracts", rb"(?m)(?<=\n\n)(?=.)", b"Copy %d: ")
-        records = copies(next((data / "pubmed_xml").glob("*.gz")), folder / "records", rb'(?<=<PMID Version="1">)(?=\d)', b"%d")
+        records = copies(next((data / "pubmed_xml").glob("*.gz")), folder / "records", rb'(?<=<PMID Version="1">)(?=\d)|(?<=<ArticleTitle>)', b"%d")
         rows = [measured("abstracts", abstracts, folder), measured("full texts", [data / "biomedical" / "ei_fulltext.txt.gz"], folder)]
         rows.append(measured("PubMed XML", records, folder))
     single = [of_numbers(), of_copies(), of_near_copies(), of_marks(data / "biomedical" / "ei_abstracts.txt.gz")]
-    shown = [{name: f"{value:.1f}" if isinstance(value, float) else value for name, value in row.items()} for row in rows]
-    text = f"# Phases of a cluster, one core of {machine()['cpu']}\n\nMB of unpacked input.\n\n{markdown_table(COLUMNS, shown)}\n\n"
+    title = f"# Phases of a cluster, one core of {machine()['cpu']}\n\nMB of unpacked input a second, and what lies on the disk.\n\n"
+    text = f"{title}{markdown_table(RATES, rows)}\n\n{markdown_table(SIZES, rows)}\n\n"
     text += markdown_table({"what": "single phases, and near copies", "seconds": "seconds", "memory": "memory, MB"}, single)
     save("cluster", {"machine": machine(), "rows": rows, "single": single}, text)
     print(text)
@@ -63,16 +65,19 @@ def copies(path: Path, folder: Path, place: bytes, mark: bytes) -> list[Path]:
 def measured(name: str, paths: list[Path], folder: Path) -> dict[str, Any]:
     """MB of unpacked input a second of each phase."""
     recipe = Recipe(
-        run_dir=str(folder / name),
+        run_dir=str(folder / f"run of {name}"),
         corpus=CorpusConfig(path=[str(path) for path in paths]),
         tokenizer=TokenizerConfig(vocab_size=30522, max_train_characters=1e7),
         pairs=PairsConfig(),
     )
     megabytes = sum(len(gzip.decompress(path.read_bytes())) for path in paths) / 1e6
     phases = [phase for phase in PHASES if name == "PubMed XML" or phase.name not in ("numbers", "superseded")]
-    rates = {phase.name: megabytes / seconds_of(lambda phase=phase: phase.call(recipe, 0, 1)) for phase in phases}
-    statistics = read_json(recipe.folder / "corpus" / "statistics.json")
-    return {"corpus": name, "megabytes": round(megabytes), "documents": statistics["funnel"][0]["documents"], **rates}
+    rates = {f"rate of {phase.name}": megabytes / seconds_of(lambda phase=phase: phase.call(recipe, 0, 1)) for phase in phases}
+    funnel = read_json(recipe.folder / "corpus" / "statistics.json")["funnel"]
+    tokens = sum(read_json(path)["counts"]["tokens"] for path in recipe.folder.glob("store/*/store.json"))
+    sizes = {name: sum(path.stat().st_size for path in (recipe.folder / name).rglob("*") if path.is_file()) / 1e6 for name in FOLDERS}
+    counts = {"megabytes": round(megabytes), "documents": funnel[0]["documents"], "text": funnel[-1]["characters"] / 1e6, "tokens": tokens / 1e6}
+    return {"input": name, **counts, **rates, **sizes}
 
 
 def seconds_of(call: Callable[[], object]) -> float:

@@ -186,6 +186,21 @@ def test_a_later_deletion_redoes_only_the_files_whose_records_it_takes(tmp_path)
     assert redone(before, parts_of(recipe)) == {"p3.xml.gz", "p4.xml"}
 
 
+def test_data_sets_of_the_hub_are_parts_too(tmp_path):
+    texts = write_corpus(tmp_path / "texts.txt", 20)
+    (tmp_path / "data").mkdir()
+    rows = [{"text": text} for text in write_corpus(tmp_path / "more.txt", 20, seed=1).read_text().split("\n\n")]
+    (tmp_path / "data" / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    paths = {"corpus.path": f"[{texts}, hub:{tmp_path / 'data'}]"}
+    one, many = (small_recipe(texts, tmp_path / name, **paths) for name in ("one", "many"))
+    for rank in (1, 0):
+        write_parts(many, rank, 2)
+    merge_parts(many, 0, 1)
+    prepare_corpus(one)
+    assert_same(one.folder, many.folder)
+    assert set(parts_of(many)) == {str(texts), f"hub:{tmp_path / 'data'}"}
+
+
 def started(config: str, *options: str) -> subprocess.Popen:
     command = [sys.executable, str(ROOT / "scripts" / "prepare_cluster.py"), config, *options]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
@@ -195,7 +210,7 @@ def test_a_killed_run_goes_on(tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(8):
         # The marks of near copies take a second for the long file.
-        write_corpus(tmp_path / "in" / f"{number}.txt", 2500 if number == 2 else 20, seed=number)
+        write_corpus(tmp_path / "in" / f"{number}.txt", 1200 if number == 2 else 20, seed=number)
     config = config_of(tmp_path, str(tmp_path / "in"), **{"corpus.near_duplicates": "0.9"})
     recipe = parse_recipe("", [config])
     parts = recipe.folder / "cluster" / "parts"
