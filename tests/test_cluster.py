@@ -226,7 +226,7 @@ def test_a_killed_run_goes_on(tmp_path):
     assert not [name for name in before if name.endswith("2.txt")]
     if (tmp_path / "unfinished").exists():
         shutil.move(tmp_path / "unfinished", parts / "0123.host-1.partial")
-    done = run_script("prepare_cluster", config, "--tasks", "5", "--workers", "2")
+    done = run_script("prepare_cluster", config, "--tasks", "5", "--workers", "1")
     assert done.returncode == 0, done.stderr[-3000:]
     assert not redone(before, parts_of(recipe)) & {Path(name).name for name in before}
     assert len(list(parts.iterdir())) == 8
