@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from recipe.config import Recipe, range_text
 from recipe.config_file import known_keys, load_recipe, nearest_key_hint
@@ -33,13 +34,23 @@ def exit_with_one_line(call: Callable[[], None]) -> None:
 
 def parse_recipe(description: str | None, arguments: list[str]) -> Recipe:
     """`CONFIG [--section.key=value ...]` -> Recipe; `--help` lists every key with its help, range and default."""
+    return parse_recipe_and_options(description, arguments, lambda parser: None)[0]
+
+
+def parse_recipe_and_options(
+    description: str | None, arguments: list[str], add_options: Callable[[argparse.ArgumentParser], None]
+) -> tuple[Recipe, dict[str, Any]]:
+    """The same with options of a script's own, which `add_options` adds to the parser; they come by name, as argparse gives them."""
     parser = _parser(description)
+    add_options(parser)
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
         name = unknown[0].split("=")[0]
         raise InputError(f"unknown argument {name}{nearest_key_hint(name.lstrip('-'))}")
-    overrides = {place: value for place, value in vars(known).items() if place != "config" and value is not None}
-    return load_recipe(known.config, overrides)
+    values = vars(known)
+    config = values.pop("config")
+    overrides = {place: value for place in known_keys() if (value := values.pop(place)) is not None}
+    return load_recipe(config, overrides), values
 
 
 def _parser(description: str | None) -> argparse.ArgumentParser:

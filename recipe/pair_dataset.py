@@ -138,7 +138,19 @@ def build_pairs(recipe: Recipe) -> None:
     """
     folders = {split: recipe.folder / "store" / split for split in SPLITS}
     tokenizer = load_tokenizer(recipe.folder / "tokenizer")
-    stores = write_split_stores(folders, read_prepared(recipe.folder / "corpus"), recipe.corpus, tokenizer, recipe.seed, recipe.pairs.num_proc)
+    write_split_stores(folders, read_prepared(recipe.folder / "corpus"), recipe.corpus, tokenizer, recipe.seed, recipe.pairs.num_proc)
+    build_rows(recipe)
+
+
+def build_rows(recipe: Recipe) -> None:
+    """Write the pairs of RUN/store to RUN/pairs, as `build_pairs` does.
+
+    Raises:
+        InputError: if a split has fewer than two documents.
+    """
+    stores = {split: open_token_store(recipe.folder / "store" / split) for split in SPLITS}
+    for split, store in stores.items():
+        _require_two(store, split)
     builder = recipe_builder(recipe)
     made = write_rows(builder, recipe.pairs)
     statistics = {split: made.get(split) or _statistics_of(store, split, builder.config) for split, store in stores.items()}

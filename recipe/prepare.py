@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import TextIO
 
@@ -25,15 +25,31 @@ def prepare_corpus(recipe: Recipe) -> None:
     Raises:
         InputError: if something of the corpus cannot be read, or fewer than two documents are left.
     """
+
+    def cleaned(funnel: Funnel, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
+        raw = tqdm(read_raw_documents(recipe.corpus, counts), desc="corpus: documents read", unit=" documents")
+        return funnel.clean(split_documents(raw, recipe.corpus, counts))
+
+    write_clean(recipe, cleaned)
+
+
+def write_clean(recipe: Recipe, cleaned: Callable[[Funnel, "RemovedList", Counter[str]], Iterator[Document]]) -> None:
+    """Write RUN/corpus as `prepare_corpus` does.
+
+    Args:
+        cleaned: gives the documents that are left; it counts in the funnel, the list of what is removed and the counter of what was found in reading.
+
+    Raises:
+        InputError: if fewer than two documents are left.
+    """
     counts: Counter[str] = Counter()
     folder = recipe.folder / "corpus"
     with whole_or_absent(folder) as partial, naming_full_disk(folder.parent):
         partial.mkdir()
         with open(partial / "removed.jsonl", "w", encoding="utf-8") as file:
-            removed = _RemovedList(file)
+            removed = RemovedList(file)
             funnel = Funnel(cleaning_steps(recipe.corpus), removed.add)
-            raw = tqdm(read_raw_documents(recipe.corpus, counts), desc="corpus: documents read", unit=" documents")
-            kept = _Kept(funnel.clean(split_documents(raw, recipe.corpus, counts)))
+            kept = _Kept(cleaned(funnel, removed, counts))
             write_prepared(partial, kept)
         kept.require_two(funnel)
         statistics = {"funnel": funnel.statistics(), "removed_documents": dict(removed.counts), "reading": dict(sorted(counts.items()))}
@@ -50,7 +66,7 @@ def summary(statistics: dict) -> str:
     return f"{left}; removed: {lost}{notes}"
 
 
-class _RemovedList:
+class RemovedList:
     """removed.jsonl: the first MOST_LISTED of every step, and how many there were."""
 
     def __init__(self, file: TextIO) -> None:
@@ -58,6 +74,7 @@ class _RemovedList:
         self.counts: Counter[str] = Counter()
 
     def add(self, entry: dict[str, str]) -> None:
+        """Count a document that was removed, and list it."""
         self.counts[entry["step"]] += 1
         if self.counts[entry["step"]] <= MOST_LISTED:
             self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -93,9 +94,13 @@ def imported_modules(tree: ast.AST) -> list[str]:
 
 
 @contextmanager
-def whole_or_absent(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write a file or folder to; it takes the place of `path` only when the block ends well."""
-    partial = path.with_name(path.name + ".partial")
+def whole_or_absent(path: Path, owner: str = "") -> Iterator[Path]:
+    """Give a temporary path beside `path` to write a file or folder to; it takes the place of `path` only when the block ends well.
+
+    Args:
+        owner: part of the temporary name, such as `this_process()`, where two processes may write the same at once.
+    """
+    partial = path.with_name(f"{path.name}{owner and '.'}{owner}.partial")
     _remove(partial)
     partial.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -106,6 +111,11 @@ def whole_or_absent(path: Path) -> Iterator[Path]:
     if path.is_dir():
         _remove(path)
     os.replace(partial, path)
+
+
+def this_process() -> str:
+    """A name of this process among those of all machines at this moment."""
+    return f"{socket.gethostname()}-{os.getpid()}"
 
 
 @contextmanager

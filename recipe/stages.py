@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from recipe.cleaning import task_files
 from recipe.config import CorpusConfig, Recipe
-from recipe.corpus import Source, source_files
-from recipe.corpus.hub import HubSource, hub_sources
+from recipe.corpus import Source
+from recipe.corpus.hub import HubSource
+from recipe.corpus.reading import corpus_sources
 from recipe.errors import InputError
 from recipe.provenance import code_hash, git_commit, package_versions, read_json, sha256_of_file, sha256_of_json, write_json
 
@@ -41,7 +43,7 @@ class Stage:
 
 
 def _corpus_sources(recipe: Recipe) -> list[Path | Source | HubSource]:
-    return [*source_files(recipe.corpus), *hub_sources(recipe.corpus), *task_files(recipe.corpus.decontaminate)]
+    return [*corpus_sources(recipe.corpus), *task_files(recipe.corpus.decontaminate)]
 
 
 def _tokenizer_files(recipe: Recipe) -> list[Path]:
@@ -181,8 +183,11 @@ def write_results(recipe: Recipe) -> None:
     print(f"report: {recipe.folder / 'report.html'}")
 
 
-def run_stage(recipe: Recipe, name: str) -> None:
+def run_stage(recipe: Recipe, name: str, call: Callable[[Recipe], None] | None = None) -> None:
     """One stage, unless it is done and unchanged.
+
+    Args:
+        call: does it in place of the stage's own function, with the same result; such as from parts that other machines made.
 
     Raises:
         InputError: if a stage before it is not done, or was done with other settings or input.
@@ -197,7 +202,7 @@ def run_stage(recipe: Recipe, name: str) -> None:
         return
     started = time.time()
     recipe.folder.mkdir(parents=True, exist_ok=True)
-    _function(stage.call)(recipe)
+    (call or _function(stage.call))(recipe)
     if _is_first_process():
         _record(recipe, stage, key, time.time() - started)
         print(f"{name}: done in {time.time() - started:.0f} s", flush=True)
@@ -210,6 +215,21 @@ def stage_key(recipe: Recipe, stage: Stage) -> str:
     return sha256_of_json([stage.name, recipe.settings(*stage.sections), before, code, _content_hash(recipe, stage.inputs(recipe))])
 
 
+def is_done(recipe: Recipe, name: str) -> bool:
+    """Whether a stage and those that it reads are done and unchanged, so that `run_stage` would skip it."""
+    stage = _stage(name)
+    if name not in _records(recipe) or not all(is_done(recipe, before) for before in stage.reads):
+        return False
+    return _is_done(recipe, stage, stage_key(recipe, stage))
+
+
+def remember_inputs(recipe: Recipe, seen: dict[str, dict[str, Any]]) -> None:
+    """Take note of inputs' sha256 that others worked out, beside the state of each at that time, so that `run_stage` need not read them again."""
+    memory = _remembered(recipe)
+    if not seen.items() <= memory.items():
+        write_json(recipe.folder / "inputs.json", memory | seen)
+
+
 def write_recipe(recipe: Recipe) -> None:
     """Leave the recipe as it was run in RUN/recipe.yaml."""
     recipe.folder.mkdir(parents=True, exist_ok=True)
@@ -218,16 +238,20 @@ def write_recipe(recipe: Recipe) -> None:
 
 def _content_hash(recipe: Recipe, inputs: Sequence[Path | Source | HubSource]) -> str:
     """sha256 over the bytes of inputs; one is read again only when its size or time of change differ from what RUN/inputs.json remembers."""
-    memory_path = recipe.folder / "inputs.json"
-    memory = read_json(memory_path) if memory_path.is_file() else {}
+    memory = _remembered(recipe)
     seen = {}
     for source in (Source(str(entry)) if isinstance(entry, Path) else entry for entry in inputs):
         state, known = source.state(), memory.get(str(source), {})
         is_same = "sha256" in known and known.items() >= state.items()
         seen[str(source)] = known if is_same else {**state, "sha256": source.sha256()}
-    if not seen.items() <= memory.items() and _is_first_process():
-        write_json(memory_path, memory | seen)
+    if _is_first_process():
+        remember_inputs(recipe, seen)
     return sha256_of_json([entry["sha256"] for entry in seen.values()])
+
+
+def _remembered(recipe: Recipe) -> dict[str, dict[str, Any]]:
+    path = recipe.folder / "inputs.json"
+    return read_json(path) if path.is_file() else {}
 
 
 def _is_first_process() -> bool:

@@ -69,12 +69,55 @@ def write_token_stores(folders: dict[str, Path], documents: Iterable[tuple[str, 
         stack.enter_context(naming_full_disk(next(iter(folders.values())).parent, kept="what is done in *.blocks there is kept"))
         for folder in sorted(folders.values()):
             stack.enter_context(exclusive(folder))
-        paths = _write_blocks(folders, documents, tokenizer_json, num_proc)
+        with BlockWriters(tokenizer_json, num_proc) as writers:
+            paths = write_blocks(folders, documents, encoding_version(tokenizer_json), writers)
         for name, folder in folders.items():
-            _join_blocks(folder, paths[name], ids_dtype(tokenizer))
+            join_blocks(folder, paths[name], ids_dtype(tokenizer))
         for folder in folders.values():
-            shutil.rmtree(_blocks_folder(folder), ignore_errors=True)
+            shutil.rmtree(blocks_folder(folder), ignore_errors=True)
     return {name: open_token_store(folder) for name, folder in folders.items()}
+
+
+def write_blocks(folders: dict[str, Path], documents: Iterable[tuple[str, Document]], version: str, writers: BlockWriters) -> dict[str, list[Path]]:
+    """The files in FOLDER.blocks of all blocks of each store, in their order; those that an earlier attempt left whole are not written again.
+
+    Args:
+        version: `encoding_version` of the tokenizer.
+
+    Raises:
+        InputError: if a sentence has more than MAX_SENTENCE_CHARACTERS.
+    """
+    paths: dict[str, list[Path]] = {name: [] for name in folders}
+    for folder in folders.values():
+        blocks_folder(folder).mkdir(parents=True, exist_ok=True)
+    for name, block in _blocks(folders, documents):
+        path = blocks_folder(folders[name]) / block.key(version)
+        paths[name].append(path)
+        if read_block(path) is None:
+            writers.write(block, path)
+    writers.finish()
+    return paths
+
+
+def join_blocks(folder: Path, paths: list[Path], dtype: np.dtype) -> None:
+    """Write a store, whole or absent, of the blocks of a corpus in their order; where the corpus was cut leaves no trace.
+
+    Raises:
+        InputError: if a block is missing or not as it was written.
+    """
+    with whole_or_absent(folder) as partial:
+        partial.mkdir()
+        with ExitStack() as files:
+            tokens, sentences, ends = (files.enter_context(open(partial / name, "wb")) for name in ("tokens.bin", "sentences.bin", "documents.bin"))
+            joined = _StoreFiles(tokens, sentences, ends)
+            for path in paths:
+                block = read_block(path)
+                if block is None:
+                    raise InputError(f"{path}: the file was removed or changed while the store was built; run the same command again")
+                joined.add(block)
+            joined.close()
+        write_json(partial / "store.json", {"dtype": dtype.name, "counts": joined.counts})
+        write_json(partial / SEAL, {name: sha256_of_file(partial / name) for name in ("tokens.bin", "sentences.bin", "documents.bin", "store.json")})
 
 
 def open_token_store(folder: Path) -> TokenStore:
@@ -197,22 +240,6 @@ class _StoreFiles:
         self.counts["documents"] += len(lengths)
 
 
-def _write_blocks(folders: dict[str, Path], documents: Iterable[tuple[str, Document]], tokenizer_json: str, num_proc: int) -> dict[str, list[Path]]:
-    """The files of all blocks of each store in their order; those that an earlier attempt left whole are not written again."""
-    version = encoding_version(tokenizer_json)
-    paths: dict[str, list[Path]] = {name: [] for name in folders}
-    for folder in folders.values():
-        _blocks_folder(folder).mkdir(parents=True, exist_ok=True)
-    with BlockWriters(tokenizer_json, num_proc) as writers:
-        for name, block in _blocks(folders, documents):
-            path = _blocks_folder(folders[name]) / block.key(version)
-            paths[name].append(path)
-            if read_block(path) is None:
-                writers.write(block, path)
-        writers.finish()
-    return paths
-
-
 def _blocks(names: Iterable[str], documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[str, TextBlock]]:
     cutters = {name: _BlockCutter() for name in names}
     for name, document in documents:
@@ -223,23 +250,8 @@ def _blocks(names: Iterable[str], documents: Iterable[tuple[str, Document]]) -> 
             yield name, block
 
 
-def _join_blocks(folder: Path, paths: list[Path], dtype: np.dtype) -> None:
-    with whole_or_absent(folder) as partial:
-        partial.mkdir()
-        with ExitStack() as files:
-            tokens, sentences, ends = (files.enter_context(open(partial / name, "wb")) for name in ("tokens.bin", "sentences.bin", "documents.bin"))
-            joined = _StoreFiles(tokens, sentences, ends)
-            for path in paths:
-                block = read_block(path)
-                if block is None:
-                    raise InputError(f"{path}: the file was removed or changed while the store was built; run scripts/build_pairs.py again")
-                joined.add(block)
-            joined.close()
-        write_json(partial / "store.json", {"dtype": dtype.name, "counts": joined.counts})
-        write_json(partial / SEAL, {name: sha256_of_file(partial / name) for name in ("tokens.bin", "sentences.bin", "documents.bin", "store.json")})
-
-
-def _blocks_folder(folder: Path) -> Path:
+def blocks_folder(folder: Path) -> Path:
+    """Where the blocks of a store are kept until they are joined."""
     return folder.with_name(folder.name + ".blocks")
 
 

@@ -45,7 +45,7 @@ FLOORS = (
         "model_card",
         "hub",
     ),
-    ("stages", "command_line"),
+    ("stages", "cluster", *(f"cluster.{name}" for name in ("parts", "units", "phases", "executors", "launch")), "command_line"),
 )
 ORDER = {f"recipe.{name}": place for place, name in enumerate(chain(*FLOORS))}
 PACKAGE = Path(__file__).parent.parent / "recipe"
@@ -78,3 +78,15 @@ def test_pairs_need_numpy_only():
         for alias in node.names
     }
     assert {name.split(".")[0] for name in imports} <= {"numpy", "recipe", "dataclasses", "enum", "collections"}
+
+
+def test_only_the_executors_know_datatrove():
+    knowing = {
+        name
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for imported in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
+        if imported.split(".")[0] in ("datatrove", "ray")
+    }
+    assert knowing == {"recipe.cluster.executors"}

@@ -6,14 +6,14 @@ from recipe.cleaning.decontamination import Decontamination, task_files
 from recipe.cleaning.duplicates import ExactDuplicates, NearDuplicates
 from recipe.cleaning.funnel import Funnel
 from recipe.cleaning.limits import DocumentLength, ScriptShare, SentenceLength
-from recipe.cleaning.step import Step
+from recipe.cleaning.step import MarkingStep, Step
 from recipe.config import CorpusConfig
 
-__all__ = ["Funnel", "Step", "cleaning_steps", "task_files"]
+__all__ = ["Funnel", "MarkingStep", "Step", "cleaning_steps", "task_files"]
 
 
 def cleaning_steps(config: CorpusConfig) -> list[Step]:
-    """The steps that the settings ask for: characters first, then what is deleted from a text, then which documents go, copies last but for task sentences.
+    """The steps that the settings ask for: characters, what is deleted from a text, which documents go; the marking steps (copies, task sentences) last.
 
     Raises:
         InputError: for a script that Unicode does not know, task files that are not there, or a package that is not installed.

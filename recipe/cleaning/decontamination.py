@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipe.cleaning.step import Candidate, Removal
+from recipe.cleaning.step import Candidate, MarkingStep, Removal
 from recipe.errors import InputError
 
 RUN = 80  # letters and digits; those beyond ASCII count as their bytes in UTF-8, two to four each
@@ -25,7 +25,7 @@ _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9]
 _FIRST_24_BITS, _NEXT_24_BITS, _LAST_24_BITS = np.uint64(40), np.uint64(16), np.uint64((1 << 24) - 1)
 
 
-class Decontamination:
+class Decontamination(MarkingStep):
     """Drop documents that hold a task sentence, also inside a longer one, or RUN letters and digits of it in a row; case, spaces and punctuation aside."""
 
     name = "decontaminate"
@@ -41,19 +41,26 @@ class Decontamination:
         self._is_likely[hashes >> _FIRST_24_BITS] = True
         self._is_likelier[hashes >> _NEXT_24_BITS & _LAST_24_BITS] = True
 
-    def __call__(self, candidate: Candidate) -> str | Removal:
+    def mark(self, candidate: Candidate) -> bytes:
+        found = self._found_in(candidate)
+        return json.dumps([found.reason, found.excerpt]).encode() if found else b""
+
+    def judge(self, candidate: Candidate, mark: bytes) -> str | Removal:
+        return Removal(*json.loads(mark)) if mark else candidate.text
+
+    def _found_in(self, candidate: Candidate) -> Removal | None:
         squeezed = squeeze(candidate)
         hashes = _window_hashes(squeezed, STRIDE)
         numbers = np.flatnonzero(self._is_likely[hashes >> _FIRST_24_BITS])
         numbers = numbers[self._is_likelier[hashes[numbers] >> _NEXT_24_BITS & _LAST_24_BITS]]
         if not len(numbers):
-            return candidate.text
+            return None
         first, last = (self._hashes.searchsorted(hashes[numbers], side) for side in ("left", "right"))
         for hit in np.flatnonzero(first < last).tolist():
             for place in self._places[first[hit] : last[hit]].tolist():
                 if found := self._verdict(squeezed, int(numbers[hit]) * STRIDE, place):
                     return found
-        return candidate.text
+        return None
 
     def _verdict(self, squeezed: bytes, start: int, place: int) -> Removal | None:
         """Whether the window at `start` of the document and at `place` of the task's lines is part of a whole sentence or of a long run."""

@@ -6,14 +6,14 @@ from collections.abc import Callable
 import numpy as np
 
 from recipe.cleaning.hash_set import HashSet
-from recipe.cleaning.step import Candidate, Removal
+from recipe.cleaning.step import Candidate, MarkingStep, Removal
 from recipe.errors import InputError
 
 WORDS_PER_SHINGLE = 5
 _PERMUTATIONS = 128
 
 
-class ExactDuplicates:
+class ExactDuplicates(MarkingStep):
     """Drop documents whose text was seen before; capital letters and white space count."""
 
     name = "exact_duplicates"
@@ -21,14 +21,16 @@ class ExactDuplicates:
     def __init__(self) -> None:
         self._seen = HashSet()
 
-    def __call__(self, candidate: Candidate) -> str | Removal:
-        digest = hashlib.blake2b(candidate.encoded, digest_size=8).digest()
-        if self._seen.add(int.from_bytes(digest, "little")):
+    def mark(self, candidate: Candidate) -> bytes:
+        return hashlib.blake2b(candidate.encoded, digest_size=8).digest()
+
+    def judge(self, candidate: Candidate, mark: bytes) -> str | Removal:
+        if self._seen.add(int.from_bytes(mark, "little")):
             return candidate.text
         return Removal("the text was seen before", candidate.excerpt)
 
 
-class NearDuplicates:
+class NearDuplicates(MarkingStep):
     """Drop documents whose set of five words in a row overlaps with that of an earlier one (Jaccard, estimated by 128 MinHashes).
 
     The index keeps about 4 KB for each document that stays.
@@ -40,14 +42,20 @@ class NearDuplicates:
     def __init__(self, min_similarity: float) -> None:
         minhash, index = _datasketch()
         self._minhash: Callable = minhash
+        self._signature = minhash(num_perm=_PERMUTATIONS, seed=1)
         self._index = index(threshold=min_similarity, num_perm=_PERMUTATIONS)
         self._min_similarity = min_similarity
         self._signatures: list[np.ndarray] = []
 
-    def __call__(self, candidate: Candidate) -> str | Removal:
+    def mark(self, candidate: Candidate) -> bytes:
         signature = self._minhash(num_perm=_PERMUTATIONS, seed=1, hashfunc=_hash)
         signature.update_batch(_shingles(candidate.lowered))
-        values = signature.hashvalues.astype(np.uint32)
+        return signature.hashvalues.astype("<u4").tobytes()
+
+    def judge(self, candidate: Candidate, mark: bytes) -> str | Removal:
+        values, signature = np.frombuffer(mark, "<u4"), self._signature
+        # The index copies what it keeps, so one object carries the values of all documents; making it draws the permutations.
+        signature.hashvalues = values.astype(signature.hashvalues.dtype)
         # The index also names some below the threshold.
         similar = max((float((self._signatures[number] == values).mean()) for number in self._index.query(signature)), default=0.0)
         if similar >= self._min_similarity:

@@ -1,10 +1,10 @@
 """Documents -> clean documents through the steps in their order, counting at each what comes in and what is left."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from recipe.cleaning.step import Candidate, Removal, Step
+from recipe.cleaning.step import Candidate, MarkingStep, Removal, Step
 from recipe.corpus.document import Document
 
 _UNITS = ("documents", "sentences", "characters")
@@ -12,14 +12,14 @@ Listed = Callable[[dict[str, str]], None]
 
 
 class Funnel:
-    """The steps with their counts; `clean` may be called once, and the counts are right when it has ended.
+    """The steps with their counts, which are right when all documents went through.
 
     Args:
         steps: in the order in which they are done.
         listed: is called with step, id, source, reason and excerpt of every document that is removed.
     """
 
-    def __init__(self, steps: list[Step], listed: Listed = lambda entry: None) -> None:
+    def __init__(self, steps: Sequence[Step], listed: Listed = lambda entry: None) -> None:
         self._steps, self._listed = steps, listed
         self._read = dict.fromkeys(_UNITS, 0)
         self._lost = {step.name: dict.fromkeys(_UNITS, 0) for step in steps}
@@ -30,9 +30,24 @@ class Funnel:
         for document in documents:
             text = "\n".join(document.sentences)
             _add(self._read, 1, len(document.sentences), len(text))
-            kept = self._through_steps(Candidate(text, document.source, document.id, document.title))
-            if kept is not None:
-                yield document if kept is text else Document(kept.split("\n"), document.source, document.id, document.title)
+            yield from self._left_of(document, text, {}, self._steps)
+
+    def go_on(self, documents: Iterable[tuple[Document, Mapping[str, bytes]]]) -> Iterator[Document]:
+        """The documents that are left of those that `clean` of another funnel let through all but the marking steps, each with its marks."""
+        steps = [step for step in self._steps if isinstance(step, MarkingStep)]
+        for document, marks in documents:
+            yield from self._left_of(document, "\n".join(document.sentences), marks, steps)
+
+    def counts(self) -> dict[str, Any]:
+        """What `add_counts` of another funnel takes."""
+        return {"read": self._read, "lost": self._lost, "changed": self._changed}
+
+    def add_counts(self, counts: Mapping[str, Any]) -> None:
+        """Count what another funnel counted, of some or all of these steps."""
+        _add(self._read, *counts["read"].values())
+        for name, lost in counts["lost"].items():
+            _add(self._lost[name], *lost.values())
+            self._changed[name] += counts["changed"][name]
 
     def statistics(self) -> list[dict[str, Any]]:
         """One entry for "read" and each step: documents, sentences and characters left after it, and how many documents it changed."""
@@ -43,9 +58,14 @@ class Funnel:
             rows.append({"step": name, **left, "changed_documents": self._changed[name]})
         return rows
 
-    def _through_steps(self, candidate: Candidate) -> str | None:
-        """The text as the last step leaves it, None if one of them removed the document."""
-        for step in self._steps:
+    def _left_of(self, document: Document, text: str, marks: Mapping[str, bytes], steps: Sequence[Step]) -> Iterator[Document]:
+        kept = self._through(steps, Candidate(text, document.source, document.id, document.title, marks))
+        if kept is not None:
+            yield document if kept is text else Document(kept.split("\n"), document.source, document.id, document.title)
+
+    def _through(self, steps: Sequence[Step], candidate: Candidate) -> str | None:
+        """The text as the last of the steps leaves it, None if one of them removed the document."""
+        for step in steps:
             before, found = candidate.text, step(candidate)
             if found is before:
                 continue

@@ -1,6 +1,8 @@
 """What a cleaning step is: text in, and out comes changed text or the reason why the document goes."""
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -19,6 +21,7 @@ class Candidate:
     source: str = ""
     id: str = ""
     title: str = ""
+    marks: Mapping[str, bytes] = field(default_factory=dict)  # those that are known, by the name of their step
 
     @property
     def excerpt(self) -> str:
@@ -61,3 +64,24 @@ class Step(Protocol):
 
     def __call__(self, candidate: Candidate) -> str | Removal:
         """The text as it is to be, the same object if nothing is to do; "" drops a document of which nothing is left."""
+
+
+class MarkingStep(ABC):
+    """A step that changes no text, and whose verdict follows from a mark of the text and from the documents before.
+
+    So marks can be made file by file and on any machine, and the verdicts afterwards in one pass in order.
+    """
+
+    name: str
+
+    @abstractmethod
+    def mark(self, candidate: Candidate) -> bytes:
+        """What the verdict needs to know of the text, a function of the text alone."""
+
+    @abstractmethod
+    def judge(self, candidate: Candidate, mark: bytes) -> str | Removal:
+        """The verdict on a document, after those on all before it."""
+
+    def __call__(self, candidate: Candidate) -> str | Removal:
+        known = candidate.marks.get(self.name)
+        return self.judge(candidate, self.mark(candidate) if known is None else known)

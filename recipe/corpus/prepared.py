@@ -1,6 +1,7 @@
 """RUN/corpus: the clean documents as Parquet files of bounded size, written in a stream and read back in one."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,12 +44,33 @@ def read_prepared(folder: Path) -> Iterator[Document]:
     Raises:
         InputError: if there are none.
     """
+    for name in prepared_files(folder):
+        with _naming_changed(folder / name), pq.ParquetFile(folder / name) as file:
+            for number in range(file.num_row_groups):
+                yield from _documents_of(file, number)
+
+
+def read_prepared_group(path: Path, number: int) -> Iterator[Document]:
+    """The documents of one group of rows of one file."""
+    with _naming_changed(path), pq.ParquetFile(path) as file:
+        yield from _documents_of(file, number)
+
+
+def prepared_files(folder: Path) -> dict[str, str]:
+    """The names of the files in their order, and their sha256.
+
+    Raises:
+        InputError: if there are none.
+    """
     if not (folder / SEAL).is_file():
         raise InputError(f"{folder}: no prepared corpus here; run scripts/prepare_corpus.py first")
-    for name in read_json(folder / SEAL):
-        for columns in _groups_of_columns(folder / name):
-            for entry in zip(columns["sentences"], columns["source"], columns["id"], columns["title"], strict=True):
-                yield Document(*entry)
+    return read_json(folder / SEAL)
+
+
+def number_of_groups(path: Path) -> int:
+    """How many groups of rows a file has."""
+    with _naming_changed(path), pq.ParquetFile(path) as file:
+        return file.num_row_groups
 
 
 def read_prepared_split(folder: Path, config: CorpusConfig, split: str, seed: int) -> Iterator[Document]:
@@ -56,11 +78,16 @@ def read_prepared_split(folder: Path, config: CorpusConfig, split: str, seed: in
     return (document for document in read_prepared(folder) if split_of(document, config, seed) == split)
 
 
-def _groups_of_columns(path: Path) -> Iterator[dict[str, list]]:
+def _documents_of(file: pq.ParquetFile, number: int) -> Iterator[Document]:
+    columns = file.read_row_group(number).to_pydict()
+    for entry in zip(columns["sentences"], columns["source"], columns["id"], columns["title"], strict=True):
+        yield Document(*entry)
+
+
+@contextmanager
+def _naming_changed(path: Path) -> Iterator[None]:
     try:
-        with pq.ParquetFile(path) as file:
-            for number in range(file.num_row_groups):
-                yield file.read_row_group(number).to_pydict()
+        yield
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: is not as it was written ({str(error)[:100]}); remove {path.parent} and run scripts/prepare_corpus.py again") from None
 

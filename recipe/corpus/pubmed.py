@@ -6,6 +6,7 @@ Source of the tag names: NLM, PubMed DTD of 2025 (pubmed_250101.dtd).
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from lxml import etree
@@ -51,30 +52,60 @@ def pmid_title_and_sections(record: etree._Element) -> tuple[str, str, list[tupl
     return pmid, "" if title in _NO_TITLE else title, [section for section in sections if section[1]]
 
 
+@dataclass(frozen=True)
+class RecordNumbers:
+    """What of a file says which records count: PMID (-1: none) and version of each, in order, and deleted PMIDs with the number of records before the place.
+
+    pmids: int64. versions: int32. deleted: int64 of shape (n, 2).
+    """
+
+    pmids: np.ndarray
+    versions: np.ndarray
+    deleted: np.ndarray
+
+
 def superseded_records(sources: Sequence[Source]) -> dict[Source, frozenset[int]]:
-    """The records that do not count: of a PMID all but the one of the highest version (the last one of several), and those that a later <DeleteCitation> names.
+    """The records that do not count, by their places in each file, as `superseded_places` tells.
 
     It reads all files once and keeps some bytes for each record, so that reading itself can be a stream in the files' order.
 
     Raises:
         InputError: if the XML of one is broken, before any document is given out.
     """
-    pmids, versions, sizes = array("q"), array("i"), []
-    deleted: dict[int, int] = {}
-    for source in sources:
-        before = len(pmids)
-        with naming_broken(source):
-            for element in elements(source, "PubmedArticle", "DeleteCitation"):
-                if element.tag == "PubmedArticle":
-                    pmid = element.find("MedlineCitation/PMID")
-                    pmids.append(_number(pmid.text if pmid is not None else None))
-                    versions.append(_number(pmid.get("Version") if pmid is not None else None))
-                else:
-                    deleted |= {_number(entry.text): len(pmids) for entry in element.iterfind("PMID")}
-        sizes.append(len(pmids) - before)
-    dropped = _dropped(np.frombuffer(pmids, np.int64), np.frombuffer(versions, np.int32), deleted)
-    parts = np.split(dropped, np.cumsum(sizes)[:-1]) if sizes else []
-    return {source: frozenset(np.flatnonzero(part).tolist()) for source, part in zip(sources, parts, strict=True)}
+    places = superseded_places([record_numbers(source) for source in sources])
+    return {source: frozenset(found.tolist()) for source, found in zip(sources, places, strict=True)}
+
+
+def record_numbers(source: Source) -> RecordNumbers:
+    """The numbers of a file's records.
+
+    Raises:
+        InputError: if the XML is broken.
+    """
+    pmids, versions, deleted = array("q"), array("i"), array("q")
+    with naming_broken(source):
+        for element in elements(source, "PubmedArticle", "DeleteCitation"):
+            if element.tag == "PubmedArticle":
+                pmid = element.find("MedlineCitation/PMID")
+                pmids.append(_number(pmid.text if pmid is not None else None))
+                versions.append(_number(pmid.get("Version") if pmid is not None else None))
+            else:
+                for entry in element.iterfind("PMID"):
+                    deleted.extend((_number(entry.text), len(pmids)))
+    return RecordNumbers(np.frombuffer(pmids, np.int64), np.frombuffer(versions, np.int32), np.frombuffer(deleted, np.int64).reshape(-1, 2))
+
+
+def superseded_places(files: Sequence[RecordNumbers]) -> list[np.ndarray]:
+    """Places in each file of the records that do not count, int64.
+
+    Of a PMID these are all but the one of the highest version (the last one of several), and those that a later <DeleteCitation> names.
+    """
+    if not files:
+        return []
+    ends = np.cumsum([len(file.pmids) for file in files])
+    deleted = {pmid: before + end - len(file.pmids) for file, end in zip(files, ends.tolist(), strict=True) for pmid, before in file.deleted.tolist()}
+    dropped = _dropped(np.concatenate([file.pmids for file in files]), np.concatenate([file.versions for file in files]), deleted)
+    return [np.flatnonzero(part) for part in np.split(dropped, ends[:-1])]
 
 
 def _dropped(pmids: np.ndarray, versions: np.ndarray, deleted: dict[int, int]) -> np.ndarray:

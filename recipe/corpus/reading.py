@@ -9,7 +9,7 @@ from recipe.config import CorpusConfig
 from recipe.corpus.document import Document, RawDocument, split_document
 from recipe.corpus.files import Source, naming_broken, source_files
 from recipe.corpus.formats import READERS, Reader, format_of
-from recipe.corpus.hub import hub_sources, read_hub
+from recipe.corpus.hub import HubSource, hub_sources, read_hub
 from recipe.corpus.pubmed import read_pubmed, superseded_records
 from recipe.errors import InputError
 from recipe.sentences import splitter
@@ -25,14 +25,47 @@ def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None)
         InputError: for a file of another kind than its name says, broken or cut short, not UTF-8, or changed while it is read.
     """
     counts = Counter() if counts is None else counts
-    sources = source_files(config)
-    formats = [format_of(source, config.format) for source in sources]
-    superseded = superseded_records([source for source, format_ in zip(sources, formats, strict=True) if format_ == "pubmed"])
-    for source, format_ in zip(sources, formats, strict=True):
-        reader = partial(read_pubmed, superseded=superseded[source]) if format_ == "pubmed" else READERS[format_]
-        yield from _read_unchanged(source, reader, config, counts)
-    for dataset in hub_sources(config):
-        yield from read_hub(dataset, config, counts)
+    superseded = superseded_records(pubmed_sources(config))
+    for source in corpus_sources(config):
+        places = superseded.get(source) if isinstance(source, Source) else None
+        yield from read_source(source, config, counts, places or frozenset())
+
+
+def corpus_sources(config: CorpusConfig) -> list[Source | HubSource]:
+    """The files of the corpus and then the data sets, in the order in which they are read.
+
+    Raises:
+        InputError: as `source_files`.
+    """
+    return [*source_files(config), *hub_sources(config)]
+
+
+def pubmed_sources(config: CorpusConfig) -> list[Source]:
+    """Those of the files that are PubMed XML.
+
+    Raises:
+        InputError: as `source_files`, and if any file is of another kind than its name says.
+    """
+    formats = [(source, format_of(source, config.format)) for source in source_files(config)]
+    return [source for source, format_ in formats if format_ == "pubmed"]
+
+
+def read_source(source: Source | HubSource, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int] = frozenset()) -> Iterator[RawDocument]:
+    """The documents of one file or data set of the Hub as they stand there.
+
+    Args:
+        counts: where to count what was left out or replaced, by name.
+        superseded: places of PubMed records that are passed over.
+
+    Raises:
+        InputError: as `read_raw_documents`.
+    """
+    if isinstance(source, HubSource):
+        yield from read_hub(source, config, counts)
+        return
+    format_ = format_of(source, config.format)
+    reader = partial(read_pubmed, superseded=superseded) if format_ == "pubmed" else READERS[format_]
+    yield from _read_unchanged(source, reader, config, counts)
 
 
 def read_documents(config: CorpusConfig) -> Iterator[Document]:

@@ -1,0 +1,183 @@
+"""The phases of the stages corpus and pairs on many machines: parallel ones, done by any number of tasks that skip what is there already, and single ones.
+
+All that they make before the run's own folders stands in RUN/cluster, each piece under a name that is a hash of all that shapes it.
+"""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from recipe.cleaning import Funnel, cleaning_steps
+from recipe.cluster.parts import counts_of_part, part_key, part_settings, read_part, write_part
+from recipe.cluster.units import join_units, write_units
+from recipe.config import Recipe
+from recipe.corpus import Document, Source
+from recipe.corpus.hub import HubSource
+from recipe.corpus.pubmed import RecordNumbers, record_numbers, superseded_places
+from recipe.corpus.reading import corpus_sources, pubmed_sources
+from recipe.errors import InputError
+from recipe.prepare import RemovedList, write_clean
+from recipe.provenance import code_hash, sha256_of_json, this_process, whole_or_absent
+from recipe.stages import is_done, remember_inputs, run_stage
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One step of the way.
+
+    stage: the stage that it belongs to. call: takes the recipe, which task it is, and of how many; one that is not parallel has one task.
+    """
+
+    name: str
+    stage: str
+    call: Callable[[Recipe, int, int], None]
+    is_parallel: bool
+
+
+def number_records(recipe: Recipe, rank: int, tasks: int) -> None:
+    """PubMed files -> the PMIDs and versions of their records."""
+    for source in _pubmed_sources(recipe)[rank::tasks]:
+        path = _numbers_path(recipe, source)
+        if not path.is_file():
+            _write_arrays(path, vars(record_numbers(source)))
+
+
+def find_superseded(recipe: Recipe, rank: int, tasks: int) -> None:
+    """The numbers of all PubMed files -> the places of the records in each that do not count."""
+    sources = _pubmed_sources(recipe)
+    path = _superseded_path(recipe, sources)
+    if not path.is_file():
+        numbers = [RecordNumbers(**_arrays(_numbers_path(recipe, source))) for source in sources]
+        _write_arrays(path, {str(index): places for index, places in enumerate(superseded_places(numbers))})
+
+
+def write_parts(recipe: Recipe, rank: int, tasks: int) -> None:
+    """Files and data sets of the corpus -> their parts."""
+    steps = cleaning_steps(recipe.corpus)
+    for source, superseded, path in _parts(recipe, rank, tasks):
+        if not path.is_dir():
+            write_part(path, source, superseded, recipe.corpus, steps)
+
+
+def merge_parts(recipe: Recipe, rank: int, tasks: int) -> None:
+    """Parts -> RUN/corpus, as the stage corpus makes it; parts that this corpus does not have are removed.
+
+    Raises:
+        InputError: if a part is missing, or fewer than two documents are left.
+    """
+    paths = []
+    for source, _, path in _parts(recipe, 0, 1):
+        if not path.is_dir():
+            raise InputError(f"{path}: the part of {source} is missing, or the file has changed since; run scripts/prepare_cluster.py again")
+        paths.append(path)
+    parts = [counts_of_part(path) for path in paths]
+    remember_inputs(recipe, {part["source"]: part["input"] for part in parts})
+
+    def cleaned(funnel: Funnel, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
+        for path, part in zip(tqdm(paths, desc="corpus: parts merged", unit=" parts"), parts, strict=True):
+            counts.update(part["reading"])
+            funnel.add_counts(part["funnel"])
+            yield from funnel.go_on(read_part(path, removed.add))
+
+    run_stage(recipe, "corpus", lambda recipe: write_clean(recipe, cleaned))
+    for path in set(_folder(recipe, "parts").iterdir()) - set(paths):
+        shutil.rmtree(path)
+
+
+def make_tokenizer(recipe: Recipe, rank: int, tasks: int) -> None:
+    """The stage tokenizer."""
+    run_stage(recipe, "tokenizer")
+
+
+def encode_units(recipe: Recipe, rank: int, tasks: int) -> None:
+    """Groups of rows of RUN/corpus -> blocks of token ids."""
+    if not is_done(recipe, "pairs"):
+        write_units(_folder(recipe, "tokens"), recipe, rank, tasks)
+
+
+def join_pairs(recipe: Recipe, rank: int, tasks: int) -> None:
+    """Blocks of token ids -> RUN/store and RUN/pairs, as the stage pairs makes them; the blocks are removed."""
+
+    def join(recipe: Recipe) -> None:
+        # Not at the top: importing `datasets` takes seconds.
+        from recipe.pair_dataset import build_rows
+
+        join_units(_folder(recipe, "tokens"), recipe)
+        build_rows(recipe)
+
+    run_stage(recipe, "pairs", join)
+    shutil.rmtree(_folder(recipe, "tokens"), ignore_errors=True)
+
+
+PHASES = (
+    Phase("numbers", "corpus", number_records, is_parallel=True),
+    Phase("superseded", "corpus", find_superseded, is_parallel=False),
+    Phase("parts", "corpus", write_parts, is_parallel=True),
+    Phase("merge", "corpus", merge_parts, is_parallel=False),
+    Phase("tokenizer", "tokenizer", make_tokenizer, is_parallel=False),
+    Phase("tokens", "pairs", encode_units, is_parallel=True),
+    Phase("pairs", "pairs", join_pairs, is_parallel=False),
+)
+
+
+def pending_phases(recipe: Recipe) -> list[Phase]:
+    """The phases from the first stage on that is not done and unchanged; those that number records only if there are PubMed files.
+
+    Raises:
+        InputError: if files cannot serve, settings need what is not there, or a package is not installed.
+    """
+    has_records = bool(_pubmed_sources(recipe))
+    cleaning_steps(recipe.corpus)
+    stages = ["corpus", "tokenizer", "pairs"]
+    while stages and is_done(recipe, stages[0]):
+        del stages[0]
+    return [phase for phase in PHASES if phase.stage in stages and (has_records or phase.name not in ("numbers", "superseded"))]
+
+
+def _parts(recipe: Recipe, rank: int, tasks: int) -> Iterator[tuple[Source | HubSource, list[int], Path]]:
+    """Every file and data set of a task, its superseded records, and the folder of its part."""
+    settings = part_settings(recipe)
+    pubmed = _pubmed_sources(recipe)
+    superseded = _arrays(_superseded_path(recipe, pubmed)) if pubmed else {}
+    index: dict[Source | HubSource, str] = {source: str(number) for number, source in enumerate(pubmed)}
+    for source in corpus_sources(recipe.corpus)[rank::tasks]:
+        places = superseded[index[source]].tolist() if source in index else []
+        yield source, places, _folder(recipe, "parts") / part_key(source, places, settings)
+
+
+def _pubmed_sources(recipe: Recipe) -> list[Source]:
+    return pubmed_sources(recipe.corpus)
+
+
+def _numbers_path(recipe: Recipe, source: Source) -> Path:
+    return _folder(recipe, "numbers") / (sha256_of_json([str(source), source.state(), code_hash("recipe.corpus.pubmed")]) + ".npz")
+
+
+def _superseded_path(recipe: Recipe, sources: list[Source]) -> Path:
+    return _folder(recipe, "superseded") / (sha256_of_json([_numbers_path(recipe, source).name for source in sources]) + ".npz")
+
+
+def _folder(recipe: Recipe, name: str) -> Path:
+    return recipe.folder / "cluster" / name
+
+
+def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    with whole_or_absent(path, this_process()) as partial, open(partial, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file, each read when it is asked for.
+
+    Raises:
+        InputError: if the file is missing.
+    """
+    try:
+        return np.load(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: is missing, or a file of corpus.path has changed since; run scripts/prepare_cluster.py again") from None
