@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import yaml
 from lxml import etree
 from pair_corpus import plain_text, repeated_text
-from pair_results import machine, markdown_table, save
+from pair_results import RESULTS, machine, markdown_table, save
 from pair_systems import ROOT, TIMED
 from process_tree import measure
 
@@ -36,11 +36,12 @@ from recipe.corpus import Document, RawDocument, read_raw_documents
 from recipe.corpus.document import split_document
 from recipe.corpus.prepared import read_prepared, write_prepared
 from recipe.pair_dataset import pair_builder, pair_config, write_rows
+from recipe.provenance import read_json
 from recipe.token_store import write_token_store
 from recipe.wordpiece import train_wordpiece
 
 ROUNDS = 3
-COLUMNS = {"stage": "stage", "megabytes": "MB", "seconds": "CPU s", "rate": "MB/s", "beside": "beside it: CPU s, times ours"}
+COLUMNS = {"stage": "stage", "megabytes": "MB", "seconds": "CPU s", "rate": "MB/s", "wall": "wall s", "beside": "beside it: CPU s, times ours"}
 MEMORY_COLUMNS = {"input": "input", "megabytes": "MB", "peak_memory_mb": "peak memory MB", "cpu_seconds": "CPU s", "rate": "MB/s"}
 
 
@@ -52,7 +53,7 @@ def main() -> None:
         work = Path(folder)
         text = plain_text(arguments.corpus, work / "text.txt", arguments.megabytes)
         rows = [*readers(text, work), *xml_readers(arguments.pubmed, work), *path_to_rows(text, arguments.task, work)]
-        memory = [used for megabytes in (100, 1000) for used in memory_of(text, arguments.pubmed, megabytes, work)] if arguments.memory else []
+        memory = [used for megabytes in (100, 1000) for used in memory_of(text, arguments.pubmed, megabytes, work)] if arguments.memory else _known_memory()
     report = _markdown(rows, memory)
     save("corpus", {"machine": machine(), "stages": rows, "memory": memory}, report)
     print(report)
@@ -153,18 +154,19 @@ def _reader(stage: str, path: Path, format_: str, beside: dict[str, Callable] | 
 
 
 def _row(stage: str, megabytes: float, call: Callable, beside: dict[str, Callable] | None = None, rounds: int = ROUNDS) -> dict:
-    """Ours and what stands beside it take turns; of each the fastest round counts."""
+    """Ours and what stands beside it take turns; of each the round of least CPU time counts."""
     calls = {"": call, **(beside or {})}
-    best = dict.fromkeys(calls, float("inf"))
+    best = dict.fromkeys(calls, (float("inf"), 0.0))
     for _ in range(rounds):
         for name, function in calls.items():
-            started = time.process_time()
+            started, begun = time.process_time(), time.perf_counter()
             function()
-            best[name] = min(best[name], time.process_time() - started)
-    own = best.pop("")
+            best[name] = min(best[name], (time.process_time() - started, time.perf_counter() - begun))
+    own, wall = best.pop("")
     print(f"{stage}: {megabytes / own:,.1f} MB/s", flush=True)
-    texts = [f"{name}: {seconds:.2f} ({seconds / own:.2f} x)" for name, seconds in best.items()]
-    return {"stage": stage, "megabytes": megabytes, "seconds": own, "rate": megabytes / own, "beside": "; ".join(texts) or None, "beside_seconds": best}
+    texts = [f"{name}: {seconds:.2f} ({seconds / own:.2f} x)" for name, (seconds, _) in best.items()]
+    found = {"stage": stage, "megabytes": megabytes, "seconds": own, "rate": megabytes / own, "wall": wall}
+    return {**found, "beside": "; ".join(texts) or None, "beside_seconds": best}
 
 
 def _exhaust(entries: Iterable) -> None:
@@ -214,6 +216,12 @@ def _written(folder: Path, documents: list[Document]) -> None:
 def _pairs(store: Path, tokenizer: Path, folder: Path) -> None:
     rules = PairsConfig()
     write_rows(pair_builder(pair_config({"train": str(store)}, tokenizer, rules, 1), folder), rules)
+
+
+def _known_memory() -> list[dict]:
+    """What an earlier run found."""
+    path = RESULTS / "corpus.json"
+    return read_json(path)["memory"] if path.is_file() else []
 
 
 def _markdown(rows: list[dict], memory: list[dict]) -> str:
