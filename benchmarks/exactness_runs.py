@@ -14,6 +14,7 @@ import torch
 import transformers
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+from recipe.command_line import end_other_ranks
 from recipe.config import Recipe
 from recipe.config_file import load_recipe
 from recipe.pretrain import make_collator, make_trainer
@@ -44,6 +45,7 @@ def main() -> None:
     if RANKS > 1:
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
+        end_other_ranks()
 
 
 def recipe_of(folder: Path, **settings: object) -> Recipe:

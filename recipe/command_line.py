@@ -1,6 +1,7 @@
 """Command line -> one call: `CONFIG [--section.key=value ...]`, and the one place where bad input becomes one line and exit status 2."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,18 @@ def exit_with_one_line(call: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint or finished stage", file=sys.stderr)
         sys.exit(130)
+
+
+def end_other_ranks() -> None:
+    """End this process here unless it is the first of several.
+
+    A thread of the process group that wants the interpreter while it shuts down aborts the process ("terminate called without an active exception"), and
+    torchrun then ends the first rank, which may still be writing.
+    """
+    if int(os.environ.get("RANK", "0")) > 0:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def parse_recipe(description: str | None, arguments: list[str]) -> Recipe:

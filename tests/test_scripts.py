@@ -1,5 +1,8 @@
 """The scripts as a user starts them: bad input gives one line, status 2, no traceback, nothing half-written, and soon."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +99,11 @@ def test_stages_one_by_one(tmp_path):
 def test_no_script_says_more_than_its_command():
     for name in SCRIPTS:
         assert len((ROOT / "scripts" / f"{name}.py").read_text().splitlines()) < 45
+
+
+@pytest.mark.parametrize(("rank", "expected"), [("1", "said\n"), ("0", "said\nwent on\nlate\n"), ("", "said\nwent on\nlate\n")])
+def test_other_ranks_end_without_shutting_the_interpreter_down(rank, expected):
+    code = "import atexit; from recipe.command_line import end_other_ranks as end; atexit.register(print, 'late'); print('said'); end(); print('went on')"
+    environment = {**os.environ, "RANK": rank} if rank else {name: value for name, value in os.environ.items() if name != "RANK"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
