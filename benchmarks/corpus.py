@@ -96,7 +96,6 @@ def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
     every_step = CorpusConfig(unicode="NFKC", script="latin", max_sentence_words=500, min_document_words=5, decontaminate=[str(task)] if task else [])
     near = CorpusConfig(**{**vars(every_step), "near_duplicates": 0.8})
     tokenizer = train_wordpiece(documents, TokenizerConfig())
-    own = TokenizerConfig()
     folders = (work / str(number) for number in count())
     store = write_token_store(work / "store", documents, tokenizer)
     (work / "tokenizer").mkdir()
@@ -110,7 +109,7 @@ def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
         _row("clean, near duplicates too", size, lambda: _exhaust(Funnel(cleaning_steps(near)).clean(documents)), rounds=1),
         _row("write RUN/corpus", size, lambda: _written(next(folders), documents)),
         _row("read RUN/corpus", size, lambda: _exhaust(read_prepared(work / "prepared"))),
-        _row("train the tokenizer, 30,522 entries", size, lambda: train_wordpiece(documents, own), _library_trainer(documents), rounds=1),
+        _row("train the tokenizer, 30,522 entries", size, lambda: train_wordpiece(documents, TokenizerConfig()), _library_trainer(documents), rounds=1),
         _row("tokenise into a store", size, lambda: write_token_store(next(folders), documents, tokenizer)),
         _row("make pairs and write rows", size, lambda: _pairs(store.folder, work / "tokenizer", next(folders))),
     ]

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from tqdm import tqdm
 
 from recipe.config import CorpusConfig, PairsConfig, Recipe, check_ranges
-from recipe.corpus import Document, read_documents, split_of
+from recipe.corpus import SPLITS, Document, read_documents, split_of
 from recipe.corpus.prepared import read_prepared
 from recipe.errors import InputError
 from recipe.pair_passes import PairPasses
@@ -27,7 +27,6 @@ from recipe.randomness import derive_key
 from recipe.token_store import TokenStore, open_token_store, store_hash, write_token_stores
 from recipe.tokenizer import load_tokenizer, special_token_ids
 
-SPLITS = ("train", "validation")
 RULES = ("max_seq_length", "short_seq_probability", "short_seq_unit", "nsp_probability", "truncation", "dupe_factor")
 # Below this the start of another process costs more time than it saves.
 TOKENS_PER_PROCESS = 1 << 25

@@ -16,11 +16,12 @@ from transformers.utils import is_flash_attn_2_available
 from recipe.batches import FreshRows, split_of_batch
 from recipe.checkpoints import newest_whole_checkpoint
 from recipe.config import Recipe, TrainingConfig
+from recipe.corpus import SPLITS
 from recipe.dropout import set_dropout
 from recipe.errors import InputError
 from recipe.masking import DataCollatorForPreTraining
 from recipe.model import BertForPreTraining, bert_config, compile_layers, fresh_model, load_model
-from recipe.pair_dataset import SPLITS, load_pairs, training_passes
+from recipe.pair_dataset import load_pairs, training_passes
 from recipe.provenance import sha256_of_json, write_json
 from recipe.token_store import open_token_store, store_hash, token_counts
 from recipe.trainer import PreTrainer

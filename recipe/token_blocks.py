@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from recipe.encoding import SentenceEncoder
-from recipe.provenance import code_hash, package_versions, sha256_of_json
+from recipe.provenance import code_hash, package_versions, sha256_of_json, this_process
 
 WAITING_PER_PROCESS = 2
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -89,7 +89,7 @@ def write_block(block: TokenBlock, path: Path) -> None:
         "sha256": _sha256(parts),
     }
     # A name of its own: a process that outlives its killed parent for a moment may be writing the same block.
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{this_process()}.partial")
     try:
         partial.write_bytes(b"".join([json.dumps(header).encode(), b"\n", *parts]))
         os.replace(partial, path)

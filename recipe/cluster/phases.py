@@ -41,7 +41,7 @@ class Phase:
 
 def number_records(recipe: Recipe, rank: int, tasks: int) -> None:
     """PubMed files -> the PMIDs and versions of their records."""
-    for source in _pubmed_sources(recipe)[rank::tasks]:
+    for source in pubmed_sources(recipe.corpus)[rank::tasks]:
         path = _numbers_path(recipe, source)
         if not path.is_file():
             _write_arrays(path, vars(record_numbers(source)))
@@ -49,7 +49,7 @@ def number_records(recipe: Recipe, rank: int, tasks: int) -> None:
 
 def find_superseded(recipe: Recipe, rank: int, tasks: int) -> None:
     """The numbers of all PubMed files -> the places of the records in each that do not count."""
-    sources = _pubmed_sources(recipe)
+    sources = pubmed_sources(recipe.corpus)
     path = _superseded_path(recipe, sources)
     if not path.is_file():
         numbers = [RecordNumbers(**_arrays(_numbers_path(recipe, source))) for source in sources]
@@ -131,7 +131,7 @@ def pending_phases(recipe: Recipe) -> list[Phase]:
     Raises:
         InputError: if files cannot serve, settings need what is not there, or a package is not installed.
     """
-    has_records = bool(_pubmed_sources(recipe))
+    has_records = bool(pubmed_sources(recipe.corpus))
     cleaning_steps(recipe.corpus)
     stages = ["corpus", "tokenizer", "pairs"]
     while stages and is_done(recipe, stages[0]):
@@ -142,16 +142,12 @@ def pending_phases(recipe: Recipe) -> list[Phase]:
 def _parts(recipe: Recipe, rank: int, tasks: int) -> Iterator[tuple[Source | HubSource, list[int], Path]]:
     """Every file and data set of a task, its superseded records, and the folder of its part."""
     settings = part_settings(recipe)
-    pubmed = _pubmed_sources(recipe)
+    pubmed = pubmed_sources(recipe.corpus)
     superseded = _arrays(_superseded_path(recipe, pubmed)) if pubmed else {}
     index: dict[Source | HubSource, str] = {source: str(number) for number, source in enumerate(pubmed)}
     for source in corpus_sources(recipe.corpus)[rank::tasks]:
         places = superseded[index[source]].tolist() if source in index else []
         yield source, places, _folder(recipe, "parts") / part_key(source, places, settings)
-
-
-def _pubmed_sources(recipe: Recipe) -> list[Source]:
-    return pubmed_sources(recipe.corpus)
 
 
 def _numbers_path(recipe: Recipe, source: Source) -> Path:

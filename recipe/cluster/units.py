@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from recipe.config import Recipe
-from recipe.corpus import split_of
+from recipe.corpus import SPLITS, split_of
 from recipe.corpus.prepared import number_of_groups, prepared_files, read_prepared_group
 from recipe.encoding import ids_dtype
 from recipe.errors import InputError
@@ -15,8 +13,6 @@ from recipe.provenance import code_hash, exclusive, naming_full_disk, read_json,
 from recipe.token_blocks import BlockWriters, encoding_version
 from recipe.token_store import blocks_folder, join_blocks, write_blocks
 from recipe.tokenizer import load_tokenizer
-
-SPLITS = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -30,11 +26,11 @@ class Unit:
 
 def write_units(folder: Path, recipe: Recipe, rank: int, tasks: int) -> None:
     """Encode the units of a task into blocks in `folder`, but for those that are there."""
-    tokenizer_json = _tokenizer(recipe).to_str()
+    tokenizer_json = load_tokenizer(recipe.folder / "tokenizer").to_str()
     version = encoding_version(tokenizer_json)
     folders = {split: folder / split for split in SPLITS}
     with naming_full_disk(folder, kept="what is done is kept"), BlockWriters(tokenizer_json, 1) as writers:
-        for unit in _units(folder, recipe)[rank::tasks]:
+        for unit in _units(folder, recipe, version)[rank::tasks]:
             if not _is_whole(folder, unit):
                 documents = ((split_of(document, recipe.corpus, recipe.seed), document) for document in read_prepared_group(unit.file, unit.group))
                 paths = write_blocks(folders, documents, version, writers)
@@ -47,17 +43,17 @@ def join_units(folder: Path, recipe: Recipe) -> None:
     Raises:
         InputError: if one is missing, or the disk is full.
     """
-    blocks = [_blocks_of(folder, unit) for unit in _units(folder, recipe)]
-    dtype = ids_dtype(_tokenizer(recipe))
+    tokenizer = load_tokenizer(recipe.folder / "tokenizer")
+    blocks = [_blocks_of(folder, unit) for unit in _units(folder, recipe, encoding_version(tokenizer.to_str()))]
     for split in SPLITS:
         store = recipe.folder / "store" / split
         with naming_full_disk(store.parent, kept="what is done is kept"), exclusive(store):
-            join_blocks(store, [path for unit in blocks for path in unit[split]], dtype)
+            join_blocks(store, [path for unit in blocks for path in unit[split]], ids_dtype(tokenizer))
 
 
-def _units(folder: Path, recipe: Recipe) -> list[Unit]:
+def _units(folder: Path, recipe: Recipe, version: str) -> list[Unit]:
     shaped_by = [
-        encoding_version(_tokenizer(recipe).to_str()),
+        version,
         recipe.settings("seed", "corpus.validation_share"),
         code_hash("recipe.cluster.units"),
     ]
@@ -79,7 +75,3 @@ def _blocks_of(folder: Path, unit: Unit) -> dict[str, list[Path]]:
         return {split: [blocks_folder(folder / split) / name for name in names] for split, names in read_json(unit.path).items()}
     except FileNotFoundError:
         raise InputError(f"{unit.path}: the token ids of {unit.file}, group {unit.group}, are missing; run scripts/prepare_cluster.py again") from None
-
-
-def _tokenizer(recipe: Recipe) -> Tokenizer:
-    return load_tokenizer(recipe.folder / "tokenizer")

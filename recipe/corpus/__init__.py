@@ -2,6 +2,18 @@
 
 from recipe.corpus.document import Document, RawDocument
 from recipe.corpus.files import EMBEDDED, Source, source_files
-from recipe.corpus.reading import read_documents, read_raw_documents, read_split, split_documents, split_of
+from recipe.corpus.reading import SPLITS, read_documents, read_raw_documents, read_split, split_documents, split_of
 
-__all__ = ["EMBEDDED", "Document", "RawDocument", "Source", "read_documents", "read_raw_documents", "read_split", "source_files", "split_documents", "split_of"]
+__all__ = [
+    "EMBEDDED",
+    "SPLITS",
+    "Document",
+    "RawDocument",
+    "Source",
+    "read_documents",
+    "read_raw_documents",
+    "read_split",
+    "source_files",
+    "split_documents",
+    "split_of",
+]

@@ -14,6 +14,8 @@ from recipe.corpus.pubmed import read_pubmed, superseded_records
 from recipe.errors import InputError
 from recipe.sentences import splitter
 
+SPLITS = ("train", "validation")
+
 
 def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None) -> Iterator[RawDocument]:
     """All documents of the corpus as they stand there, file by file; what has no text is left out.
@@ -25,10 +27,12 @@ def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None)
         InputError: for a file of another kind than its name says, broken or cut short, not UTF-8, or changed while it is read.
     """
     counts = Counter() if counts is None else counts
-    superseded = superseded_records(pubmed_sources(config))
-    for source in corpus_sources(config):
-        places = superseded.get(source) if isinstance(source, Source) else None
-        yield from read_source(source, config, counts, places or frozenset())
+    formats = _formats(config)
+    superseded = superseded_records(_pubmed(formats))
+    for source, format_ in formats.items():
+        yield from _read_file(source, format_, config, counts, superseded.get(source, frozenset()))
+    for dataset in hub_sources(config):
+        yield from read_hub(dataset, config, counts)
 
 
 def corpus_sources(config: CorpusConfig) -> list[Source | HubSource]:
@@ -46,8 +50,7 @@ def pubmed_sources(config: CorpusConfig) -> list[Source]:
     Raises:
         InputError: as `source_files`, and if any file is of another kind than its name says.
     """
-    formats = [(source, format_of(source, config.format)) for source in source_files(config)]
-    return [source for source, format_ in formats if format_ == "pubmed"]
+    return _pubmed(_formats(config))
 
 
 def read_source(source: Source | HubSource, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int] = frozenset()) -> Iterator[RawDocument]:
@@ -62,10 +65,8 @@ def read_source(source: Source | HubSource, config: CorpusConfig, counts: Counte
     """
     if isinstance(source, HubSource):
         yield from read_hub(source, config, counts)
-        return
-    format_ = format_of(source, config.format)
-    reader = partial(read_pubmed, superseded=superseded) if format_ == "pubmed" else READERS[format_]
-    yield from _read_unchanged(source, reader, config, counts)
+    else:
+        yield from _read_file(source, format_of(source, config.format), config, counts, superseded)
 
 
 def read_documents(config: CorpusConfig) -> Iterator[Document]:
@@ -102,6 +103,20 @@ def split_of(document: Document, config: CorpusConfig, seed: int) -> str:
     on its side when others are added.
     """
     return "validation" if _text_share(document, seed) < config.validation_share else "train"
+
+
+def _formats(config: CorpusConfig) -> dict[Source, str]:
+    """The files and their formats, in the order in which they are read."""
+    return {source: format_of(source, config.format) for source in source_files(config)}
+
+
+def _pubmed(formats: dict[Source, str]) -> list[Source]:
+    return [source for source, format_ in formats.items() if format_ == "pubmed"]
+
+
+def _read_file(source: Source, format_: str, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int]) -> Iterator[RawDocument]:
+    reader = partial(read_pubmed, superseded=superseded) if format_ == "pubmed" else READERS[format_]
+    yield from _read_unchanged(source, reader, config, counts)
 
 
 def _read_unchanged(source: Source, reader: Reader, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:

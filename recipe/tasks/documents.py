@@ -7,7 +7,6 @@ files, not on the originals, which nobody here has.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipe.errors import InputError
-from recipe.tasks.encoded_texts import EncodedTexts, control_of, encode_texts
+from recipe.tasks.encoded_texts import EncodedTexts, encode_texts, majority_control
 from recipe.tasks.examples import Example, TextTask, read_text_task
 from recipe.tasks.kinds import SPLITS, Kind
 from recipe.tasks.records import Column, Record
@@ -116,8 +115,7 @@ def _labels(record: Record, labels: Sequence[str]) -> set[str]:
 
 def _by_majority(task: TextTask) -> tuple[str, dict[str, Any]]:
     """The most frequent label of training for every document."""
-    (answer, _), *_ = Counter(name for example in task.train for name in sorted(example.gold)).most_common(1)
-    return control_of(task, [frozenset([answer])] * len(task.test), DocumentReading(task.labels))
+    return majority_control(task, (frozenset([name]) for example in task.train for name in sorted(example.gold)), DocumentReading(task.labels))
 
 
 KIND = Kind(

@@ -2,7 +2,8 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -90,6 +91,12 @@ class ClassReading(ABC):
 def control_of(task: TextTask, predicted: Sequence[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
     """Answers to test that no model gave -> the text of a predictions file, and scores."""
     return prediction_lines(task.test, predicted, reading), reading.scores([example.gold for example in task.test], predicted)
+
+
+def majority_control(task: TextTask, answers: Iterable[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
+    """The most frequent of some answers of training, given to every text of test; see `control_of`."""
+    (answer, _), *_ = Counter(answers).most_common(1)
+    return control_of(task, [answer] * len(task.test), reading)
 
 
 def prediction_lines(examples: Sequence[Example], predicted: Sequence[Any], reading: Reading) -> str:

@@ -5,7 +5,6 @@ BLURB's scripts write it, a TSV of id, question, context and answer without a he
 not on the originals, which nobody here has.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from recipe.tasks.encoded_texts import ClassReading, EncodedTexts, control_of, encode_texts
+from recipe.tasks.encoded_texts import ClassReading, EncodedTexts, encode_texts, majority_control
 from recipe.tasks.examples import ID, Example, TextTask, class_of, id_of, read_text_task
 from recipe.tasks.kinds import Kind
 from recipe.tasks.records import Column, Record
@@ -71,8 +70,7 @@ def _examples(records: Iterable[Record], classes: dict[str, str]) -> list[Exampl
 
 def _by_majority(task: TextTask) -> tuple[str, dict[str, Any]]:
     """The most frequent answer of training for every question."""
-    (answer, _), *_ = Counter(example.gold for example in task.train).most_common(1)
-    return control_of(task, [answer] * len(task.test), AnswerReading(task.labels))
+    return majority_control(task, (example.gold for example in task.train), AnswerReading(task.labels))
 
 
 KIND = Kind(

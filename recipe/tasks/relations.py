@@ -6,7 +6,6 @@ formats and tried on made-up files, not on the originals, which nobody here has.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipe.errors import InputError
-from recipe.tasks.encoded_texts import ClassReading, EncodedTexts, control_of, encode_texts
+from recipe.tasks.encoded_texts import ClassReading, EncodedTexts, encode_texts, majority_control
 from recipe.tasks.examples import ID, Example, TextTask, class_of, id_of, read_text_task
 from recipe.tasks.kinds import SPLITS, Kind
 from recipe.tasks.records import Column, Record
@@ -73,8 +72,7 @@ def _examples(records: Iterable[Record], classes: dict[str, str]) -> list[Exampl
 
 def _by_majority(task: TextTask) -> tuple[str, dict[str, Any]]:
     """The most frequent relation of training for every sentence; "false" for all would have an F1 of 0."""
-    (answer, _), *_ = Counter(example.gold for example in task.train if example.gold != NONE).most_common(1)
-    return control_of(task, [answer] * len(task.test), RelationReading(task.labels))
+    return majority_control(task, (example.gold for example in task.train if example.gold != NONE), RelationReading(task.labels))
 
 
 KIND = Kind(
