@@ -10,6 +10,7 @@ from typing import Any
 from recipe.config import Recipe, range_text
 from recipe.config_file import known_keys, load_recipe, nearest_key_hint
 from recipe.errors import InputError
+from recipe.provenance import is_first_process
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
@@ -39,7 +40,7 @@ def end_other_ranks() -> None:
     A thread of the process group that wants the interpreter while it shuts down aborts the process ("terminate called without an active exception"), and
     torchrun then ends the first rank, which may still be writing.
     """
-    if int(os.environ.get("RANK", "0")) > 0:
+    if not is_first_process():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)

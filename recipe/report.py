@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +13,12 @@ from matplotlib.figure import Figure
 from recipe import plots
 from recipe.config import Recipe
 from recipe.inspection import HEADINGS, longest_splits, table_of
+from recipe.key_numbers import key_numbers
 from recipe.provenance import whole_or_absent
 from recipe.report_page import PAGE, STYLE
 from recipe.run_files import SCRIPTS, RunFiles, read_run_files
-from recipe.wording import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus, points
+from recipe.shown_pairs import shown_pair
+from recipe.wording import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 
 SHOWN_WORDS = 20
 SHOWN_EXAMPLES = 3
@@ -124,7 +125,7 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         title=f"A BERT of {recipe.hub.domain}",
         lead=_lead(recipe, files),
         facts=_facts(recipe, files),
-        numbers=_key_numbers(files),
+        numbers=key_numbers(files),
         evaluation=files.evaluation,
         training=files.training,
         training_table=_training_table(recipe, files),
@@ -138,7 +139,7 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         fertility_headings=HEADINGS,
         fertility_table=table_of((files.fertility or {}).get("rows", [])),
         longest_splits=longest_splits((files.fertility or {}).get("rows", [])),
-        examples=[_example(example) for example in (files.evaluation or {}).get("examples", [])[:SHOWN_EXAMPLES]],
+        examples=[shown_pair(example) for example in (files.evaluation or {}).get("examples", [])[:SHOWN_EXAMPLES]],
         task=_task(files.task) if files.task else None,
         task_wanted=recipe.task.data is not None,
         stages=_stages(files.stages or {}),
@@ -181,77 +182,6 @@ def _facts(recipe: Recipe, files: RunFiles) -> list[dict[str, str]]:
 def _devices(training: dict[str, Any]) -> str:
     size = training.get("world_size") or 1
     return f"{size} × {training.get('device')}" if size > 1 else str(training.get("device") or NOT_KNOWN)
-
-
-@dataclass(frozen=True)
-class KeyNumber:
-    """One row of the table of key numbers; `is_better` None: there is nothing to compare with."""
-
-    measure: str
-    note: str
-    value: str
-    baseline: str = NOT_KNOWN
-    baseline_name: str = ""
-    verdict: str = ""
-    is_better: bool | None = None
-
-    @property
-    def verdict_class(self) -> str:
-        """Name of the style of the verdict."""
-        return {True: "better", False: "no-better", None: ""}[self.is_better]
-
-
-def _key_numbers(files: RunFiles) -> list[KeyNumber]:
-    rows = []
-    if files.evaluation:
-        rows += [_mlm_loss_row(files.evaluation), _mlm_accuracy_row(files.evaluation), *_nsp_rows(files.evaluation)]
-    if files.task and files.task["models"].get("pretrained"):
-        rows.append(_task_row(files.task))
-    return rows
-
-
-def _mlm_loss_row(evaluation: dict[str, Any]) -> KeyNumber:
-    loss, unigram = evaluation["mlm_loss"], evaluation["unigram_cross_entropy"]
-    return KeyNumber(
-        measure="MLM loss, validation",
-        note=f"nats per masked token; perplexity {count(evaluation['perplexity'])}",
-        value=f"{loss:.2f}",
-        baseline=f"{unigram:.2f}",
-        baseline_name=f"token frequencies only; perplexity {count(math.exp(unigram))}",
-        verdict=f"{unigram - loss:.2f} lower" if loss < unigram else "not lower: context is not used yet",
-        is_better=loss < unigram,
-    )
-
-
-def _mlm_accuracy_row(evaluation: dict[str, Any]) -> KeyNumber:
-    return KeyNumber("MLM accuracy, validation", f"of {count(evaluation['masked_tokens'])} masked tokens", percent(evaluation["mlm_accuracy"]))
-
-
-def _nsp_rows(evaluation: dict[str, Any]) -> list[KeyNumber]:
-    share, pairs = evaluation["label_1_share"], evaluation["pairs"]
-    # Two standard errors of the balanced accuracy of a coin: what chance alone may show.
-    noise = math.sqrt(0.25 / max(1, share * pairs) + 0.25 / max(1, (1 - share) * pairs))
-    balanced, plain, majority = evaluation["nsp_balanced_accuracy"], evaluation["nsp_accuracy"], max(share, 1 - share)
-    note, verdict = f"mean of the accuracies on label 0 and label 1, {count(pairs)} pairs", _gain(balanced - 0.5, noise, "within the noise of a coin")
-    majority_verdict = _gain(plain - majority, 0, "not above")
-    return [
-        KeyNumber("NSP balanced accuracy", note, percent(balanced), percent(0.5), "chance", verdict, balanced - 0.5 > noise),
-        KeyNumber("NSP accuracy", "", percent(plain), percent(majority), "always the commoner label", majority_verdict, plain > majority),
-    ]
-
-
-def _task_row(task: dict[str, Any]) -> KeyNumber:
-    model, control = task["models"]["pretrained"], task["models"].get("random_weights")
-    measure, note, value = f"{task['task']} F1", f"{task['metric']}, {len(model['runs'])} seeds", plus_minus(model["f1_mean"], model["f1_std"])
-    if not control:
-        return KeyNumber(measure, note, value)
-    gain, noise = model["f1_mean"] - control["f1_mean"], max(model["f1_std"], control["f1_std"])
-    baseline = plus_minus(control["f1_mean"], control["f1_std"])
-    return KeyNumber(measure, note, value, baseline, "same model, random weights", _gain(gain, noise, "within the deviation"), gain > noise)
-
-
-def _gain(difference: float, noise: float, otherwise: str) -> str:
-    return points(difference) if difference > noise else f"{points(difference)}: {otherwise}"
 
 
 def _training_table(recipe: Recipe, files: RunFiles) -> list[tuple[str, str]]:
@@ -317,51 +247,6 @@ def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:
     )
     splits = list(pairs.values())
     return [(name, [form(split.get(key)) for split in splits]) for name, key, form in rows if any(split.get(key) is not None for split in splits)]
-
-
-def _example(example: dict[str, Any]) -> dict[str, Any]:
-    tokens = _example_tokens(example)
-    chosen = [token for token in tokens if token["guesses"]]
-    label, guess = example["label"], example["predicted_label"]
-    return {
-        "tokens": tokens,
-        "truth": ("B follows A", "B is random text")[label],
-        "guess": f"“{('B follows A', 'B is random')[guess]}” {'✓' if guess == label else '✗'}",
-        "chosen": len(chosen),
-        "hits": sum(token["guesses"][0]["hit"] for token in chosen),
-    }
-
-
-def _example_tokens(example: dict[str, Any]) -> list[dict[str, Any]]:
-    tokens = []
-    seen_separator = False
-    pieces = example["tokens"]
-    for position, (original, shown) in enumerate(zip(pieces, example["masked"], strict=True)):
-        guesses = [
-            {"piece": piece, "probability": percent(probability), "hit": piece == original} for piece, probability in example["guesses"].get(str(position), [])
-        ]
-        begins_b = position > 0 and pieces[position - 1] == "[SEP]" and not seen_separator
-        seen_separator = seen_separator or begins_b
-        tokens.append(
-            {
-                "position": position,
-                "original": original,
-                "shown": shown,
-                "guesses": guesses,
-                "joins": original.startswith("##"),
-                "segment": "A" if position == 1 else "B" if begins_b else "",
-                **_token_classes(original, shown, guesses),
-            }
-        )
-    return tokens
-
-
-def _token_classes(original: str, shown: str, guesses: list[dict[str, Any]]) -> dict[str, str]:
-    if not guesses:
-        name = "special" if original in ("[CLS]", "[SEP]", "[PAD]") else ""
-        return {"before_class": name, "after_class": name}
-    swapped = " swapped" if shown not in (original, "[MASK]") else ""
-    return {"before_class": "chip chosen", "after_class": ("chip right" if guesses[0]["hit"] else "chip wrong") + swapped}
 
 
 def _task(task: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from recipe.corpus import Source
 from recipe.corpus.hub import HubSource
 from recipe.corpus.reading import corpus_sources
 from recipe.errors import InputError
-from recipe.provenance import code_hash, git_commit, package_versions, read_json, sha256_of_file, sha256_of_json, write_json
+from recipe.provenance import code_hash, git_commit, is_first_process, package_versions, read_json, sha256_of_file, sha256_of_json, write_json
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def run_stage(recipe: Recipe, name: str, call: Callable[[Recipe], None] | None =
     started = time.time()
     recipe.folder.mkdir(parents=True, exist_ok=True)
     (call or _function(stage.call))(recipe)
-    if _is_first_process():
+    if is_first_process():
         _record(recipe, stage, key, time.time() - started)
         print(f"{name}: done in {time.time() - started:.0f} s", flush=True)
 
@@ -244,7 +244,7 @@ def _content_hash(recipe: Recipe, inputs: Sequence[Path | Source | HubSource]) -
         state, known = source.state(), memory.get(str(source), {})
         is_same = "sha256" in known and known.items() >= state.items()
         seen[str(source)] = known if is_same else {**state, "sha256": source.sha256()}
-    if _is_first_process():
+    if is_first_process():
         remember_inputs(recipe, seen)
     return sha256_of_json([entry["sha256"] for entry in seen.values()])
 
@@ -252,10 +252,6 @@ def _content_hash(recipe: Recipe, inputs: Sequence[Path | Source | HubSource]) -
 def _remembered(recipe: Recipe) -> dict[str, dict[str, Any]]:
     path = recipe.folder / "inputs.json"
     return read_json(path) if path.is_file() else {}
-
-
-def _is_first_process() -> bool:
-    return int(os.environ.get("RANK", "0")) == 0
 
 
 def _stage(name: str) -> Stage:

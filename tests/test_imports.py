@@ -41,6 +41,8 @@ FLOORS = (
         *(f"tasks.{name}" for name in TASKS),
         "plots",
         "inspection",
+        "key_numbers",
+        "shown_pairs",
         "report",
         "model_card",
         "hub",
