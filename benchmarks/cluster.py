@@ -1,8 +1,10 @@
-"""Rates of the phases of scripts/prepare_cluster.py on one core, and what the single ones keep in memory: the figures behind docs/cluster.md.
+"""Rates of the phases of scripts/prepare_cluster.py on one core, and what the single ones keep in memory: the figures
+behind docs/cluster.md.
 
 python benchmarks/cluster.py ../shared/data
 
-Abstracts and PubMed XML are copied until there is enough of them, each copy with words or PMIDs of its own. Writes benchmarks/results/cluster.{md,json}.
+Abstracts and PubMed XML are copied until there is enough of them, each copy with words or PMIDs of its own. Writes
+benchmarks/results/cluster.{md,json}.
 """
 
 import argparse
@@ -17,20 +19,24 @@ from typing import Any
 import numpy as np
 from pair_results import machine, markdown_table, save
 
-from recipe.cleaning.duplicates import ExactDuplicates, NearDuplicates
-from recipe.cleaning.step import Candidate
 from recipe.cluster.phases import PHASES
 from recipe.config import CorpusConfig, PairsConfig, Recipe, TokenizerConfig
-from recipe.corpus.pubmed import RecordNumbers, superseded_places
-from recipe.provenance import read_json
+from recipe.corpus.cleaning.duplicates import ExactDuplicates, NearDuplicates
+from recipe.corpus.cleaning.filter import Candidate
+from recipe.corpus.readers.pubmed import RecordNumbers, superseded_places
+from recipe.files import read_json
 
 MEGABYTES = 60
 RECORDS = 30_000_000
 INDEXED = 100_000
 MARKED = 2000
 FOLDERS = ("cluster/parts", "corpus", "store", "pairs")
-RATES = {"input": "input", "megabytes": "MB", "documents": "documents"} | {f"rate of {phase.name}": f"{phase.name}, MB/s" for phase in PHASES}
-SIZES = {"input": "input", "text": "M characters left", "tokens": "M tokens"} | {name: f"{name}, MB" for name in FOLDERS}
+RATES = {"input": "input", "megabytes": "MB", "documents": "documents"} | {
+    f"rate of {phase.name}": f"{phase.name}, MB/s" for phase in PHASES
+}
+SIZES = {"input": "input", "text": "M characters left", "tokens": "M tokens"} | {
+    name: f"{name}, MB" for name in FOLDERS
+}
 
 
 def main() -> None:
@@ -40,14 +46,29 @@ def main() -> None:
     data = parser.parse_args().data
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        abstracts = copies(data / "biomedical" / "ei_abstracts.txt.gz", folder / "abstracts", rb"(?m)(?<=\n\n)(?=.)", b"Copy %d: ")
-        records = copies(next((data / "pubmed_xml").glob("*.gz")), folder / "records", rb'(?<=<PMID Version="1">)(?=\d)|(?<=<ArticleTitle>)', b"%d")
-        rows = [measured("abstracts", abstracts, folder), measured("full texts", [data / "biomedical" / "ei_fulltext.txt.gz"], folder)]
+        abstracts = copies(
+            data / "biomedical" / "ei_abstracts.txt.gz", folder / "abstracts", rb"(?m)(?<=\n\n)(?=.)", b"Copy %d: "
+        )
+        records = copies(
+            next((data / "pubmed_xml").glob("*.gz")),
+            folder / "records",
+            rb'(?<=<PMID Version="1">)(?=\d)|(?<=<ArticleTitle>)',
+            b"%d",
+        )
+        rows = [
+            measured("abstracts", abstracts, folder),
+            measured("full texts", [data / "biomedical" / "ei_fulltext.txt.gz"], folder),
+        ]
         rows.append(measured("PubMed XML", records, folder))
     single = [of_numbers(), of_copies(), of_near_copies(), of_marks(data / "biomedical" / "ei_abstracts.txt.gz")]
-    title = f"# Phases of a cluster, one core of {machine()['cpu']}\n\nMB of unpacked input a second, and what lies on the disk.\n\n"
+    title = (
+        f"# Phases of a cluster, one core of {machine()['cpu']}\n\nMB of unpacked input a second, and what lies on the"
+        " disk.\n\n"
+    )
     text = f"{title}{markdown_table(RATES, rows)}\n\n{markdown_table(SIZES, rows)}\n\n"
-    text += markdown_table({"what": "single phases, and near copies", "seconds": "seconds", "memory": "memory, MB"}, single)
+    text += markdown_table(
+        {"what": "single phases, and near copies", "seconds": "seconds", "memory": "memory, MB"}, single
+    )
     save("cluster", {"machine": machine(), "rows": rows, "single": single}, text)
     print(text)
 
@@ -56,7 +77,10 @@ def copies(path: Path, folder: Path, place: bytes, mark: bytes) -> list[Path]:
     """Copies of a file that differ from each other by a mark at every place, about MEGABYTES together."""
     folder.mkdir()
     content = gzip.decompress(path.read_bytes())
-    paths = [folder / f"{number:03d}{''.join(path.suffixes[-2:])}" for number in range(1, 1 + round(MEGABYTES * 1e6 / len(content)))]
+    paths = [
+        folder / f"{number:03d}{''.join(path.suffixes[-2:])}"
+        for number in range(1, 1 + round(MEGABYTES * 1e6 / len(content)))
+    ]
     for number, copy in enumerate(paths, start=1):
         copy.write_bytes(gzip.compress(re.sub(place, mark % number, content), 1))
     return paths
@@ -72,11 +96,22 @@ def measured(name: str, paths: list[Path], folder: Path) -> dict[str, Any]:
     )
     megabytes = sum(len(gzip.decompress(path.read_bytes())) for path in paths) / 1e6
     phases = [phase for phase in PHASES if name == "PubMed XML" or phase.name not in ("numbers", "superseded")]
-    rates = {f"rate of {phase.name}": megabytes / seconds_of(lambda phase=phase: phase.call(recipe, 0, 1)) for phase in phases}
+    rates = {
+        f"rate of {phase.name}": megabytes / seconds_of(lambda phase=phase: phase.call(recipe, 0, 1))
+        for phase in phases
+    }
     funnel = read_json(recipe.folder / "corpus" / "statistics.json")["funnel"]
     tokens = sum(read_json(path)["counts"]["tokens"] for path in recipe.folder.glob("store/*/store.json"))
-    sizes = {name: sum(path.stat().st_size for path in (recipe.folder / name).rglob("*") if path.is_file()) / 1e6 for name in FOLDERS}
-    counts = {"megabytes": round(megabytes), "documents": funnel[0]["documents"], "text": funnel[-1]["characters"] / 1e6, "tokens": tokens / 1e6}
+    sizes = {
+        name: sum(path.stat().st_size for path in (recipe.folder / name).rglob("*") if path.is_file()) / 1e6
+        for name in FOLDERS
+    }
+    counts = {
+        "megabytes": round(megabytes),
+        "documents": funnel[0]["documents"],
+        "text": funnel[-1]["characters"] / 1e6,
+        "tokens": tokens / 1e6,
+    }
     return {"input": name, **counts, **rates, **sizes}
 
 
@@ -117,7 +152,9 @@ def of_marks(path: Path) -> dict[str, Any]:
     """Marks for near copies of the documents of a text."""
     step = NearDuplicates(0.8)
     texts = gzip.decompress(path.read_bytes()).decode().split("\n\n")[:MARKED]
-    return row(f"near copies, marks of {len(texts):,} abstracts", lambda: [step.mark(Candidate(text)) for text in texts])
+    return row(
+        f"near copies, marks of {len(texts):,} abstracts", lambda: [step.mark(Candidate(text)) for text in texts]
+    )
 
 
 def row(what: str, call: Callable[[], object]) -> dict[str, Any]:

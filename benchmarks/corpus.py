@@ -1,11 +1,14 @@
-"""Raw text to training rows, stage by stage on one core: megabytes of text per second of CPU time, and memory that must not grow with the corpus.
+"""Raw text to training rows, stage by stage on one core: megabytes of text per second of CPU time, and memory that
+must not grow with the corpus.
 
-python benchmarks/corpus.py --corpus ../shared/data/biomedical/ei_fulltext.txt.gz --pubmed ../shared/data/pubmed_xml/pubmed_sample_metapub.xml.gz \\
+python benchmarks/corpus.py --corpus ../shared/data/biomedical/ei_fulltext.txt.gz --pubmed
+../shared/data/pubmed_xml/pubmed_sample_metapub.xml.gz \\
     --task ../shared/data/tasks/BC5CDR-chem-IOB
-python benchmarks/corpus.py ... --memory     # also scripts/prepare_corpus.py on 100 MB and 1 GB of text and of XML, in processes of their own
+python benchmarks/corpus.py ... --memory     # also scripts/prepare_corpus.py on 100 MB and 1 GB of text and of XML, in
+processes of their own
 
-Beside the readers stand what else reads such files: Python's own lines, the text loader of `datasets`, lxml's events alone, and pubmed_parser where it is
-installed. Writes benchmarks/results/corpus.{md,json}.
+Beside the readers stand what else reads such files: Python's own lines, the text loader of `datasets`, lxml's events
+alone, and pubmed_parser where it is installed. Writes benchmarks/results/corpus.{md,json}.
 """
 
 import argparse
@@ -30,19 +33,32 @@ from pair_results import RESULTS, machine, markdown_table, save
 from pair_systems import ROOT, TIMED
 from process_tree import measure
 
-from recipe.cleaning import Funnel, cleaning_steps
 from recipe.config import CorpusConfig, PairsConfig, TokenizerConfig
 from recipe.corpus import Document, RawDocument, read_raw_documents
+from recipe.corpus.cleaning import Funnel, cleaning_steps
 from recipe.corpus.document import split_document
 from recipe.corpus.prepared import read_prepared, write_prepared
-from recipe.pair_dataset import pair_builder, pair_config, write_rows
-from recipe.provenance import read_json
-from recipe.token_store import write_token_store
-from recipe.wordpiece import train_wordpiece
+from recipe.files import read_json
+from recipe.pairs.dataset import pair_builder, pair_config, write_rows
+from recipe.tokenizer.wordpiece import train_wordpiece
+from recipe.tokens.store import write_token_store
 
 ROUNDS = 3
-COLUMNS = {"stage": "stage", "megabytes": "MB", "seconds": "CPU s", "rate": "MB/s", "wall": "wall s", "beside": "beside it: CPU s, times ours"}
-MEMORY_COLUMNS = {"input": "input", "megabytes": "MB", "peak_memory_mb": "peak memory MB", "cpu_seconds": "CPU s", "rate": "MB/s"}
+COLUMNS = {
+    "stage": "stage",
+    "megabytes": "MB",
+    "seconds": "CPU s",
+    "rate": "MB/s",
+    "wall": "wall s",
+    "beside": "beside it: CPU s, times ours",
+}
+MEMORY_COLUMNS = {
+    "input": "input",
+    "megabytes": "MB",
+    "peak_memory_mb": "peak memory MB",
+    "cpu_seconds": "CPU s",
+    "rate": "MB/s",
+}
 
 
 def main() -> None:
@@ -53,7 +69,11 @@ def main() -> None:
         work = Path(folder)
         text = plain_text(arguments.corpus, work / "text.txt", arguments.megabytes)
         rows = [*readers(text, work), *xml_readers(arguments.pubmed, work), *path_to_rows(text, arguments.task, work)]
-        memory = [used for megabytes in (100, 1000) for used in memory_of(text, arguments.pubmed, megabytes, work)] if arguments.memory else _known_memory()
+        memory = (
+            [used for megabytes in (100, 1000) for used in memory_of(text, arguments.pubmed, megabytes, work)]
+            if arguments.memory
+            else _known_memory()
+        )
     report = _markdown(rows, memory)
     save("corpus", {"machine": machine(), "stages": rows, "memory": memory}, report)
     print(report)
@@ -79,12 +99,16 @@ def readers(text: Path, work: Path) -> list[dict]:
 def xml_readers(pubmed: Path, work: Path) -> list[dict]:
     """PubMed's records, and the articles that `make setup` installs."""
     baseline = repeated_records(pubmed, work / "baseline.xml", 30)
-    peers = {"lxml's events alone": lambda: _exhaust(etree.iterparse(str(baseline), events=("end",), tag="PubmedArticle"))}
+    peers = {
+        "lxml's events alone": lambda: _exhaust(etree.iterparse(str(baseline), events=("end",), tag="PubmedArticle"))
+    }
     if importlib.util.find_spec("pubmed_parser"):
         peers["pubmed_parser"] = lambda: _exhaust(_pubmed_parser(baseline))
     articles = list(read_raw_documents(CorpusConfig(path=["embedded:allofplos"])))
     size = sum(Path(article.source).stat().st_size for article in articles) / 1e6
-    embedded = _row("read: jats", size, lambda: _exhaust(read_raw_documents(CorpusConfig(path=["embedded:allofplos"]))))
+    embedded = _row(
+        "read: jats", size, lambda: _exhaust(read_raw_documents(CorpusConfig(path=["embedded:allofplos"])))
+    )
     return [_reader("read: pubmed", baseline, "pubmed", peers), embedded]
 
 
@@ -93,7 +117,13 @@ def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
     size = text.stat().st_size / 1e6
     raw = [_unsplit(document) for document in read_raw_documents(CorpusConfig(path=[str(text)]))]
     documents = [split_document(document) for document in raw]
-    every_step = CorpusConfig(unicode="NFKC", script="latin", max_sentence_words=500, min_document_words=5, decontaminate=[str(task)] if task else [])
+    every_step = CorpusConfig(
+        unicode="NFKC",
+        script="latin",
+        max_sentence_words=500,
+        min_document_words=5,
+        decontaminate=[str(task)] if task else [],
+    )
     near = CorpusConfig(**{**vars(every_step), "near_duplicates": 0.8})
     tokenizer = train_wordpiece(documents, TokenizerConfig())
     folders = (work / str(number) for number in count())
@@ -104,12 +134,31 @@ def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
     write_prepared(work / "prepared", documents)
     return [
         _row("split into sentences", size, lambda: [split_document(document) for document in raw]),
-        _row("clean, the steps that are on by default", size, lambda: _exhaust(Funnel(cleaning_steps(CorpusConfig())).clean(documents))),
-        _row("clean, all steps but near duplicates", size, lambda: _exhaust(Funnel(cleaning_steps(every_step)).clean(documents))),
-        _row("clean, near duplicates too", size, lambda: _exhaust(Funnel(cleaning_steps(near)).clean(documents)), rounds=1),
+        _row(
+            "clean, the steps that are on by default",
+            size,
+            lambda: _exhaust(Funnel(cleaning_steps(CorpusConfig())).clean(documents)),
+        ),
+        _row(
+            "clean, all steps but near duplicates",
+            size,
+            lambda: _exhaust(Funnel(cleaning_steps(every_step)).clean(documents)),
+        ),
+        _row(
+            "clean, near duplicates too",
+            size,
+            lambda: _exhaust(Funnel(cleaning_steps(near)).clean(documents)),
+            rounds=1,
+        ),
         _row("write RUN/corpus", size, lambda: _written(next(folders), documents)),
         _row("read RUN/corpus", size, lambda: _exhaust(read_prepared(work / "prepared"))),
-        _row("train the tokenizer, 30,522 entries", size, lambda: train_wordpiece(documents, TokenizerConfig()), _library_trainer(documents), rounds=1),
+        _row(
+            "train the tokenizer, 30,522 entries",
+            size,
+            lambda: train_wordpiece(documents, TokenizerConfig()),
+            _library_trainer(documents),
+            rounds=1,
+        ),
         _row("tokenise into a store", size, lambda: write_token_store(next(folders), documents, tokenizer)),
         _row("make pairs and write rows", size, lambda: _pairs(store.folder, work / "tokenizer", next(folders))),
     ]
@@ -117,23 +166,36 @@ def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
 
 def memory_of(text: Path, pubmed: Path, megabytes: int, work: Path) -> list[dict]:
     """Peak memory of the whole stage `corpus` on so much text and so much XML."""
-    inputs = {"text": repeated_text(text, work / "large.txt", megabytes), "PubMed XML": repeated_records(pubmed, work / "large.xml", megabytes)}
+    inputs = {
+        "text": repeated_text(text, work / "large.txt", megabytes),
+        "PubMed XML": repeated_records(pubmed, work / "large.xml", megabytes),
+    }
     rows = []
     for name, path in inputs.items():
         config = work / "large.yaml"
-        config.write_text(yaml.safe_dump({"run_dir": str(work / "run"), "corpus": {"path": [str(path)]}}), encoding="utf-8")
-        usage = measure([sys.executable, str(ROOT / "scripts" / "prepare_corpus.py"), str(config)], work / "large.log", TIMED)
+        config.write_text(
+            yaml.safe_dump({"run_dir": str(work / "run"), "corpus": {"path": [str(path)]}}), encoding="utf-8"
+        )
+        usage = measure(
+            [sys.executable, str(ROOT / "scripts" / "prepare_corpus.py"), str(config)], work / "large.log", TIMED
+        )
         if usage.status:
             raise SystemExit(usage.output[-2000:])
         size = path.stat().st_size / 1e6
-        found = {"peak_memory_mb": usage.peak_memory_mb, "cpu_seconds": usage.cpu_seconds, "rate": size / usage.cpu_seconds}
+        found = {
+            "peak_memory_mb": usage.peak_memory_mb,
+            "cpu_seconds": usage.cpu_seconds,
+            "rate": size / usage.cpu_seconds,
+        }
         rows.append({"input": name, "megabytes": size, **found})
         path.unlink()
     return rows
 
 
 def repeated_records(pubmed: Path, path: Path, megabytes: float) -> Path:
-    """The records again and again to so many megabytes, each repetition with PMIDs of its own and a word more in every title."""
+    """The records again and again to so many megabytes, each repetition with PMIDs of its own and a word more in every
+    title.
+    """
     records = re.findall(rb"<PubmedArticle\b.*?</PubmedArticle>", gzip.decompress(pubmed.read_bytes()), re.S)
     with open(path, "wb") as file:
         file.write(b'<?xml version="1.0" encoding="utf-8"?>\n<PubmedArticleSet>\n')
@@ -147,12 +209,16 @@ def repeated_records(pubmed: Path, path: Path, megabytes: float) -> Path:
     return path
 
 
-def _reader(stage: str, path: Path, format_: str, beside: dict[str, Callable] | None = None, megabytes: float | None = None) -> dict:
+def _reader(
+    stage: str, path: Path, format_: str, beside: dict[str, Callable] | None = None, megabytes: float | None = None
+) -> dict:
     config = CorpusConfig(path=[str(path)], format=format_)
     return _row(stage, megabytes or path.stat().st_size / 1e6, lambda: _exhaust(read_raw_documents(config)), beside)
 
 
-def _row(stage: str, megabytes: float, call: Callable, beside: dict[str, Callable] | None = None, rounds: int = ROUNDS) -> dict:
+def _row(
+    stage: str, megabytes: float, call: Callable, beside: dict[str, Callable] | None = None, rounds: int = ROUNDS
+) -> dict:
     """Ours and what stands beside it take turns; of each the round of least CPU time counts."""
     calls = {"": call, **(beside or {})}
     best = dict.fromkeys(calls, (float("inf"), 0.0))
@@ -185,7 +251,11 @@ def _unsplit(document: RawDocument) -> RawDocument:
 
 def _load_text(text: Path, work: Path) -> None:
     with tempfile.TemporaryDirectory(dir=work) as cache:
-        _exhaust(datasets.load_dataset("text", data_files=str(text), split="train", cache_dir=cache).with_format("arrow").iter(1000))
+        _exhaust(
+            datasets.load_dataset("text", data_files=str(text), split="train", cache_dir=cache)
+            .with_format("arrow")
+            .iter(1000)
+        )
 
 
 def _pubmed_parser(baseline: Path) -> Iterable[dict]:
@@ -194,7 +264,9 @@ def _pubmed_parser(baseline: Path) -> Iterable[dict]:
     packed = baseline.with_suffix(".xml.gz")
     if not packed.exists():
         packed.write_bytes(gzip.compress(baseline.read_bytes(), 1))
-    return pubmed_parser.parse_medline_xml(str(packed), year_info_only=True, nlm_category=False, author_list=False, reference_list=False)
+    return pubmed_parser.parse_medline_xml(
+        str(packed), year_info_only=True, nlm_category=False, author_list=False, reference_list=False
+    )
 
 
 def _library_trainer(documents: list[Document]) -> dict[str, Callable]:
@@ -202,7 +274,9 @@ def _library_trainer(documents: list[Document]) -> dict[str, Callable]:
     from tokenizers import BertWordPieceTokenizer
 
     def train() -> None:
-        BertWordPieceTokenizer().train_from_iterator((sentence for document in documents for sentence in document.sentences), 30_522, show_progress=False)
+        BertWordPieceTokenizer().train_from_iterator(
+            (sentence for document in documents for sentence in document.sentences), 30_522, show_progress=False
+        )
 
     return {"BertWordPieceTokenizer": train}
 
@@ -225,17 +299,27 @@ def _known_memory() -> list[dict]:
 
 def _markdown(rows: list[dict], memory: list[dict]) -> str:
     where = machine()
-    heading = f"One core of {where['cpu']}, commit {where['commit']}; the fastest of {ROUNDS} rounds, CPU time of all threads."
+    heading = (
+        f"One core of {where['cpu']}, commit {where['commit']}; the fastest of {ROUNDS} rounds, CPU time of all"
+        " threads."
+    )
     parts = ["# Raw text to training rows", heading, markdown_table(COLUMNS, rows)]
     if memory:
-        parts += ["The whole stage `corpus` (read, split, clean, write) in a process of its own:", markdown_table(MEMORY_COLUMNS, memory)]
+        parts += [
+            "The whole stage `corpus` (read, split, clean, write) in a process of its own:",
+            markdown_table(MEMORY_COLUMNS, memory),
+        ]
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
-    return "\n\n".join([*parts, f"MB: 10^6 bytes of the file unpacked; behind the readers, of the plain text. Versions: {versions}."])
+    return "\n\n".join(
+        [*parts, f"MB: 10^6 bytes of the file unpacked; behind the readers, of the plain text. Versions: {versions}."]
+    )
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--corpus", type=Path, nargs="+", required=True, help="files of text (.txt, .txt.gz), a sentence per line")
+    parser.add_argument(
+        "--corpus", type=Path, nargs="+", required=True, help="files of text (.txt, .txt.gz), a sentence per line"
+    )
     parser.add_argument("--pubmed", type=Path, required=True, help="a file of PubMed's baseline, .xml.gz")
     parser.add_argument("--task", type=Path, help="folder of a task, whose sentences are looked for")
     parser.add_argument("--megabytes", type=float, default=30, help="how much of --corpus is used")

@@ -1,8 +1,10 @@
-"""Is training exact? Loss and gradient under accumulation and ranks, resume bit for bit, masks of ranks: ours beside the stock Trainer.
+"""Is training exact? Loss and gradient under accumulation and ranks, resume bit for bit, masks of ranks: ours beside
+the stock Trainer.
 
 python benchmarks/exactness.py     # about 6 minutes on two cores; torchrun starts the runs of two ranks
 
-Trains a 2-layer, 32-wide model on a made-up text; writes benchmarks/results/exactness.md and .json, and fails if ours is not exact.
+Trains a 2-layer, 32-wide model on a made-up text; writes benchmarks/results/exactness.md and .json, and fails if ours
+is not exact.
 """
 
 import json
@@ -17,8 +19,8 @@ from pair_corpus import made_up_text
 from pair_results import machine, markdown_table, save
 
 from recipe.config_file import load_recipe
-from recipe.pair_dataset import load_pairs
-from recipe.stages import run_stage
+from recipe.pairs.dataset import load_pairs
+from recipe.pipeline import run_stage
 
 RECIPE = """
 corpus: {{path: {corpus}, validation_share: 0.1}}
@@ -38,7 +40,8 @@ GRADIENTS = {
     "difference": "rest of it",
 }
 RESUMES = {
-    name: name.replace("place", "resumed at") for name in ("ranks", "workers", "accumulation", "grouping", "refresh", "place", "losses", "masks", "weights")
+    name: name.replace("place", "resumed at")
+    for name in ("ranks", "workers", "accumulation", "grouping", "refresh", "place", "losses", "masks", "weights")
 }
 
 
@@ -55,22 +58,36 @@ def main() -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Tokenizer and pairs of a made-up text, as many as make epochs of STEPS_PER_EPOCH steps of STEPS_PER_EPOCH x GLOBAL_BATCH pairs."""
+    """Tokenizer and pairs of a made-up text, as many as make epochs of STEPS_PER_EPOCH steps of STEPS_PER_EPOCH x
+    GLOBAL_BATCH pairs.
+    """
     corpus = made_up_text(folder / "text.txt", 0.1)
     batch = exactness_runs.GLOBAL_BATCH
-    (folder / "recipe.yaml").write_text(RECIPE.format(corpus=corpus, folder=folder, steps=exactness_runs.STEPS, batch=batch))
+    (folder / "recipe.yaml").write_text(
+        RECIPE.format(corpus=corpus, folder=folder, steps=exactness_runs.STEPS, batch=batch)
+    )
     recipe = load_recipe(folder / "recipe.yaml")
     for stage in ("corpus", "tokenizer", "pairs"):
         run_stage(recipe, stage)
     steps = len(load_pairs(recipe)["train"]) // batch
     if steps != exactness_runs.STEPS_PER_EPOCH:
-        raise SystemExit(f"the text makes epochs of {steps} steps instead of {exactness_runs.STEPS_PER_EPOCH}; change its size")
+        raise SystemExit(
+            f"the text makes epochs of {steps} steps instead of {exactness_runs.STEPS_PER_EPOCH}; change its size"
+        )
 
 
 def runs(folder: Path, ranks: int) -> dict:
     """What exactness_runs.py finds with so many processes."""
-    start = [sys.executable] if ranks == 1 else [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(ranks), "--master_port", "29631"]
-    subprocess.run([*start, exactness_runs.__file__, str(folder)], check=True, env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"})
+    start = (
+        [sys.executable]
+        if ranks == 1
+        else [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(ranks), "--master_port", "29631"]
+    )
+    subprocess.run(
+        [*start, exactness_runs.__file__, str(folder)],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
+    )
     return json.loads((folder / f"runs-{ranks}.json").read_text())
 
 
@@ -81,7 +98,9 @@ def summary(found: list[dict]) -> dict:
         "gradients": [row for runs in found for row in runs["gradients"] if "loss" in row],
         "resumes": [row for runs in found for row in runs["resumes"]],
         "workers_equal": all(runs["splits"]["workers 0"] == runs["splits"]["workers 2"] for runs in found),
-        "ranks_differ_by": max(abs(a - b) for steps in zip(one, two, strict=True) for a, b in zip(*steps, strict=True)),
+        "ranks_differ_by": max(
+            abs(a - b) for steps in zip(one, two, strict=True) for a, b in zip(*steps, strict=True)
+        ),
         "mask_agreement": found[1]["mask_agreement"],
     }
 
@@ -91,7 +110,13 @@ def is_exact(results: dict) -> bool:
     ratios = [row[name] for row in results["gradients"] if row["system"] == "ours" for name in ("loss", "gradient")]
     resumed = all(row[name] for row in results["resumes"] for name in ("losses", "masks", "weights"))
     chance = all(abs(row["sigmas"]) < 3 for row in results["mask_agreement"] if row["system"] == "ours")
-    return all(abs(ratio - 1) < 1e-6 for ratio in ratios) and resumed and chance and results["workers_equal"] and results["ranks_differ_by"] < 1e-4
+    return (
+        all(abs(ratio - 1) < 1e-6 for ratio in ratios)
+        and resumed
+        and chance
+        and results["workers_equal"]
+        and results["ranks_differ_by"] < 1e-4
+    )
 
 
 def markdown(results: dict) -> str:
@@ -101,25 +126,43 @@ def markdown(results: dict) -> str:
     lines = [
         "# Is training exact?",
         "",
-        f"Commit {where['commit']}, torch {where['versions']['torch']}, transformers {where['versions']['transformers']}, CPU, float32.",
+        (
+            f"Commit {where['commit']}, torch {where['versions']['torch']}, transformers"
+            f" {where['versions']['transformers']}, CPU, float32."
+        ),
         "",
-        f"- resume: {equal} of {len(resumes)} combinations equal bit for bit in losses, batches with their masks, and weights, with dropout 0.1",
-        f"- the same run with 0 and 2 workers: {'equal' if results['workers_equal'] else 'DIFFERENT'}; with 1 and 2 ranks: losses and gradient norms "
-        f"within {results['ranks_differ_by']:.1e}",
+        (
+            f"- resume: {equal} of {len(resumes)} combinations equal bit for bit in losses, batches with their masks,"
+            " and weights, with dropout 0.1"
+        ),
+        (
+            f"- the same run with 0 and 2 workers: {'equal' if results['workers_equal'] else 'DIFFERENT'}; with 1 and"
+            f" 2 ranks: losses and gradient norms within {results['ranks_differ_by']:.1e}"
+        ),
         *(
-            f"- masks of two ranks, {row['system']}: {row['both']:.0f} places in common, {row['expected']:.0f} by chance ({row['sigmas']:+.1f} sigma)"
+            f"- masks of two ranks, {row['system']}: {row['both']:.0f} places in common, {row['expected']:.0f} by"
+            f" chance ({row['sigmas']:+.1f} sigma)"
             for row in results["mask_agreement"]
         ),
         "",
         f"First step of {exactness_runs.GLOBAL_BATCH} pairs against the stock model in float64 on the whole batch:",
         "",
-        markdown_table(GRADIENTS, [{**row, **{name: f"{row[name]:.7f}" for name in ("loss", "gradient")}} for row in results["gradients"]]),
+        markdown_table(
+            GRADIENTS,
+            [{**row, **{name: f"{row[name]:.7f}" for name in ("loss", "gradient")}} for row in results["gradients"]],
+        ),
         "",
         "The combinations:",
         "",
         markdown_table(
             RESUMES,
-            [{name: {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value for name, value in row.items()} for row in resumes],
+            [
+                {
+                    name: {True: "yes", False: "no"}.get(value, value) if isinstance(value, bool) else value
+                    for name, value in row.items()
+                }
+                for row in resumes
+            ],
         ),
     ]
     return "\n".join(lines)

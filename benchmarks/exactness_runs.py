@@ -14,12 +14,12 @@ import torch
 import transformers
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from recipe.command_line import end_other_ranks
+from recipe.cli import end_other_ranks
 from recipe.config import Recipe
 from recipe.config_file import load_recipe
-from recipe.pretrain import make_collator, make_trainer
-from recipe.provenance import write_json
-from recipe.trainer import PreTrainer
+from recipe.files import write_json
+from recipe.pretraining.run import make_collator, make_trainer
+from recipe.pretraining.trainer import PreTrainer
 
 GLOBAL_BATCH = 64
 ACCUMULATIONS = (1, 2, 4, 8)
@@ -35,7 +35,9 @@ def main() -> None:
     folder = Path(sys.argv[1])
     logging_off()
     found = {
-        "gradients": [gradient_of(folder, system, accumulation) for accumulation in ACCUMULATIONS for system in ("stock", "ours")],
+        "gradients": [
+            gradient_of(folder, system, accumulation) for accumulation in ACCUMULATIONS for system in ("stock", "ours")
+        ],
         "resumes": list(resumes(folder)),
         "splits": splits(folder),
         "mask_agreement": [mask_agreement(folder, system) for system in ("stock", "ours")] if RANKS > 1 else [],
@@ -50,7 +52,10 @@ def main() -> None:
 
 def recipe_of(folder: Path, **settings: object) -> Recipe:
     """The prepared recipe with other settings."""
-    overrides = {key.replace("__", "."): str(value).lower() if isinstance(value, bool) else str(value) for key, value in settings.items()}
+    overrides = {
+        key.replace("__", "."): str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in settings.items()
+    }
     return load_recipe(folder / "recipe.yaml", overrides)
 
 
@@ -66,11 +71,19 @@ def trainer_of(recipe: Recipe, output: Path, **arguments: object) -> PreTrainer:
 
 
 def gradient_of(folder: Path, system: str, accumulation: int) -> dict:
-    """Loss and gradient of the first step, against one process that takes the whole batch at once by the stock model and plain autograd."""
+    """Loss and gradient of the first step, against one process that takes the whole batch at once by the stock model
+    and plain autograd.
+    """
     micro = GLOBAL_BATCH // accumulation // RANKS
     if not micro:
         return {"system": system, "ranks": RANKS, "accumulation": accumulation}
-    recipe = recipe_of(folder, training__per_device_batch_size=micro, training__max_steps=1, training__dropout=0, training__max_grad_norm=0)
+    recipe = recipe_of(
+        folder,
+        training__per_device_batch_size=micro,
+        training__max_steps=1,
+        training__dropout=0,
+        training__max_grad_norm=0,
+    )
     trainer = trainer_of(recipe, folder / "checkpoints" / "gradient", save_strategy="no")
     ours = trainer if system == "ours" else None
     indexes = range(GLOBAL_BATCH)
@@ -156,12 +169,25 @@ def resumes(folder: Path) -> Iterator[dict]:
         whole = seen_by(recipe_of(folder, **settings), output, None)
         for place, step in PLACES.items():
             resumed = seen_by(recipe_of(folder, **settings), output, step)
-            equal = {name: resumed[name] == whole[name][step if name != "weights" else 0 :] for name in ("losses", "masks", "weights")}
-            yield {"ranks": RANKS, "workers": workers, "accumulation": accumulation, "grouping": grouping, "refresh": refresh, "place": place, **equal}
+            equal = {
+                name: resumed[name] == whole[name][step if name != "weights" else 0 :]
+                for name in ("losses", "masks", "weights")
+            }
+            yield {
+                "ranks": RANKS,
+                "workers": workers,
+                "accumulation": accumulation,
+                "grouping": grouping,
+                "refresh": refresh,
+                "place": place,
+                **equal,
+            }
 
 
 def seen_by(recipe: Recipe, output: Path, first_step: int | None) -> dict[str, list]:
-    """What a run with dropout logs, sees and ends with: per step (loss, both parts, gradient norm) and a hash of the batches; a hash of the weights."""
+    """What a run with dropout logs, sees and ends with: per step (loss, both parts, gradient norm) and a hash of the
+    batches; a hash of the weights.
+    """
     trainer = trainer_of(recipe, output, save_steps=1, save_total_limit=None)
     masks = hashed_batches(trainer)
     trainer.train(resume_from_checkpoint=str(output / f"checkpoint-{first_step}") if first_step else None)
@@ -201,8 +227,12 @@ def splits(folder: Path) -> dict:
 
 
 def mask_agreement(folder: Path, system: str) -> dict:
-    """How often both ranks mask the same place of the rows that they hold at the same time, beside what chance gives; single pieces, padded."""
-    recipe = recipe_of(folder, masking__whole_word_mask=False, training__padding_free=False, training__per_device_batch_size=8)
+    """How often both ranks mask the same place of the rows that they hold at the same time, beside what chance gives;
+    single pieces, padded.
+    """
+    recipe = recipe_of(
+        folder, masking__whole_word_mask=False, training__padding_free=False, training__per_device_batch_size=8
+    )
     trainer = trainer_of(recipe, folder / "checkpoints" / "agreement", save_strategy="no")
     collator = make_collator(recipe, trainer.processing_class)
     if system == "stock":
@@ -243,7 +273,9 @@ class _Watched:
 
 
 def overlap(ours: list[list[int]], theirs: list[list[int]]) -> dict:
-    """Places masked in both of two rows, summed over the rows; expected and its deviation for independent choices of as many places."""
+    """Places masked in both of two rows, summed over the rows; expected and its deviation for independent choices of
+    as many places.
+    """
     both = expected = variance = 0.0
     for one, other in zip(ours, theirs, strict=True):
         # [CLS] is never masked; the shorter row bounds what can be compared

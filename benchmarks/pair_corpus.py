@@ -1,4 +1,6 @@
-"""The text that the pair builders are measured on: made up, real files unpacked, or a text repeated with altered words."""
+"""The text that the pair builders are measured on: made up, real files unpacked, or a text repeated with altered
+words.
+"""
 
 import gzip
 import re
@@ -13,9 +15,11 @@ LONG_WORD = re.compile("[a-z]{9,}")
 
 
 def plain_text(sources: list[Path], path: Path, megabytes: float) -> Path:
-    """Join real files (.txt or .txt.gz) into one plain text of at most so many megabytes, cut between documents, with no blank line at its end.
+    """Join real files (.txt or .txt.gz) into one plain text of at most so many megabytes, cut between documents, with
+    no blank line at its end.
 
-    A blank line at the end would make the class of transformers 4 fail: it takes it for a document without sentences and may draw that.
+    A blank line at the end would make the class of transformers 4 fail: it takes it for a document without sentences
+    and may draw that.
     """
     size = 0
     with open(path, "w", encoding="utf-8") as file:
@@ -28,14 +32,19 @@ def plain_text(sources: list[Path], path: Path, megabytes: float) -> Path:
 
 
 def made_up_text(path: Path, megabytes: float, seed: int = 1) -> Path:
-    """Documents of words that look like words: frequencies after Zipf, 4 to 40 words a sentence, 2 to 60 sentences a document."""
+    """Documents of words that look like words: frequencies after Zipf, 4 to 40 words a sentence, 2 to 60 sentences a
+    document.
+    """
     draw = Random(seed)
     words = _made_up_words(draw)
     cumulative = list(accumulate(1 / (rank + 2.7) for rank in range(len(words))))
     size = 0
     with open(path, "w", encoding="utf-8") as file:
         while size < megabytes * 1e6:
-            sentences = [_sentence(draw, words, cumulative) for _ in range(min(60, max(2, round(draw.lognormvariate(2.4, 0.7)))))]
+            sentences = [
+                _sentence(draw, words, cumulative)
+                for _ in range(min(60, max(2, round(draw.lognormvariate(2.4, 0.7)))))
+            ]
             document = ("\n" if size else "") + "\n".join(sentences) + "\n"
             file.write(document)
             size += len(document)
@@ -43,7 +52,8 @@ def made_up_text(path: Path, megabytes: float, seed: int = 1) -> Path:
 
 
 def repeated_text(source: Path, path: Path, megabytes: float) -> Path:
-    """The text again and again to so many megabytes; in each repetition but the first every word of nine letters or more becomes another one.
+    """The text again and again to so many megabytes; in each repetition but the first every word of nine letters or
+    more becomes another one.
 
     So rare words keep coming, as in a real corpus that grows, and a dictionary of words cannot stop growing.
     """
@@ -59,7 +69,9 @@ def repeated_text(source: Path, path: Path, megabytes: float) -> Path:
 
 def two_documents(path: Path, words: tuple[str, str], sentences: int) -> Path:
     """Two documents, each of one word only, so that a row tells which document its segments came from."""
-    path.write_text("\n".join("".join(f"{' '.join([word] * 11)}\n" for _ in range(sentences)) for word in words), encoding="utf-8")
+    path.write_text(
+        "\n".join("".join(f"{' '.join([word] * 11)}\n" for _ in range(sentences)) for word in words), encoding="utf-8"
+    )
     return path
 
 
@@ -79,7 +91,9 @@ def _altered(line: str, mark: str) -> str:
 def _documents(sources: list[Path]) -> Iterator[str]:
     for source in sources:
         lines: list[str] = []
-        with gzip.open(source, "rt", encoding="utf-8") if source.suffix == ".gz" else source.open(encoding="utf-8") as file:
+        with (
+            gzip.open(source, "rt", encoding="utf-8") if source.suffix == ".gz" else source.open(encoding="utf-8")
+        ) as file:
             for line in file:
                 if line.strip():
                     lines.append(line.strip() + "\n")
@@ -91,7 +105,9 @@ def _documents(sources: list[Path]) -> Iterator[str]:
 
 
 def _made_up_words(draw: Random) -> list[str]:
-    syllables = [first + vowel + last for first in "bcdfglmnprstv" for vowel in "aeiou" for last in ("", "n", "r", "s", "x")]
+    syllables = [
+        first + vowel + last for first in "bcdfglmnprstv" for vowel in "aeiou" for last in ("", "n", "r", "s", "x")
+    ]
     words: dict[str, None] = {}
     while len(words) < DISTINCT_WORDS:
         # Frequent words are short, as in every language.

@@ -10,7 +10,7 @@ from pair_corpus import made_up_text, plain_text
 from pair_systems import ROOT, TIMED
 from process_tree import measure
 
-from recipe.provenance import read_json
+from recipe.files import read_json
 
 
 def make_text(corpus: list[Path], megabytes: float, work: Path) -> Path:
@@ -24,13 +24,20 @@ def make_tokenizer(text: Path, work: Path) -> Path:
     print("training the tokenizer", flush=True)
     folder = empty(work / "tokenizer")
     config = work / "tokenizer.yaml"
-    config.write_text(yaml.safe_dump({"run_dir": str(folder), "corpus": {"path": [str(text)], "format": "blank_line_text"}}), encoding="utf-8")
-    usage = measure([sys.executable, str(ROOT / "scripts" / "train_tokenizer.py"), str(config)], work / "tokenizer.txt", TIMED)
+    config.write_text(
+        yaml.safe_dump({"run_dir": str(folder), "corpus": {"path": [str(text)], "format": "blank_line_text"}}),
+        encoding="utf-8",
+    )
+    usage = measure(
+        [sys.executable, str(ROOT / "scripts" / "train_tokenizer.py"), str(config)], work / "tokenizer.txt", TIMED
+    )
     if usage.status:
         raise SystemExit(usage.output)
     entries = read_json(folder / "tokenizer" / "tokenizer.json")["model"]["vocab"]
     # In order of the ids, as the peers read it.
-    (folder / "tokenizer" / "vocab.txt").write_text("".join(f"{token}\n" for token in sorted(entries, key=entries.get)), encoding="utf-8")
+    (folder / "tokenizer" / "vocab.txt").write_text(
+        "".join(f"{token}\n" for token in sorted(entries, key=entries.get)), encoding="utf-8"
+    )
     return folder / "tokenizer"
 
 

@@ -11,7 +11,7 @@ from random import Random
 from pair_systems import TIMED, build_command, prepare_run
 from process_tree import kill_session, processes_of_session
 
-from recipe.provenance import sha256_of_file
+from recipe.files import sha256_of_file
 
 SECONDS_TO_END = 10
 # What a build makes for its readers; locks and notes of the cache may differ.
@@ -19,7 +19,9 @@ CONTENT = {".arrow", ".bin", ".npy", ".parquet"}
 
 
 def kill_builds(text: Path, tokenizer: Path, work: Path, kills: int, num_proc: int = 2, seed: int = 1) -> dict:
-    """Kill the leader of so many builds, finish each by the same command, and compare content with a build that was not disturbed."""
+    """Kill the leader of so many builds, finish each by the same command, and compare content with a build that was
+    not disturbed.
+    """
     undisturbed = prepare_run(text, tokenizer, 128, work / "kill-none", num_proc)
     started = time.monotonic()
     subprocess.run(build_command(undisturbed), check=True, capture_output=True, env={**os.environ, **TIMED})
@@ -35,22 +37,38 @@ def kill_builds(text: Path, tokenizer: Path, work: Path, kills: int, num_proc: i
         subprocess.run(build_command(config), check=True, capture_output=True, env={**os.environ, **TIMED})
         equal = content(config.parent / "run") == expected
         same += equal
-        print(f"kill {number + 1} of {kills} after {moment:.1f} of {seconds:.1f} s: {'same result' if equal else 'OTHER RESULT'}", flush=True)
+        print(
+            f"kill {number + 1} of {kills} after {moment:.1f} of {seconds:.1f} s:"
+            f" {'same result' if equal else 'OTHER RESULT'}",
+            flush=True,
+        )
     for timer in timers:
         timer.join()
-    return {"kills": kills, "same_results": same, "orphans_after_10_s": len(orphans), "build_seconds": seconds, "num_proc": num_proc}
+    return {
+        "kills": kills,
+        "same_results": same,
+        "orphans_after_10_s": len(orphans),
+        "build_seconds": seconds,
+        "num_proc": num_proc,
+    }
 
 
 def content(run: Path) -> dict[str, str]:
     """sha256 of each file that a build leaves for its readers, by its path in the run."""
     files = [path for name in ("store", "pairs") for path in (run / name).rglob("*") if path.is_file()]
-    return {str(path.relative_to(run)): sha256_of_file(path) for path in files if path.suffix in CONTENT or path.name == "statistics.json"}
+    return {
+        str(path.relative_to(run)): sha256_of_file(path)
+        for path in files
+        if path.suffix in CONTENT or path.name == "statistics.json"
+    }
 
 
 def _start_and_kill(config: Path, moment: float) -> tuple[int, float]:
     """Start a build, kill -9 its leader after `moment` seconds; returns its session and the moment."""
     with open(config.parent / "killed.txt", "wb") as log:
-        process = subprocess.Popen(build_command(config), stdout=log, stderr=log, env={**os.environ, **TIMED}, start_new_session=True)
+        process = subprocess.Popen(
+            build_command(config), stdout=log, stderr=log, env={**os.environ, **TIMED}, start_new_session=True
+        )
     time.sleep(moment)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,4 +1,6 @@
-"""The builders that are compared: how each is installed, run once over a text, and what its output is asked afterwards."""
+"""The builders that are compared: how each is installed, run once over a text, and what its output is asked
+afterwards.
+"""
 
 import json
 import os
@@ -13,13 +15,16 @@ import numpy as np
 import yaml
 from process_tree import Usage, measure
 
-from recipe.pairs import make_pairs
+from recipe.pairs.sampling import make_pairs
 
 PEERS = Path(__file__).parent / "peers"
 ROOT = Path(__file__).parent.parent
 # The installed packages shadow each other's versions, so each peer has a venv; pip lines in their order.
 TRANSFORMERS_4 = (["torch==2.13.0", "transformers==4.57.6"],)
-ORIGINAL_BERT = (["tensorflow-cpu==2.20.0", "tf-keras==2.20.1", "sentencepiece", "six", "absl-py"], ["--no-deps", "tf-models-official==2.20.0"])
+ORIGINAL_BERT = (
+    ["tensorflow-cpu==2.20.0", "tf-keras==2.20.1", "sentencepiece", "six", "absl-py"],
+    ["--no-deps", "tf-models-official==2.20.0"],
+)
 TIMED = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
 
 
@@ -29,7 +34,9 @@ class CannotRun(Exception):
 
 @dataclass(frozen=True)
 class Built:
-    """One build: what it used, bytes of its output, and counts of its rows (pairs, overlong, label_1, one_word_rows or same_document)."""
+    """One build: what it used, bytes of its output, and counts of its rows (pairs, overlong, label_1, one_word_rows or
+    same_document).
+    """
 
     usage: Usage
     output_bytes: int
@@ -52,7 +59,9 @@ def transformers_4(kind: str, work: Path) -> System:
         driver = [str(python), str(PEERS / "transformers_nsp.py")]
         copy = folder / "text.txt"  # its cache lands beside the text
         os.link(text, copy)
-        usage = _measured([*driver, "build", str(copy), str(tokenizer / "vocab.txt"), str(max_seq_length), kind], folder)
+        usage = _measured(
+            [*driver, "build", str(copy), str(tokenizer / "vocab.txt"), str(max_seq_length), kind], folder
+        )
         (output,) = folder.glob("cached_nsp_*.txt")
         return Built(usage, output.stat().st_size, _counts([*driver, "count", str(output), str(max_seq_length)]))
 
@@ -65,7 +74,9 @@ def original_bert(work: Path) -> System:
     def build(text: Path, tokenizer: Path, max_seq_length: int, folder: Path) -> Built:
         python = _venv(work / "venvs" / "tf-models-official-2.20.0", ORIGINAL_BERT)
         driver, output = [str(python), str(PEERS / "original_bert.py")], folder / "pairs.tfrecord"
-        usage = _measured([*driver, "build", str(text), str(tokenizer / "vocab.txt"), str(max_seq_length), str(output)], folder)
+        usage = _measured(
+            [*driver, "build", str(text), str(tokenizer / "vocab.txt"), str(max_seq_length), str(output)], folder
+        )
         return Built(usage, output.stat().st_size, _counts([*driver, "count", str(output), str(max_seq_length)]))
 
     return System("original BERT script, without masking", build)
@@ -78,8 +89,14 @@ def ours(num_proc: int) -> System:
         config = prepare_run(text, tokenizer, max_seq_length, folder, num_proc)
         usage = _measured(build_command(config), folder)
         run = folder / "run"
-        output_bytes = sum(path.stat().st_size for name in ("pairs", "store") for path in (run / name).rglob("*") if path.is_file())
-        return Built(usage, output_bytes, {**_row_counts(run, max_seq_length), "same_document": same_document_pairs(run, max_seq_length)})
+        output_bytes = sum(
+            path.stat().st_size for name in ("pairs", "store") for path in (run / name).rglob("*") if path.is_file()
+        )
+        return Built(
+            usage,
+            output_bytes,
+            {**_row_counts(run, max_seq_length), "same_document": same_document_pairs(run, max_seq_length)},
+        )
 
     return System(f"ours, num_proc {num_proc}", build)
 
@@ -106,25 +123,31 @@ def build_command(config: Path) -> list[str]:
 
 def open_offsets(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Sentence and document offsets of a token store."""
-    from recipe.token_store import open_token_store
+    from recipe.tokens.store import open_token_store
 
     store = open_token_store(folder)
     return store.sentence_offsets, store.document_offsets
 
 
 def pair_maker(run: Path, max_seq_length: int, split: str) -> Callable:
-    """Opens a run's store; the function that it gives takes a pass and makes its pairs, block by block, as the build does."""
+    """Opens a run's store; the function that it gives takes a pass and makes its pairs, block by block, as the build
+    does.
+    """
     from recipe.config import PairsConfig
-    from recipe.pair_dataset import pair_config
+    from recipe.pairs.dataset import pair_config
 
     sentence_offsets, document_offsets = open_offsets(run / "store" / split)
     rules = PairsConfig(max_seq_length=max_seq_length, truncation="longest_first")
     config = pair_config({split: str(run / "store" / split)}, run / "tokenizer", rules, 1)
-    return lambda pass_index: make_pairs(sentence_offsets, document_offsets, config.rules(), config.seed, pass_index, 0, len(document_offsets) - 1)
+    return lambda pass_index: make_pairs(
+        sentence_offsets, document_offsets, config.rules(), config.seed, pass_index, 0, len(document_offsets) - 1
+    )
 
 
 def same_document_pairs(run: Path, max_seq_length: int, pass_index: int = 0) -> int:
-    """Pairs of label 1 whose B is from A's document, and pairs of label 0 whose B is not: wrong labels, over both splits."""
+    """Pairs of label 1 whose B is from A's document, and pairs of label 0 whose B is not: wrong labels, over both
+    splits.
+    """
     wrong = 0
     for split in ("train", "validation"):
         sentence_offsets, document_offsets = open_offsets(run / "store" / split)

@@ -1,9 +1,12 @@
-"""A fine-tuned tagger: its F1 and the gold entities that it scores at several lengths of a row, and raw text to entities in words per second.
+"""A fine-tuned tagger: its F1 and the gold entities that it scores at several lengths of a row, and raw text to
+entities in words per second.
 
-python benchmarks/prediction.py --model RUN/model --task bc5-chem --data data/tasks/bc5-chem --text ../shared/data/biomedical/ei_abstracts.txt.gz
+python benchmarks/prediction.py --model RUN/model --task bc5-chem --data data/tasks/bc5-chem --text
+../shared/data/biomedical/ei_abstracts.txt.gz
 
-Beside the lengths stands what is left of the gold entities where sentences are cut, as run_ner.py of transformers does it; beside the speed the pipeline
-"token-classification" of transformers (aggregation_strategy="first", batches of 32 sentences), in turns. Writes benchmarks/results/prediction.{md,json}.
+Beside the lengths stands what is left of the gold entities where sentences are cut, as run_ner.py of transformers does
+it; beside the speed the pipeline "token-classification" of transformers (aggregation_strategy="first", batches of 32
+sentences), in turns. Writes benchmarks/results/prediction.{md,json}.
 """
 
 import argparse
@@ -19,15 +22,21 @@ from transformers import pipeline
 
 from recipe.config import CorpusConfig
 from recipe.corpus import read_documents
-from recipe.entities import strict_entities
-from recipe.tasks.finetuning import Materials, prepare, score_split, trained_model
-from recipe.tasks.table import NamedTask, read_named_task
-from recipe.tasks.tagger import Tagger
-from recipe.throughput import matmul_peak
+from recipe.pretraining.throughput import matmul_peak
+from recipe.tasks.catalog import NamedTask, read_named_task
+from recipe.tasks.data.entities import strict_entities
+from recipe.tasks.finetuning.training import Materials, prepare, score_split, trained_model
+from recipe.tasks.prediction.tagger import Tagger
 
 LENGTHS = (32, 64, 128, 256)
 ROUNDS = 3
-LENGTH_COLUMNS = {"length": "length", "rows": "rows", "scored": "gold entities scored", "f1": "F1", "cut": "left where sentences are cut"}
+LENGTH_COLUMNS = {
+    "length": "length",
+    "rows": "rows",
+    "scored": "gold entities scored",
+    "f1": "F1",
+    "cut": "left where sentences are cut",
+}
 SPEED_COLUMNS = {"way": "way", "words": "words", "seconds": "seconds", "rate": "words/s", "speed": "speed"}
 
 
@@ -39,7 +48,10 @@ def main() -> None:
     lengths = [scores_at(named, arguments.model, length) for length in LENGTHS]
     speed, peak = speeds(arguments.model, arguments.text, arguments.documents)
     where = machine()
-    heading = f"# A fine-tuned tagger\n\n{named.entry.name}, test; {arguments.threads} threads of {where['cpu']}, commit {where['commit']}."
+    heading = (
+        f"# A fine-tuned tagger\n\n{named.entry.name}, test; {arguments.threads} threads of {where['cpu']}, commit"
+        f" {where['commit']}."
+    )
     between = f"Raw text to entities; the best matrix product in the same run came to {peak / 1e9:.0f} GFLOP/s:"
     tables = [markdown_table(LENGTH_COLUMNS, lengths), between, markdown_table(SPEED_COLUMNS, speed)]
     report = "\n\n".join([heading, *tables])
@@ -52,24 +64,39 @@ def scores_at(named: NamedTask, model: Path, length: int) -> dict[str, Any]:
     materials = prepare(named.task, named.kind, model, length, use_cpu=True)
     scores, _ = score_split(materials, trained_model(materials, model), "test")
     left = entities_left(named, materials, length)
-    return {"length": length, "rows": len(materials.splits["test"].rows), "scored": scores["support"], "f1": f"{100 * scores['f1']:.2f}", "cut": left}
+    return {
+        "length": length,
+        "rows": len(materials.splits["test"].rows),
+        "scored": scores["support"],
+        "f1": f"{100 * scores['f1']:.2f}",
+        "cut": left,
+    }
 
 
 def entities_left(named: NamedTask, materials: Materials, length: int) -> int:
     """Gold entities of test of which all words begin within the first length - 2 pieces of their sentence."""
     left = 0
     for sentence in named.task.test:
-        encoding = materials.tokenizer(sentence.words, is_split_into_words=True, add_special_tokens=False, verbose=False)
+        encoding = materials.tokenizer(
+            sentence.words, is_split_into_words=True, add_special_tokens=False, verbose=False
+        )
         words = len({word for word in encoding.word_ids()[: length - 2] if word is not None})
         left += len(strict_entities(sentence.tags[:words]))
     return left
 
 
 def speeds(model: Path, text: Path, documents: int) -> tuple[list[dict[str, Any]], float]:
-    """Ours and the pipeline on the same documents, and the best matrix product between them in FLOP/s; of each the fastest round counts."""
-    texts = [" ".join(document.sentences) for document in islice(read_documents(CorpusConfig(path=[str(text)])), documents)]
+    """Ours and the pipeline on the same documents, and the best matrix product between them in FLOP/s; of each the
+    fastest round counts.
+    """
+    texts = [
+        " ".join(document.sentences) for document in islice(read_documents(CorpusConfig(path=[str(text)])), documents)
+    ]
     words = sum(len(text.split()) for text in texts)
-    ways: dict[str, Callable[[], object]] = {"pipeline of transformers": pipeline_over(model, text, documents), "ours": ours_over(model, texts)}
+    ways: dict[str, Callable[[], object]] = {
+        "pipeline of transformers": pipeline_over(model, text, documents),
+        "ours": ours_over(model, texts),
+    }
     best, peak = dict.fromkeys(ways, float("inf")), 0.0
     for _ in range(ROUNDS):
         for way, call in ways.items():
@@ -78,7 +105,10 @@ def speeds(model: Path, text: Path, documents: int) -> tuple[list[dict[str, Any]
             call()
             best[way] = min(best[way], time.perf_counter() - started)
     slowest = best["pipeline of transformers"]
-    rows = [{"way": way, "words": words, "seconds": seconds, "rate": words / seconds, "speed": f"{slowest / seconds:.2f}"} for way, seconds in best.items()]
+    rows = [
+        {"way": way, "words": words, "seconds": seconds, "rate": words / seconds, "speed": f"{slowest / seconds:.2f}"}
+        for way, seconds in best.items()
+    ]
     return rows, peak
 
 
@@ -91,13 +121,20 @@ def ours_over(model: Path, texts: list[str]) -> Callable[[], object]:
 def pipeline_over(model: Path, text: Path, documents: int) -> Callable[[], object]:
     """Sentence by sentence, already split, since a longer text than the model takes is an error there."""
     tag = pipeline("token-classification", model=str(model), aggregation_strategy="first", device="cpu")
-    sentences = [s for document in islice(read_documents(CorpusConfig(path=[str(text)])), documents) for s in document.sentences if len(s.split()) < 200]
+    sentences = [
+        s
+        for document in islice(read_documents(CorpusConfig(path=[str(text)])), documents)
+        for s in document.sentences
+        if len(s.split()) < 200
+    ]
     return lambda: tag(sentences, batch_size=32)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="fine-tuned model, such as CONTESTANT/model of scripts/finetune.py")
+    parser.add_argument(
+        "--model", type=Path, required=True, help="fine-tuned model, such as CONTESTANT/model of scripts/finetune.py"
+    )
     parser.add_argument("--task", default="bc5-chem")
     parser.add_argument("--data", type=Path, help="folder of the task's files")
     parser.add_argument("--text", type=Path, required=True, help="text to find entities in")

@@ -1,4 +1,6 @@
-"""Run a command and measure its whole tree of processes: CPU time, wall time and peak memory. Linux only (/proc, prctl)."""
+"""Run a command and measure its whole tree of processes: CPU time, wall time and peak memory. Linux only (/proc,
+prctl).
+"""
 
 import contextlib
 import ctypes
@@ -19,9 +21,10 @@ PR_SET_CHILD_SUBREAPER = 36
 class Usage:
     """What a command used.
 
-    cpu_seconds: user and system time of all its processes, as the kernel counted it. wall_seconds: from start to the end of the last of them.
-    peak_memory_mb: largest sum over its processes of the proportional set size (PSS) at one sample, in 10^6 bytes; pages that processes share count once.
-    peak_anonymous_mb: the same without the pages of files, which the kernel drops when it needs the room (a memory-mapped token store, libraries).
+    cpu_seconds: user and system time of all its processes, as the kernel counted it. wall_seconds: from start to the
+    end of the last of them. peak_memory_mb: largest sum over its processes of the proportional set size (PSS) at one
+    sample, in 10^6 bytes; pages that processes share count once. peak_anonymous_mb: the same without the pages of
+    files, which the kernel drops when it needs the room (a memory-mapped token store, libraries).
     """
 
     cpu_seconds: float
@@ -32,16 +35,27 @@ class Usage:
     output: str
 
 
-def measure(command: list[str], log: Path, environment: dict[str, str] | None = None, cwd: Path | None = None) -> Usage:
+def measure(
+    command: list[str], log: Path, environment: dict[str, str] | None = None, cwd: Path | None = None
+) -> Usage:
     """Run the command to the end of its last process; its output goes to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "wb") as output, _adopting_orphans():
         before, started = _cpu_of_waited_children(), time.monotonic()
-        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env={**os.environ, **(environment or {})}, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cwd,
+            env={**os.environ, **(environment or {})},
+            start_new_session=True,
+        )
         status, peak_total, peak_anonymous = _sample_until_over(process.pid)
         wall, cpu = time.monotonic() - started, _cpu_of_waited_children() - before
         process.returncode = status
-    return Usage(cpu, wall, peak_total / 1e6, peak_anonymous / 1e6, status, log.read_text(encoding="utf-8", errors="replace"))
+    return Usage(
+        cpu, wall, peak_total / 1e6, peak_anonymous / 1e6, status, log.read_text(encoding="utf-8", errors="replace")
+    )
 
 
 def processes_of_session(session: int) -> list[int]:

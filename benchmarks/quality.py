@@ -1,9 +1,11 @@
-"""Does speed cost quality? The stock model, collator and Trainer beside ours, on the same number of pairs: validation MLM loss, two seeds each.
+"""Does speed cost quality? The stock model, collator and Trainer beside ours, on the same number of pairs: validation
+MLM loss, two seeds each.
 
 python benchmarks/quality.py --corpus ../shared/data/biomedical/ei_abstracts.txt.gz     # about 15 minutes on two cores
 
-A 2-layer, 128-wide BERT, vocabulary 8,192, rows of 128 tokens, single pieces masked (the stock collator's way), dropout 0.1, decoder bias from unigram counts.
-Both are scored by the same pairs with the same masks. Writes benchmarks/results/quality.{md,json}.
+A 2-layer, 128-wide BERT, vocabulary 8,192, rows of 128 tokens, single pieces masked (the stock collator's way),
+dropout 0.1, decoder bias from unigram counts. Both are scored by the same pairs with the same masks. Writes
+benchmarks/results/quality.{md,json}.
 """
 
 import argparse
@@ -20,11 +22,11 @@ from transformers import AutoTokenizer, BertForPreTraining, Trainer, TrainingArg
 
 from recipe.config import Recipe
 from recipe.config_file import load_recipe
-from recipe.model import load_model, metrics_of
-from recipe.pair_dataset import load_pairs
-from recipe.pretrain import make_collator, make_model, make_trainer, training_arguments
-from recipe.stages import run_stage
-from recipe.trainer import evaluation_sums
+from recipe.model.bert import load_model, metrics_of
+from recipe.pairs.dataset import load_pairs
+from recipe.pipeline import run_stage
+from recipe.pretraining.run import make_collator, make_model, make_trainer, training_arguments
+from recipe.pretraining.trainer import evaluation_sums
 
 RECIPE = """
 corpus: {{path: {corpus}, validation_share: 0.05}}
@@ -52,7 +54,9 @@ def main() -> None:
     arguments = _arguments()
     transformers.logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as name:
-        (Path(name) / "recipe.yaml").write_text(RECIPE.format(corpus=arguments.corpus, folder=name, steps=arguments.steps))
+        (Path(name) / "recipe.yaml").write_text(
+            RECIPE.format(corpus=arguments.corpus, folder=name, steps=arguments.steps)
+        )
         recipe = load_recipe(Path(name) / "recipe.yaml")
         for stage in ("corpus", "tokenizer", "pairs"):
             run_stage(recipe, stage)
@@ -69,7 +73,12 @@ def trained(folder: Path, system, seed: int) -> dict:
     started = time.perf_counter()
     model = system(recipe, folder / f"{system.__name__}-{seed}")
     seconds = time.perf_counter() - started
-    return {"system": system.__name__, "seed": seed, **scores(load_recipe(folder / "recipe.yaml"), model), "seconds": seconds}
+    return {
+        "system": system.__name__,
+        "seed": seed,
+        **scores(load_recipe(folder / "recipe.yaml"), model),
+        "seconds": seconds,
+    }
 
 
 def plain(recipe: Recipe, output: Path) -> Path:
@@ -79,9 +88,25 @@ def plain(recipe: Recipe, output: Path) -> Path:
     model = BertForPreTraining(start.config)
     model.load_state_dict(start.state_dict())
     ours = training_arguments(recipe)
-    names = ("max_steps", "per_device_train_batch_size", "learning_rate", "lr_scheduler_type", "warmup_steps", "weight_decay", "adam_epsilon", "max_grad_norm")
+    names = (
+        "max_steps",
+        "per_device_train_batch_size",
+        "learning_rate",
+        "lr_scheduler_type",
+        "warmup_steps",
+        "weight_decay",
+        "adam_epsilon",
+        "max_grad_norm",
+    )
     same = {name: getattr(ours, name) for name in (*names, "seed", "use_cpu")}
-    arguments = TrainingArguments(output_dir=str(output), remove_unused_columns=False, save_strategy="no", logging_strategy="no", report_to=[], **same)
+    arguments = TrainingArguments(
+        output_dir=str(output),
+        remove_unused_columns=False,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to=[],
+        **same,
+    )
     rows = training_rows.padded(training_rows.rows_of(load_pairs(recipe)["train"]), recipe.pairs.max_seq_length)
     collator = transformers.DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masking.mlm_probability)
     Trainer(model=model, args=arguments, data_collator=collator, train_dataset=rows).train()
@@ -114,8 +139,11 @@ def markdown(rows: list[dict], steps: int) -> str:
     shown = [{**row, **{name: f"{row[name]:.4f}" for name in ("mlm_loss", "mlm_accuracy")}} for row in rows]
     lines = [
         "# Does speed cost quality?",
-        f"{steps:,} steps of 32 pairs of 128 tokens, two seeds each, the same validation pairs and masks: plain {_mean(losses['plain'])}, "
-        f"ours {_mean(losses['ours'])}; difference of the means {difference:+.3f} nats. Plain takes {seconds['plain'] / seconds['ours']:.1f} times as long.",
+        (
+            f"{steps:,} steps of 32 pairs of 128 tokens, two seeds each, the same validation pairs and masks: plain"
+            f" {_mean(losses['plain'])}, ours {_mean(losses['ours'])}; difference of the means {difference:+.3f} nats."
+            f" Plain takes {seconds['plain'] / seconds['ours']:.1f} times as long."
+        ),
         markdown_table(COLUMNS, shown),
     ]
     return "\n\n".join(lines)

@@ -1,9 +1,11 @@
-"""The sentence splitter on a task's sentences joined back to running text: precision, recall and F1 of boundaries, and sentences per second on one core.
+"""The sentence splitter on a task's sentences joined back to running text: precision, recall and F1 of boundaries, and
+sentences per second on one core.
 
 python benchmarks/sentences.py ../shared/data/tasks/BC5CDR-chem-IOB
 
-The words of a task file stand apart, so they are joined by rules (no space before a full stop, in a number, around a hyphen, ...); ten sentences make a text.
-pysbd and blingfire are measured beside ours where they are installed. Writes benchmarks/results/sentences.{md,json}.
+The words of a task file stand apart, so they are joined by rules (no space before a full stop, in a number, around a
+hyphen, ...); ten sentences make a text. pysbd and blingfire are measured beside ours where they are installed. Writes
+benchmarks/results/sentences.{md,json}.
 """
 
 import argparse
@@ -15,11 +17,18 @@ from pathlib import Path
 
 from pair_results import machine, markdown_table, save
 
-from recipe.sentences import SPLITTERS, splitter
-from recipe.tasks.columns import read_task
+from recipe.config import SPLITTERS
+from recipe.corpus.sentences import splitter
+from recipe.tasks.data.columns import read_task
 
 PER_TEXT = 10
-COLUMNS = {"splitter": "splitter", "f1": "boundary F1", "precision": "precision", "recall": "recall", "sentences_per_second": "sentences/s"}
+COLUMNS = {
+    "splitter": "splitter",
+    "f1": "boundary F1",
+    "precision": "precision",
+    "recall": "recall",
+    "sentences_per_second": "sentences/s",
+}
 
 
 def main() -> None:
@@ -31,7 +40,10 @@ def main() -> None:
     texts = [gold[start : start + PER_TEXT] for start in range(0, len(gold), PER_TEXT)]
     rows = [{"splitter": name, **measured(split, texts)} for name, split in splitters().items()]
     shown = [{**row, **{name: f"{row[name]:.4f}" for name in ("f1", "precision", "recall")}} for row in rows]
-    title = f"# Sentence boundaries\n\n{task.name}: {len(gold):,} sentences joined to texts of {PER_TEXT}, one core of {machine()['cpu']}.\n\n"
+    title = (
+        f"# Sentence boundaries\n\n{task.name}: {len(gold):,} sentences joined to texts of {PER_TEXT}, one core of"
+        f" {machine()['cpu']}.\n\n"
+    )
     save("sentences", {"machine": machine(), "rows": rows}, title + markdown_table(COLUMNS, shown))
     print(markdown_table(COLUMNS, shown))
 

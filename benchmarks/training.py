@@ -1,14 +1,18 @@
-"""Pretraining with the stock model, collator and Trainer beside ours, inside the Trainer, interleaved in one run: real tokens per second, ratio, MFU.
+"""Pretraining with the stock model, collator and Trainer beside ours, inside the Trainer, interleaved in one run: real
+tokens per second, ratio, MFU.
 
-python benchmarks/training.py                                     # 4 x 256 at 128 and 512 tokens, dropout 0 and 0.1: about 15 minutes on two cores
+python benchmarks/training.py                                     # 4 x 256 at 128 and 512 tokens, dropout 0 and 0.1:
+about 15 minutes on two cores
 python benchmarks/training.py --models 12x768                     # BERT-base: about 25 minutes
 python benchmarks/training.py --models 4x256 --ladder             # every measure by itself
 python benchmarks/training.py --models --collator                 # the collators alone
 
-The rows have the lengths of PubMed abstracts: they fill 128 tokens to 96 % (short lengths) and 512 tokens to 55 %; --corpus TEXT makes them from a text
-instead. Plain: transformers.BertForPreTraining with sdpa, every row padded to the maximum, DataCollatorForLanguageModeling, Trainer. Both see the same rows in
-each round, and the whole of `train()` between its first and last step counts. MFU: what the stock model must compute for real tokens, the vocabulary at
-masked tokens only, against this machine's matrix product in the same run. Writes benchmarks/results/training.{md,json}; what it did not measure stays there.
+The rows have the lengths of PubMed abstracts: they fill 128 tokens to 96 % (short lengths) and 512 tokens to 55 %;
+--corpus TEXT makes them from a text instead. Plain: transformers.BertForPreTraining with sdpa, every row padded to the
+maximum, DataCollatorForLanguageModeling, Trainer. Both see the same rows in each round, and the whole of `train()`
+between its first and last step counts. MFU: what the stock model must compute for real tokens, the vocabulary at
+masked tokens only, against this machine's matrix product in the same run. Writes
+benchmarks/results/training.{md,json}; what it did not measure stays there.
 """
 
 import argparse
@@ -27,12 +31,12 @@ import transformers
 from pair_results import RESULTS, machine, markdown_table, save
 from transformers import BertConfig, Trainer, TrainerCallback, TrainingArguments
 
-from recipe.dropout import set_dropout
-from recipe.masking import DataCollatorForPreTraining
-from recipe.model import BertForPreTraining
-from recipe.provenance import read_json
-from recipe.throughput import matmul_peak, training_flops
-from recipe.trainer import PreTrainer
+from recipe.files import read_json
+from recipe.model.bert import BertForPreTraining
+from recipe.model.dropout import set_dropout
+from recipe.pretraining.masking import DataCollatorForPreTraining
+from recipe.pretraining.throughput import matmul_peak, training_flops
+from recipe.pretraining.trainer import PreTrainer
 
 MASKED = 0.15
 COLUMNS = {
@@ -46,7 +50,13 @@ COLUMNS = {
     "mfu": "MFU",
     "peak": "GEMM peak, GFLOP/s",
 }
-COLLATOR_COLUMNS = {"rows": "rows", "system": "collator", "milliseconds": "ms", "megabytes": "peak MB", "bytes_per_token": "bytes per token"}
+COLLATOR_COLUMNS = {
+    "rows": "rows",
+    "system": "collator",
+    "milliseconds": "ms",
+    "megabytes": "peak MB",
+    "bytes_per_token": "bytes per token",
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +102,10 @@ def measured(model: str, length: int, dropout: float, arguments: argparse.Namesp
     rows = training_rows.rows(length, arguments.steps * _batch_size(width, length), arguments.corpus)
     lengths = np.array([len(row["input_ids"]) for row in rows])
     config = bert_config(layers, width, dropout)
-    systems = {name: system(config, dropout, ours, rows, length, arguments.steps) for name, ours in (LADDER if arguments.ladder else SYSTEMS).items()}
+    systems = {
+        name: system(config, dropout, ours, rows, length, arguments.steps)
+        for name, ours in (LADDER if arguments.ladder else SYSTEMS).items()
+    }
     times: dict[str, list[float]] = {name: [] for name in systems}
     peaks = []
     for _ in range(arguments.rounds):
@@ -102,14 +115,28 @@ def measured(model: str, length: int, dropout: float, arguments: argparse.Namesp
             gc.collect()
     work = training_flops(config, MASKED * lengths.sum(), lengths.sum(), np.square(lengths).sum())
     seconds = {name: statistics.median(values) for name, values in times.items()}
-    common = {"model": model, "length": length, "fill": float(lengths.mean() / length), "dropout": dropout, "peak": max(peaks) / 1e9}
+    common = {
+        "model": model,
+        "length": length,
+        "fill": float(lengths.mean() / length),
+        "dropout": dropout,
+        "peak": max(peaks) / 1e9,
+    }
     return [
-        {**common, "system": name, "tokens_per_second": lengths.sum() / value, "ratio": seconds[PLAIN] / value, "mfu": work / value / max(peaks)}
+        {
+            **common,
+            "system": name,
+            "tokens_per_second": lengths.sum() / value,
+            "ratio": seconds[PLAIN] / value,
+            "mfu": work / value / max(peaks),
+        }
         for name, value in seconds.items()
     ]
 
 
-def system(config: BertConfig, dropout: float, ours: Ours | None, rows: list[dict], length: int, steps: int) -> Callable[[], float]:
+def system(
+    config: BertConfig, dropout: float, ours: Ours | None, rows: list[dict], length: int, steps: int
+) -> Callable[[], float]:
     """Trains over the rows once, from where it stood, and gives the seconds."""
     torch.manual_seed(0)
     size = len(rows) // steps
@@ -119,11 +146,23 @@ def system(config: BertConfig, dropout: float, ours: Ours | None, rows: list[dic
         return lambda: _seconds(plain_trainer(plain, padded, size, steps))
     model = BertForPreTraining(config)
     set_dropout(model, dropout)
-    model.head_at_masked_places, model.last_layer_for_read_places = ours.head_at_masked_places, ours.last_layer_for_read_places
+    model.head_at_masked_places, model.last_layer_for_read_places = (
+        ours.head_at_masked_places,
+        ours.last_layer_for_read_places,
+    )
     table = training_rows.table(rows)
-    collator = DataCollatorForPreTraining(training_rows.tokenizer(), mlm_probability=MASKED, padding_free=ours.padding_free)
+    collator = DataCollatorForPreTraining(
+        training_rows.tokenizer(), mlm_probability=MASKED, padding_free=ours.padding_free
+    )
     return lambda: _seconds(
-        PreTrainer(seed=1, group_by_length=True, model=model, args=_arguments_of_training(size, steps), data_collator=collator, train_dataset=table)
+        PreTrainer(
+            seed=1,
+            group_by_length=True,
+            model=model,
+            args=_arguments_of_training(size, steps),
+            data_collator=collator,
+            train_dataset=table,
+        )
     )
 
 
@@ -189,7 +228,8 @@ def _merged(found: dict) -> dict:
     for name in ("rows", "ladder"):
         new = {_combination(row) for row in found[name]}
         results[name] = sorted(
-            [row for row in results[name] if _combination(row) not in new] + found[name], key=lambda row: (row["model"] != "4x256", row["length"])
+            [row for row in results[name] if _combination(row) not in new] + found[name],
+            key=lambda row: (row["model"] != "4x256", row["length"]),
         )
     return {**results, "collators": found["collators"] or results["collators"], "machine": machine()}
 
@@ -203,23 +243,38 @@ def markdown(results: dict) -> str:
     where = results["machine"]
     parts = [
         "# Pretraining, side by side",
-        f"{where['cores']} cores of {where['cpu']}, torch {where['versions']['torch']}, transformers {where['versions']['transformers']}, fp32, vocabulary "
-        f"{training_rows.VOCABULARY:,}, commit {where['commit']}. Ratios of medians of rounds that take turns.",
+        (
+            f"{where['cores']} cores of {where['cpu']}, torch {where['versions']['torch']}, transformers"
+            f" {where['versions']['transformers']}, fp32, vocabulary {training_rows.VOCABULARY:,}, commit"
+            f" {where['commit']}. Ratios of medians of rounds that take turns."
+        ),
         markdown_table(COLUMNS, _shown(results["rows"])),
     ]
     if results["ladder"]:
         parts += ["Every measure by itself:", markdown_table(COLUMNS, _shown(results["ladder"]))]
     if results["collators"]:
-        parts += ["Collators alone, whole words; memory as numpy allocates it:", markdown_table(COLLATOR_COLUMNS, results["collators"])]
+        parts += [
+            "Collators alone, whole words; memory as numpy allocates it:",
+            markdown_table(COLLATOR_COLUMNS, results["collators"]),
+        ]
     return "\n\n".join(parts)
 
 
 def _shown(rows: list[dict]) -> list[dict]:
-    """The rows in words; MFU against the best matrix product of all rounds with that model and length, for one minute's peak may be another's half."""
+    """The rows in words; MFU against the best matrix product of all rounds with that model and length, for one
+    minute's peak may be another's half.
+    """
     shown = []
     for row in rows:
-        peak = max(other["peak"] for other in rows if (other["model"], other["length"]) == (row["model"], row["length"]))
-        words = {"fill": f"{row['fill']:.0%}", "peak": f"{peak:.0f}", "ratio": f"{row['ratio']:.2f}", "mfu": f"{row['mfu'] * row['peak'] / peak:.2f}"}
+        peak = max(
+            other["peak"] for other in rows if (other["model"], other["length"]) == (row["model"], row["length"])
+        )
+        words = {
+            "fill": f"{row['fill']:.0%}",
+            "peak": f"{peak:.0f}",
+            "ratio": f"{row['ratio']:.2f}",
+            "mfu": f"{row['mfu'] * row['peak'] / peak:.2f}",
+        }
         shown.append({**row, **words})
     return shown
 
@@ -229,7 +284,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--models", nargs="*", default=["4x256"], metavar="LAYERSxWIDTH")
     parser.add_argument("--lengths", nargs="+", type=int, default=[128, 512])
     parser.add_argument("--dropouts", nargs="+", type=float, default=[0.0, 0.1])
-    parser.add_argument("--corpus", type=Path, help="text in blank-line format whose pairs are the rows; none: made-up rows")
+    parser.add_argument(
+        "--corpus", type=Path, help="text in blank-line format whose pairs are the rows; none: made-up rows"
+    )
     parser.add_argument("--ladder", action="store_true", help="every measure by itself")
     parser.add_argument("--collator", action="store_true", help="measure the collators too")
     parser.add_argument("--steps", type=int, default=6, help="steps per round")

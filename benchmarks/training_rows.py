@@ -1,4 +1,6 @@
-"""The rows that training is measured on, in the forms that our Trainer and the stock one take; and the two collators alone."""
+"""The rows that training is measured on, in the forms that our Trainer and the stock one take; and the two collators
+alone.
+"""
 
 import statistics
 import tempfile
@@ -12,12 +14,12 @@ import numpy as np
 import transformers
 from transformers import BertTokenizerFast
 
-from recipe.batches import PairRows
 from recipe.config import CorpusConfig, TokenizerConfig
 from recipe.corpus import read_documents
-from recipe.masking import DataCollatorForPreTraining
-from recipe.pair_dataset import build_pair_dataset
-from recipe.wordpiece import train_wordpiece
+from recipe.pairs.dataset import build_pair_dataset
+from recipe.pretraining.masking import DataCollatorForPreTraining
+from recipe.pretraining.sampler import PairRows
+from recipe.tokenizer.wordpiece import train_wordpiece
 
 VOCABULARY = 30_522
 COLLATED = ((32, 128), (64, 128), (32, 512), (256, 512))
@@ -32,13 +34,24 @@ def made_up_rows(length: int, number: int, seed: int) -> list[dict]:
     """128 tokens are filled to 96 % (a tenth of the rows is short), 512 tokens to 55 %."""
     rng = np.random.default_rng(seed)
     short = rng.random(number) < 0.1
-    lengths = np.where(short, rng.integers(5, length + 1, number), length) if length <= 128 else rng.integers(50, length + 1, number)
+    lengths = (
+        np.where(short, rng.integers(5, length + 1, number), length)
+        if length <= 128
+        else rng.integers(50, length + 1, number)
+    )
     made = []
     for place, tokens in enumerate(lengths.tolist()):
         ids = rng.integers(5, VOCABULARY, tokens)
         ids[[0, tokens // 2, -1]] = 2, 3, 3
         segments = (np.arange(tokens) > tokens // 2).astype(np.uint8)
-        made.append({"input_ids": ids.astype(np.uint16), "token_type_ids": segments, "next_sentence_label": place % 2, "row_id": place})
+        made.append(
+            {
+                "input_ids": ids.astype(np.uint16),
+                "token_type_ids": segments,
+                "next_sentence_label": place % 2,
+                "row_id": place,
+            }
+        )
     return made
 
 
@@ -48,7 +61,9 @@ def rows_of_text(corpus: Path, length: int, number: int) -> list[dict]:
     trained = train_wordpiece(documents, TokenizerConfig(vocab_size=VOCABULARY))
     with tempfile.TemporaryDirectory() as folder:
         BertTokenizerFast(vocab=trained.get_vocab()).save_pretrained(f"{folder}/tokenizer")
-        pairs = build_pair_dataset(str(corpus), f"{folder}/tokenizer", Path(folder) / "pairs", max_seq_length=length)["train"]
+        pairs = build_pair_dataset(str(corpus), f"{folder}/tokenizer", Path(folder) / "pairs", max_seq_length=length)[
+            "train"
+        ]
         return rows_of(pairs.select(np.random.default_rng(1).permutation(len(pairs))[:number]))
 
 
@@ -65,7 +80,9 @@ def table(of_rows: list[dict]) -> datasets.Dataset:
         "next_sentence_label": datasets.Value("int64"),
         "row_id": datasets.Value("int64"),
     }
-    return datasets.Dataset.from_list([{name: row[name] for name in features} for row in of_rows], features=datasets.Features(features))
+    return datasets.Dataset.from_list(
+        [{name: row[name] for name in features} for row in of_rows], features=datasets.Features(features)
+    )
 
 
 def padded(of_rows: list[dict], length: int) -> list[dict]:
@@ -88,12 +105,21 @@ def padded(of_rows: list[dict], length: int) -> list[dict]:
 @cache
 def tokenizer() -> BertTokenizerFast:
     """A tokenizer of VOCABULARY entries, a third of them ## pieces."""
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"{'##' if number % 3 == 0 else ''}w{number}" for number in range(VOCABULARY - 5))]
+    pieces = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *(f"{'##' if number % 3 == 0 else ''}w{number}" for number in range(VOCABULARY - 5)),
+    ]
     return BertTokenizerFast(vocab={piece: index for index, piece in enumerate(pieces)})
 
 
 def collators() -> list[dict]:
-    """Milliseconds, peak memory (of numpy) and bytes per token of both collators, whole words, for batches of some sizes; medians of 50."""
+    """Milliseconds, peak memory (of numpy) and bytes per token of both collators, whole words, for batches of some
+    sizes; medians of 50.
+    """
     found = []
     for number, length in COLLATED:
         of_rows = made_up_rows(length, number, 1)

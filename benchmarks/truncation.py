@@ -1,8 +1,10 @@
 """What truncation does to the pairs: random_tail beside longest_first, at 128 and 512 tokens, as a Markdown table.
 
-python benchmarks/truncation.py ../shared/data/biomedical/ei_abstracts.txt.gz ../shared/data/biomedical/ei_fulltext.txt.gz
+python benchmarks/truncation.py ../shared/data/biomedical/ei_abstracts.txt.gz
+../shared/data/biomedical/ei_fulltext.txt.gz
 
-A tokenizer is trained on each text (or --tokenizer FOLDER is used) and the pairs of one pass are made for each rule, with the same draws but for truncation.
+A tokenizer is trained on each text (or --tokenizer FOLDER is used) and the pairs of one pass are made for each rule,
+with the same draws but for truncation.
 """
 
 import argparse
@@ -17,9 +19,9 @@ from pair_results import markdown_table
 
 from recipe.config import CorpusConfig
 from recipe.corpus import read_documents
-from recipe.pairs import PairRules, Pairs, make_pairs
-from recipe.token_store import TokenStore, write_token_store
-from recipe.tokenizer import load_tokenizer
+from recipe.pairs.sampling import PairRules, Pairs, make_pairs
+from recipe.tokenizer.folder import load_tokenizer
+from recipe.tokens.store import TokenStore, write_token_store
 
 LENGTHS = (128, 512)
 TRUNCATIONS = ("random_tail", "longest_first")
@@ -63,7 +65,10 @@ def main() -> None:
             store = tokenised(path, arguments.megabytes, arguments.tokenizer, Path(folder))
             rows += [row for length in LENGTHS for row in compare(path.name.split(".")[0], store, length)]
     print(markdown_table(COLUMNS, rows))
-    print("\nTokens cut: share of the tokens that the pairs had before truncation; the last four columns say from which end, in % of all cut tokens.")
+    print(
+        "\nTokens cut: share of the tokens that the pairs had before truncation; the last four columns say from which"
+        " end, in % of all cut tokens."
+    )
 
 
 def tokenised(path: Path, megabytes: float, tokenizer: Path | None, work: Path) -> TokenStore:
@@ -77,14 +82,19 @@ def compare(text: str, store: TokenStore, length: int) -> list[dict]:
     """One row of the table for each rule."""
     found = {truncation: pairs_of(store, length, truncation) for truncation in TRUNCATIONS}
     a_before, b_before = lengths_before(found["random_tail"], store)
-    return [row_of(text, length, truncation, pairs, losses(pairs, found["random_tail"], a_before, b_before)) for truncation, pairs in found.items()]
+    return [
+        row_of(text, length, truncation, pairs, losses(pairs, found["random_tail"], a_before, b_before))
+        for truncation, pairs in found.items()
+    ]
 
 
 def pairs_of(store: TokenStore, length: int, truncation: str) -> Pairs:
     """All pairs of one pass."""
     rules = PairRules(length - 3, truncation=truncation)
     blocks = list(make_pairs(store.sentence_offsets, store.document_offsets, rules, 1, 0, 0, store.documents))
-    return Pairs(**{name: np.concatenate([getattr(block, name) for block in blocks]) for name in Pairs.__dataclass_fields__})
+    return Pairs(
+        **{name: np.concatenate([getattr(block, name) for block in blocks]) for name in Pairs.__dataclass_fields__}
+    )
 
 
 def lengths_before(tails: Pairs, store: TokenStore) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +113,9 @@ def lengths_before(tails: Pairs, store: TokenStore) -> tuple[np.ndarray, np.ndar
 def losses(pairs: Pairs, tails: Pairs, a_before: np.ndarray, b_before: np.ndarray) -> Losses:
     """What truncation took: the starts of `tails` are those of the whole segments."""
     a_front, b_front = pairs.a_start - tails.a_start, pairs.b_start - tails.b_start
-    return Losses(a_front, a_before - a_front - pairs.a_length, b_front, b_before - b_front - pairs.b_length, a_before, b_before)
+    return Losses(
+        a_front, a_before - a_front - pairs.a_length, b_front, b_before - b_front - pairs.b_length, a_before, b_before
+    )
 
 
 def row_of(text: str, length: int, truncation: str, pairs: Pairs, lost: Losses) -> dict:
@@ -111,7 +123,9 @@ def row_of(text: str, length: int, truncation: str, pairs: Pairs, lost: Losses) 
     ends = {name: getattr(lost, name) for name in ("a_front", "a_back", "b_front", "b_back")}
     assert sum(int(end.sum()) for end in ends.values()) == int(pairs.cut.sum())
     assert all((end >= 0).all() for end in ends.values())
-    made_short = ((pairs.a_length < SHORT) & (lost.a_before >= SHORT)) | ((pairs.b_length < SHORT) & (lost.b_before >= SHORT))
+    made_short = ((pairs.a_length < SHORT) & (lost.a_before >= SHORT)) | (
+        (pairs.b_length < SHORT) & (lost.b_before >= SHORT)
+    )
     return {
         "text": text,
         "length": length,

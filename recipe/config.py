@@ -12,11 +12,21 @@ from typing import Any
 import yaml
 
 from recipe.errors import InputError
-from recipe.sentences import SPLITTERS
+
+SPLITTERS = ("rules", "blingfire", "pysbd")
 
 
-def key(default: Any, help: str, low: float | None = None, high: float | None = None, choices: tuple = (), shapes_result: bool = True) -> Any:
-    """A config field. `shapes_result=False` marks what changes how a stage runs but not what it makes: a change of it does not redo the stage."""
+def key(
+    default: Any,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple = (),
+    shapes_result: bool = True,
+) -> Any:
+    """A config field. `shapes_result=False` marks what changes how a stage runs but not what it makes: a change of it
+    does not redo the stage.
+    """
     metadata = {"help": help, "low": low, "high": high, "choices": choices, "shapes_result": shapes_result}
     if isinstance(default, list):
         return field(default_factory=lambda: list(default), metadata=metadata)
@@ -27,93 +37,175 @@ def key(default: Any, help: str, low: float | None = None, high: float | None = 
 class CorpusConfig:
     path: list[str] = key(
         [],
-        "Files, globs, folders or URLs (s3://, hf://, memory://, what fsspec knows) of text, hub:NAME/DATA for a data set of the Hub (hub:NAME/DATA?split=train"
-        "&name=CONFIG&revision=REVISION), or embedded:allofplos (122 PLOS articles that `make setup` installs).",
+        "Files, globs, folders or URLs (s3://, hf://, memory://, what fsspec knows) of text, hub:NAME/DATA for a data"
+        " set of the Hub (hub:NAME/DATA?split=train&name=CONFIG&revision=REVISION), or embedded:allofplos (122 PLOS"
+        " articles that `make setup` installs).",
     )
     format: str = key(
         "auto",
-        "blank_line_text (one sentence per line, a blank line between documents), plain_text (a file is a document), paragraphs (a block between blank lines "
-        "is a document), jsonl, parquet, pubmed (baseline XML), jats (journal articles), bioc_json; auto: by file name, .xml and .json by what stands in "
-        "them (.txt is blank_line_text). All also as .gz and .zst.",
-        choices=("auto", "blank_line_text", "plain_text", "paragraphs", "jsonl", "parquet", "pubmed", "jats", "bioc_json"),
+        "blank_line_text (one sentence per line, a blank line between documents), plain_text (a file is a document),"
+        " paragraphs (a block between blank lines is a document), jsonl, parquet, pubmed (baseline XML), jats (journal"
+        " articles), bioc_json; auto: by file name, .xml and .json by what stands in them (.txt is blank_line_text)."
+        " All also as .gz and .zst.",
+        choices=(
+            "auto",
+            "blank_line_text",
+            "plain_text",
+            "paragraphs",
+            "jsonl",
+            "parquet",
+            "pubmed",
+            "jats",
+            "bioc_json",
+        ),
     )
     text_column: str = key("text", "JSONL, Parquet, Hub: field of the text, or of the list of sentences.")
-    title_column: str | None = key(None, "JSONL, Parquet, Hub: field of the title, which becomes the first sentence; null: none.")
+    title_column: str | None = key(
+        None, "JSONL, Parquet, Hub: field of the title, which becomes the first sentence; null: none."
+    )
     id_column: str | None = key(None, "JSONL, Parquet, Hub: field of the document's id; null: none.")
     errors: str = key(
-        "strict", "Bytes that are no UTF-8 in text and JSONL: strict refuses the file, replace puts U+FFFD and counts.", choices=("strict", "replace")
+        "strict",
+        "Bytes that are no UTF-8 in text and JSONL: strict refuses the file, replace puts U+FFFD and counts.",
+        choices=("strict", "replace"),
     )
     sentence_splitter: str = key(
-        "rules", "What splits text that is not split yet: rules (ours), or the libraries blingfire or pysbd (extras of these names).", choices=SPLITTERS
+        "rules",
+        "What splits text that is not split yet: rules (ours), or the libraries blingfire or pysbd (extras of these"
+        " names).",
+        choices=SPLITTERS,
     )
     unicode: str = key(
-        "none", "Cleaning: Unicode normal form of the text; NFKC also makes one of ligatures, full-width and raised letters.", choices=("none", "NFC", "NFKC")
+        "none",
+        "Cleaning: Unicode normal form of the text; NFKC also makes one of ligatures, full-width and raised letters.",
+        choices=("none", "NFC", "NFKC"),
     )
-    control_characters: bool = key(True, "Cleaning: delete control and zero-width characters, soft hyphens and byte order marks.")
+    control_characters: bool = key(
+        True, "Cleaning: delete control and zero-width characters, soft hyphens and byte order marks."
+    )
     white_space: bool = key(True, "Cleaning: fold every run of white space, no-break spaces too, to one space.")
     boilerplate: bool = key(True, "Cleaning: delete copyright notices, notes of truncation and the like.")
-    script: str | None = key(None, "Cleaning: script that a document must be written in, such as latin, cyrillic or greek; null: any.")
-    min_script_share: float = key(0.7, "Cleaning: least share of its letters that are of corpus.script.", low=0, high=1)
-    max_sentence_words: int | None = key(None, "Cleaning: drop sentences of more words, which are mostly tables or lists; null: none.", low=1)
+    script: str | None = key(
+        None, "Cleaning: script that a document must be written in, such as latin, cyrillic or greek; null: any."
+    )
+    min_script_share: float = key(
+        0.7, "Cleaning: least share of its letters that are of corpus.script.", low=0, high=1
+    )
+    max_sentence_words: int | None = key(
+        None, "Cleaning: drop sentences of more words, which are mostly tables or lists; null: none.", low=1
+    )
     min_document_words: int = key(1, "Cleaning: drop documents of fewer words.", low=1)
     max_document_words: int | None = key(None, "Cleaning: drop documents of more words; null: none.", low=1)
     exact_duplicates: bool = key(True, "Cleaning: keep the first of the documents whose text is the same.")
     near_duplicates: float | None = key(
         None,
-        "Cleaning: keep the first of the documents whose sets of five words in a row overlap by this share (MinHash, extra [dedup]); null: all.",
+        "Cleaning: keep the first of the documents whose sets of five words in a row overlap by this share (MinHash,"
+        " extra [dedup]); null: all.",
         low=0.3,
         high=0.99,
     )
     decontaminate: list[str] = key(
         [],
-        "Cleaning: task files or folders (devel and test .tsv, .txt, .jsonl); documents that hold one of their sentences or 80 letters in a row are dropped.",
+        "Cleaning: task files or folders (devel and test .tsv, .txt, .jsonl); documents that hold one of their"
+        " sentences or 80 letters in a row are dropped.",
     )
-    validation_share: float = key(0.02, "Share of documents held out of training, chosen by a hash of their text.", low=0.0001, high=0.5)
+    validation_share: float = key(
+        0.02, "Share of documents held out of training, chosen by a hash of their text.", low=0.0001, high=0.5
+    )
 
 
 @dataclass
 class TokenizerConfig:
-    path: str | None = key(None, "Folder of an existing fast BERT tokenizer; null trains one on the training documents.")
+    path: str | None = key(
+        None, "Folder of an existing fast BERT tokenizer; null trains one on the training documents."
+    )
     vocab_size: int = key(
-        30522, "Entries of the WordPiece vocabulary, special tokens included (BERT: 30,522); rounded up to a multiple of 8.", low=64, high=2**24
+        30522,
+        "Entries of the WordPiece vocabulary, special tokens included (BERT: 30,522); rounded up to a multiple of 8.",
+        low=64,
+        high=2**24,
     )
     lowercase: bool = key(True, "Lower-case the text (uncased BERT).")
     strip_accents: bool | None = key(None, "Take accents off letters; null: where the text is lower-cased (BERT).")
-    nfkc: bool = key(False, "Unicode NFKC before all else: one form for \u00b5 and \u03bc, K\u207a becomes K+; vocab.txt alone does not carry it.")
+    nfkc: bool = key(
+        False,
+        "Unicode NFKC before all else: one form for \u00b5 and \u03bc, K\u207a becomes K+; vocab.txt alone does not"
+        " carry it.",
+    )
     min_frequency: int = key(2, "Least count of a piece that training may add.", low=1)
-    unused_tokens: int = key(0, "Slots [unused0], ... for words of your own later; some more fill the size up to a multiple of 8.", low=0)
-    compare_with: list[str] = key([], "Folders of other tokenizers to put beside this one in the report, such as a general one.", shapes_result=False)
-    max_train_characters: float = key(1e9, "Pieces are learned from a random part of so many characters of a larger corpus.", low=1000)
+    unused_tokens: int = key(
+        0, "Slots [unused0], ... for words of your own later; some more fill the size up to a multiple of 8.", low=0
+    )
+    compare_with: list[str] = key(
+        [],
+        "Folders of other tokenizers to put beside this one in the report, such as a general one.",
+        shapes_result=False,
+    )
+    max_train_characters: float = key(
+        1e9, "Pieces are learned from a random part of so many characters of a larger corpus.", low=1000
+    )
 
 
 @dataclass
 class PairsConfig:
     max_seq_length: int = key(128, "Most tokens of a pair, with [CLS] and two [SEP].", low=5, high=65536)
-    short_seq_probability: float = key(0.1, "Share of documents cut to a random length of 2 to max_seq_length - 3 tokens (BERT: 0.1).", low=0, high=1)
-    short_seq_unit: str = key("document", "Whether a short length is drawn once per document (BERT) or for every pair.", choices=("document", "pair"))
-    nsp_probability: float = key(0.5, "Chance that segment B is random text of another document (BERT: 0.5).", low=0, high=1)
+    short_seq_probability: float = key(
+        0.1, "Share of documents cut to a random length of 2 to max_seq_length - 3 tokens (BERT: 0.1).", low=0, high=1
+    )
+    short_seq_unit: str = key(
+        "document",
+        "Whether a short length is drawn once per document (BERT) or for every pair.",
+        choices=("document", "pair"),
+    )
+    nsp_probability: float = key(
+        0.5, "Chance that segment B is random text of another document (BERT: 0.5).", low=0, high=1
+    )
     balance_labels: bool = key(
         False,
-        "Lower that chance until nsp_probability of all pairs have a random B: a chunk of one sentence always has one, so BERT's rule gives more than half.",
+        "Lower that chance until nsp_probability of all pairs have a random B: a chunk of one sentence always has one,"
+        " so BERT's rule gives more than half.",
     )
     truncation: str = key(
         "random_tail",
-        "random_tail: drop the last token of A or B by a fair coin; longest_first: drop from the longer one, front or back by a coin (BERT).",
+        "random_tail: drop the last token of A or B by a fair coin; longest_first: drop from the longer one, front or"
+        " back by a coin (BERT).",
         choices=("random_tail", "longest_first"),
     )
-    dupe_factor: int = key(1, "Passes over the training documents, each with new pairs (BERT: 10; masks are new every epoch anyway).", low=1, high=1000)
-    refresh_every_epoch: bool = key(False, "Train every epoch on a new pass, made from the token store when it begins; no training rows are stored then.")
+    dupe_factor: int = key(
+        1,
+        "Passes over the training documents, each with new pairs (BERT: 10; masks are new every epoch anyway).",
+        low=1,
+        high=1000,
+    )
+    refresh_every_epoch: bool = key(
+        False,
+        "Train every epoch on a new pass, made from the token store when it begins; no training rows are stored then.",
+    )
     max_shard_size: str = key("500MB", "Largest Arrow file of the rows.", shapes_result=False)
-    num_proc: int = key(1, "Processes that tokenise and write rows; the rows are the same for any number.", low=1, high=1024, shapes_result=False)
+    num_proc: int = key(
+        1,
+        "Processes that tokenise and write rows; the rows are the same for any number.",
+        low=1,
+        high=1024,
+        shapes_result=False,
+    )
 
 
 @dataclass
 class MaskingConfig:
-    mlm_probability: float = key(0.15, "Share of a row's tokens that are predicted, special tokens aside (BERT: 0.15).", low=0.001, high=0.9)
-    whole_word_mask: bool = key(True, "Choose whole words (a piece with the ## pieces behind it); false chooses single pieces.")
-    max_predictions_per_seq: int | None = key(None, "Most tokens of a pair that are predicted (BERT: 20 at 128, 77 at 512); null: no limit.", low=1)
+    mlm_probability: float = key(
+        0.15, "Share of a row's tokens that are predicted, special tokens aside (BERT: 0.15).", low=0.001, high=0.9
+    )
+    whole_word_mask: bool = key(
+        True, "Choose whole words (a piece with the ## pieces behind it); false chooses single pieces."
+    )
+    max_predictions_per_seq: int | None = key(
+        None, "Most tokens of a pair that are predicted (BERT: 20 at 128, 77 at 512); null: no limit.", low=1
+    )
     mask_replace_prob: float = key(0.8, "Share of the chosen words that become [MASK] (BERT: 0.8).", low=0, high=1)
-    random_replace_prob: float = key(0.1, "Share of the chosen words that become random pieces (BERT: 0.1); the rest is kept.", low=0, high=1)
+    random_replace_prob: float = key(
+        0.1, "Share of the chosen words that become random pieces (BERT: 0.1); the rest is kept.", low=0, high=1
+    )
 
 
 @dataclass
@@ -124,59 +216,96 @@ class ModelConfig:
     intermediate_size: int = key(3072, "Width of the feed-forward layer (BERT-base: 3,072).", low=1)
     max_position_embeddings: int = key(512, "Longest input that the model can take, in tokens.", low=5, high=65536)
     hidden_dropout_prob: float = key(
-        0.1, "Dropout that config.json names for fine-tuning (BERT: 0.1); training.dropout is what pretraining uses.", low=0, high=0.9
+        0.1,
+        "Dropout that config.json names for fine-tuning (BERT: 0.1); training.dropout is what pretraining uses.",
+        low=0,
+        high=0.9,
     )
     attention_probs_dropout_prob: float = key(0.1, "The same for the attention weights (BERT: 0.1).", low=0, high=0.9)
-    vocab_size: int | None = key(None, "Rows of the embedding table, at least the tokenizer's; null: the tokenizer's, rounded up to a multiple of 8.", low=64)
+    vocab_size: int | None = key(
+        None,
+        "Rows of the embedding table, at least the tokenizer's; null: the tokenizer's, rounded up to a multiple of 8.",
+        low=64,
+    )
     decoder_bias: str = key(
         "zeros",
-        "Start of the MLM head's bias: zeros (BERT), or unigram: log frequencies of the training text, which saves the first steps.",
+        "Start of the MLM head's bias: zeros (BERT), or unigram: log frequencies of the training text, which saves the"
+        " first steps.",
         choices=("zeros", "unigram"),
     )
 
 
 @dataclass
 class TrainingConfig:
-    init_from: str | None = key(None, "Checkpoint folder to start from, such as the 128-token phase of a 512-token run; null: fresh weights.")
+    init_from: str | None = key(
+        None, "Checkpoint folder to start from, such as the 128-token phase of a 512-token run; null: fresh weights."
+    )
     max_steps: int = key(62500, "Optimizer steps.", low=1)
-    global_batch_size: int = key(8192, "Pairs per optimizer step over all devices; accumulation follows from it, so any number of GPUs trains the same.", low=1)
+    global_batch_size: int = key(
+        8192,
+        "Pairs per optimizer step over all devices; accumulation follows from it, so any number of GPUs trains the"
+        " same.",
+        low=1,
+    )
     per_device_batch_size: int = key(64, "Most pairs that one device takes at once.", low=1, shapes_result=False)
     learning_rate: float = key(6e-4, "Peak learning rate of AdamW.", low=0, high=10)
     lr_scheduler_type: str = key(
         "linear",
-        "After warm-up: down to 0 (linear, cosine), level (constant_with_warmup), or level and then down over decay_share (warmup_stable_decay).",
+        "After warm-up: down to 0 (linear, cosine), level (constant_with_warmup), or level and then down over"
+        " decay_share (warmup_stable_decay).",
         choices=("linear", "cosine", "constant_with_warmup", "warmup_stable_decay"),
     )
-    decay_share: float = key(0.1, "Share of max_steps at the end over which warmup_stable_decay goes down to 0, in a line.", low=0, high=1)
-    warmup_share: float = key(0.1, "Share of max_steps over which the learning rate rises (PubMedBERT: 0.1).", low=0, high=1)
+    decay_share: float = key(
+        0.1, "Share of max_steps at the end over which warmup_stable_decay goes down to 0, in a line.", low=0, high=1
+    )
+    warmup_share: float = key(
+        0.1, "Share of max_steps over which the learning rate rises (PubMedBERT: 0.1).", low=0, high=1
+    )
     weight_decay: float = key(0.01, "Weight decay, on all but biases and LayerNorm (BERT: 0.01).", low=0, high=1)
     adam_beta1: float = key(0.9, "First AdamW beta.", low=0, high=0.9999)
     adam_beta2: float = key(0.999, "Second AdamW beta (BERT: 0.999).", low=0, high=0.99999)
     adam_epsilon: float = key(1e-6, "AdamW epsilon (BERT: 1e-6).", low=1e-12, high=0.1)
-    max_grad_norm: float = key(1.0, "Gradient norm above which gradients are scaled down; 0: never (BERT: 1.0).", low=0)
+    max_grad_norm: float = key(
+        1.0, "Gradient norm above which gradients are scaled down; 0: never (BERT: 1.0).", low=0
+    )
     dropout: float = key(0.1, "Dropout while pretraining (BERT: 0.1).", low=0, high=0.9)
     group_by_length: bool = key(True, "Put pairs of like length into one batch, which saves padding.")
-    head_at_masked_places: bool = key(True, "Run the vocabulary's softmax at masked tokens only: same loss, less work.", shapes_result=False)
+    head_at_masked_places: bool = key(
+        True, "Run the vocabulary's softmax at masked tokens only: same loss, less work.", shapes_result=False
+    )
     last_layer_for_read_places: bool | None = key(
-        None, "Run the last layer only where a head reads it: same loss, less work; null: unless FSDP wraps the layers.", shapes_result=False
+        None,
+        "Run the last layer only where a head reads it: same loss, less work; null: unless FSDP wraps the layers.",
+        shapes_result=False,
     )
     padding_free: bool | None = key(
-        None, "Batches without padding: same loss, less work; null: on CPUs only; on GPUs it wants bf16 and the package flash-attn.", shapes_result=False
+        None,
+        "Batches without padding: same loss, less work; null: on CPUs only; on GPUs it wants bf16 and the package"
+        " flash-attn.",
+        shapes_result=False,
     )
     bf16: bool = key(False, "Mixed precision in bfloat16, for GPUs of 2020 and later.")
     tf32: bool = key(False, "TensorFloat-32 matrix products, for GPUs of 2020 and later.")
     torch_compile: bool = key(
-        False, "Compile the layers, with rows padded to a quarter, half, three quarters or all of max_seq_length; for GPUs.", shapes_result=False
+        False,
+        "Compile the layers, with rows padded to a quarter, half, three quarters or all of max_seq_length; for GPUs.",
+        shapes_result=False,
     )
     use_cpu: bool = key(False, "Stay on the CPU even where there is a GPU.", shapes_result=False)
-    dataloader_num_workers: int = key(0, "Processes per device that prepare batches; they change no result.", low=0, high=256, shapes_result=False)
+    dataloader_num_workers: int = key(
+        0, "Processes per device that prepare batches; they change no result.", low=0, high=256, shapes_result=False
+    )
     logging_steps: int = key(50, "Steps between two lines of the log.", low=1, shapes_result=False)
     eval_steps: int = key(1000, "Steps between two validations.", low=1, shapes_result=False)
-    eval_pairs: int = key(4096, "Validation pairs that are scored, the same ones each time.", low=1, shapes_result=False)
+    eval_pairs: int = key(
+        4096, "Validation pairs that are scored, the same ones each time.", low=1, shapes_result=False
+    )
     save_steps: int = key(1000, "Steps between two checkpoints.", low=1, shapes_result=False)
     save_total_limit: int = key(2, "Checkpoints that are kept.", low=1, shapes_result=False)
     report_to: list[str] = key(
-        ["tensorboard"], "Where the log goes besides the run folder: tensorboard, trackio, wandb, ...; [] for nowhere.", shapes_result=False
+        ["tensorboard"],
+        "Where the log goes besides the run folder: tensorboard, trackio, wandb, ...; [] for nowhere.",
+        shapes_result=False,
     )
 
 
@@ -184,18 +313,29 @@ class TrainingConfig:
 class TaskConfig:
     data: str | None = key(
         None,
-        "Folder with train.tsv, devel.tsv and test.tsv (word, tab, tag; a blank line after a sentence), or embedded:nero "
-        "(biomedical mentions that `make setup` installs); null: no task.",
+        "Folder with train.tsv, devel.tsv and test.tsv (word, tab, tag; a blank line after a sentence), or"
+        " embedded:nero (biomedical mentions that `make setup` installs); null: no task.",
     )
-    max_seq_length: int = key(128, "Most pieces of one window; longer sentences become overlapping windows, so no word is lost.", low=8, high=65536)
-    learning_rate: float = key(5e-5, "Peak learning rate of fine-tuning (PubMedBERT's grid: 1e-5, 3e-5, 5e-5).", low=0, high=10)
+    max_seq_length: int = key(
+        128,
+        "Most pieces of one window; longer sentences become overlapping windows, so no word is lost.",
+        low=8,
+        high=65536,
+    )
+    learning_rate: float = key(
+        5e-5, "Peak learning rate of fine-tuning (PubMedBERT's grid: 1e-5, 3e-5, 5e-5).", low=0, high=10
+    )
     batch_size: int = key(32, "Sentences per step (PubMedBERT's grid: 16, 32).", low=1)
     num_train_epochs: float = key(10, "Passes over the training sentences.", low=0.01, high=1000)
     patience: int | None = key(None, "Stop after so many epochs without a better devel score; null: never.", low=1)
     warmup_share: float = key(0.1, "Share of the steps over which the learning rate rises.", low=0, high=1)
     weight_decay: float = key(0.01, "Weight decay.", low=0, high=1)
-    seeds: list[int] = key([1, 2, 3, 4, 5], "One fine-tuning run per seed; the mean and deviation are reported (PubMedBERT: 5).")
-    compare_random_weights: bool = key(True, "Score the same model with random weights beside it: what pretraining is worth.")
+    seeds: list[int] = key(
+        [1, 2, 3, 4, 5], "One fine-tuning run per seed; the mean and deviation are reported (PubMedBERT: 5)."
+    )
+    compare_random_weights: bool = key(
+        True, "Score the same model with random weights beside it: what pretraining is worth."
+    )
     max_train_sentences: int | None = key(None, "Use the first so many training sentences; null: all.", low=1)
     max_test_sentences: int | None = key(None, "Use the first so many test sentences; null: all.", low=1)
 
@@ -246,8 +386,14 @@ class Recipe:
         return found
 
     def settings(self, *sections: str) -> dict[str, Any]:
-        """The values of some sections or single keys ("pairs", "seed", "model.vocab_size") that shape a result, by key."""
-        wanted = [entry for entry in self.entries() if {entry[0], entry[0].split(".")[0]} & set(sections) and entry[1].metadata["shapes_result"]]
+        """The values of some sections or single keys ("pairs", "seed", "model.vocab_size") that shape a result, by
+        key.
+        """
+        wanted = [
+            entry
+            for entry in self.entries()
+            if {entry[0], entry[0].split(".")[0]} & set(sections) and entry[1].metadata["shapes_result"]
+        ]
         return {place: value for place, _, value in wanted}
 
     def to_yaml(self) -> str:
@@ -271,7 +417,11 @@ def _check_range(place: str, config_field: dataclasses.Field, value: Any) -> Non
         raise InputError(f"{place} is {value!r}; it takes one of {', '.join(limits['choices'])}")
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return
-    if value != value or (limits["low"] is not None and value < limits["low"]) or (limits["high"] is not None and value > limits["high"]):
+    if (
+        value != value
+        or (limits["low"] is not None and value < limits["low"])
+        or (limits["high"] is not None and value > limits["high"])
+    ):
         raise InputError(f"{place} is {value}; it must lie in {range_text(config_field)}")
 
 
@@ -286,42 +436,63 @@ def range_text(config_field: dataclasses.Field) -> str:
 def _check_sizes(recipe: Recipe) -> None:
     pairs, model, training, masking = recipe.pairs, recipe.model, recipe.training, recipe.masking
     if pairs.refresh_every_epoch and pairs.dupe_factor > 1:
-        raise InputError(f"pairs.refresh_every_epoch makes a new pass for every epoch, so pairs.dupe_factor {pairs.dupe_factor} has no meaning; set it to 1")
+        raise InputError(
+            f"pairs.refresh_every_epoch makes a new pass for every epoch, so pairs.dupe_factor {pairs.dupe_factor} has"
+            " no meaning; set it to 1"
+        )
     if not re.fullmatch(r"[1-9][0-9]*\s?[KMGT]B", pairs.max_shard_size):
         raise InputError(f"pairs.max_shard_size is {pairs.max_shard_size!r}; write a size such as 500MB or 2GB")
     if pairs.max_seq_length > model.max_position_embeddings:
         raise InputError(
-            f"pairs.max_seq_length is {pairs.max_seq_length}, but model.max_position_embeddings is {model.max_position_embeddings}: "
-            "the model has no positions for such rows; lower the first or raise the second"
+            f"pairs.max_seq_length is {pairs.max_seq_length}, but model.max_position_embeddings is"
+            f" {model.max_position_embeddings}: the model has no positions for such rows; lower the first or raise the"
+            " second"
         )
     if recipe.task.data is not None and recipe.task.max_seq_length > model.max_position_embeddings:
         raise InputError(
-            f"task.max_seq_length is {recipe.task.max_seq_length}, but model.max_position_embeddings is {model.max_position_embeddings}; "
-            "lower the first or raise the second"
+            f"task.max_seq_length is {recipe.task.max_seq_length}, but model.max_position_embeddings is"
+            f" {model.max_position_embeddings}; lower the first or raise the second"
         )
     if model.hidden_size % model.num_attention_heads:
-        raise InputError(f"model.hidden_size {model.hidden_size} is no multiple of model.num_attention_heads {model.num_attention_heads}; change one of them")
-    if model.vocab_size is not None and recipe.tokenizer.path is None and -(-recipe.tokenizer.vocab_size // 8) * 8 > model.vocab_size:
         raise InputError(
-            f"tokenizer.vocab_size {recipe.tokenizer.vocab_size}, rounded up to a multiple of 8, is larger than model.vocab_size {model.vocab_size}: some "
-            "pieces would have no embedding; "
-            "set model.vocab_size to null or to a larger number"
+            f"model.hidden_size {model.hidden_size} is no multiple of model.num_attention_heads"
+            f" {model.num_attention_heads}; change one of them"
+        )
+    if (
+        model.vocab_size is not None
+        and recipe.tokenizer.path is None
+        and -(-recipe.tokenizer.vocab_size // 8) * 8 > model.vocab_size
+    ):
+        raise InputError(
+            f"tokenizer.vocab_size {recipe.tokenizer.vocab_size}, rounded up to a multiple of 8, is larger than"
+            f" model.vocab_size {model.vocab_size}: some pieces would have no embedding; set model.vocab_size to null"
+            " or to a larger number"
         )
     if recipe.tokenizer.unused_tokens > recipe.tokenizer.vocab_size // 2:
         raise InputError(
-            f"tokenizer.unused_tokens {recipe.tokenizer.unused_tokens} leaves less than half of tokenizer.vocab_size {recipe.tokenizer.vocab_size} "
-            "to the text; lower the first or raise the second"
+            f"tokenizer.unused_tokens {recipe.tokenizer.unused_tokens} leaves less than half of tokenizer.vocab_size"
+            f" {recipe.tokenizer.vocab_size} to the text; lower the first or raise the second"
         )
     if training.lr_scheduler_type == "warmup_stable_decay" and training.warmup_share + training.decay_share > 1:
-        raise InputError(f"training.warmup_share {training.warmup_share} and training.decay_share {training.decay_share} exceed 1 together; lower one of them")
+        raise InputError(
+            f"training.warmup_share {training.warmup_share} and training.decay_share {training.decay_share} exceed 1"
+            " together; lower one of them"
+        )
     if training.torch_compile and training.padding_free:
-        raise InputError("training.torch_compile wants batches of few shapes, training.padding_free makes each its own; set padding_free to null")
+        raise InputError(
+            "training.torch_compile wants batches of few shapes, training.padding_free makes each its own; set"
+            " padding_free to null"
+        )
     if masking.mask_replace_prob + masking.random_replace_prob > 1:
         raise InputError(
-            f"masking.mask_replace_prob {masking.mask_replace_prob} and masking.random_replace_prob {masking.random_replace_prob} exceed 1 together"
+            f"masking.mask_replace_prob {masking.mask_replace_prob} and masking.random_replace_prob"
+            f" {masking.random_replace_prob} exceed 1 together"
         )
-    if training.global_batch_size > training.per_device_batch_size and training.global_batch_size % training.per_device_batch_size:
+    if (
+        training.global_batch_size > training.per_device_batch_size
+        and training.global_batch_size % training.per_device_batch_size
+    ):
         raise InputError(
-            f"training.global_batch_size {training.global_batch_size} is no multiple of training.per_device_batch_size {training.per_device_batch_size}; "
-            "choose a divisor of it"
+            f"training.global_batch_size {training.global_batch_size} is no multiple of training.per_device_batch_size"
+            f" {training.per_device_batch_size}; choose a divisor of it"
         )

@@ -19,7 +19,8 @@ def load_recipe(path: str | Path, overrides: dict[str, str] | None = None) -> Re
     """Read a YAML file and put `overrides` ("section.key" -> text) over it.
 
     Raises:
-        InputError: for an unreadable file, an unknown key (with the nearest known one), a value of the wrong kind or out of range.
+        InputError: for an unreadable file, an unknown key (with the nearest known one), a value of the wrong kind or
+            out of range.
     """
     values = _flatten(_read_yaml(Path(path)), str(path))
     for place, text in (overrides or {}).items():
@@ -55,13 +56,21 @@ class _PlainLoader(yaml.SafeLoader):
 
 
 _PlainLoader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")]
+    letter: [
+        (tag, pattern)
+        for tag, pattern in resolvers
+        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")
+    ]
     for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-_PlainLoader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 _PlainLoader.add_implicit_resolver(
     "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:[0-9][0-9_]*\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+)$"),
+    re.compile(
+        r"^[-+]?(?:[0-9][0-9_]*\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+)$"
+    ),
     list("-+.0123456789"),
 )
 
@@ -70,13 +79,17 @@ def _read_yaml(path: Path) -> dict:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/demo.yaml") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/demo.yaml"
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not YAML ({_first_line(error)})") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise InputError(f"{path}: holds a {type(content).__name__}; a recipe has sections such as `corpus:` with keys below them")
+        raise InputError(
+            f"{path}: holds a {type(content).__name__}; a recipe has sections such as `corpus:` with keys below them"
+        )
     return content
 
 
@@ -101,7 +114,9 @@ def _build(values: dict[str, tuple[Any, str]]) -> Recipe:
         if place not in known:
             raise InputError(f"{source}: unknown key {place}{nearest_key_hint(place)}")
         section, _, name = place.rpartition(".")
-        (sections.setdefault(section, {}) if section else top)[name or place] = _coerce(value, known[place], f"{source}: {place}")
+        (sections.setdefault(section, {}) if section else top)[name or place] = _coerce(
+            value, known[place], f"{source}: {place}"
+        )
     types_of = typing.get_type_hints(Recipe)
     return Recipe(**top, **{section: types_of[section](**entries) for section, entries in sections.items()})
 

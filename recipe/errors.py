@@ -1,4 +1,6 @@
-"""The one exception that means "the user's input or settings cannot work": printed as one line, exit status 2, no traceback."""
+"""The one exception that means "the user's input or settings cannot work": printed as one line, exit status 2, no
+traceback.
+"""
 
 
 class InputError(ValueError):

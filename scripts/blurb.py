@@ -6,17 +6,24 @@ python scripts/blurb.py runs/tasks
 import argparse
 from pathlib import Path
 
-from recipe.command_line import exit_with_one_line
+from recipe.cli import exit_with_one_line
 
 
 def main() -> None:
     """Read the command line and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, metavar="FOLDER", help="folder of the results of scripts/finetune.py, as FOLDER/TASK/MODEL/CONTESTANT")
+    parser = argparse.ArgumentParser(
+        description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "folder",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the results of scripts/finetune.py, as FOLDER/TASK/MODEL/CONTESTANT",
+    )
     arguments = parser.parse_args()
 
     def print_table() -> None:
-        from recipe.tasks.blurb import blurb_table, read_contestants
+        from recipe.tasks.experiments.blurb import blurb_table, read_contestants
 
         print(blurb_table(read_contestants(arguments.folder)), end="")
 

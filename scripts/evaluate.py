@@ -3,8 +3,8 @@
 python scripts/evaluate.py configs/demo.yaml
 """
 
-from recipe.command_line import run_with_recipe
-from recipe.stages import run_stage
+from recipe.cli import run_with_recipe
+from recipe.pipeline import run_stage
 
 if __name__ == "__main__":
     run_with_recipe(lambda recipe: run_stage(recipe, "evaluate"), __doc__)

@@ -3,8 +3,8 @@
 python scripts/report.py configs/demo.yaml
 """
 
-from recipe.command_line import run_with_recipe
-from recipe.stages import write_results
+from recipe.cli import run_with_recipe
+from recipe.pipeline import write_results
 
 if __name__ == "__main__":
     run_with_recipe(write_results, __doc__)

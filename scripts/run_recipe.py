@@ -3,8 +3,8 @@
 python scripts/run_recipe.py configs/demo.yaml
 """
 
-from recipe.command_line import run_with_recipe
-from recipe.stages import run_all
+from recipe.cli import run_with_recipe
+from recipe.pipeline import run_all
 
 if __name__ == "__main__":
     run_with_recipe(run_all, __doc__)

@@ -16,7 +16,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
-sys.path.insert(0, str(Path(__file__).parent))
 
 SMALL = {
     "corpus.validation_share": "0.2",
@@ -46,7 +45,10 @@ def write_corpus(path: Path, documents: int = 60, seed: int = 0) -> Path:
     texts = []
     for number in range(documents):
         favourite = words[number % len(words)]
-        sentences = [" ".join([favourite, *draw.choices(words, k=draw.randint(2, 12))]) + "." for _ in range(draw.randint(2, 15))]
+        sentences = [
+            " ".join([favourite, *draw.choices(words, k=draw.randint(2, 12))]) + "."
+            for _ in range(draw.randint(2, 15))
+        ]
         texts.append("\n".join(sentences))
     path.write_text("\n\n".join(texts) + "\n", encoding="utf-8")
     return path
@@ -55,7 +57,9 @@ def write_corpus(path: Path, documents: int = 60, seed: int = 0) -> Path:
 def run_script(name: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run scripts/NAME.py as a user would, from the repository's root."""
     command = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment}, timeout=600)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, **environment}, timeout=600
+    )
 
 
 def small_recipe(corpus: Path, run_dir: Path, **overrides: str):
@@ -71,7 +75,12 @@ def small_recipe(corpus: Path, run_dir: Path, **overrides: str):
 def small_disk(folder: Path, size: str):
     """A disk of its own below `folder`, which it makes; the test is skipped where none can be mounted."""
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if mounted.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
     try:
@@ -99,7 +108,7 @@ def corpus_file(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory, corpus_file):
     """A recipe whose tokenizer and pairs are made; tests must not change its folder."""
-    from recipe.stages import run_stage
+    from recipe.pipeline import run_stage
 
     recipe = small_recipe(corpus_file, tmp_path_factory.mktemp("prepared") / "run")
     for stage in ("corpus", "tokenizer", "pairs"):
@@ -110,7 +119,7 @@ def prepared(tmp_path_factory, corpus_file):
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, corpus_file):
     """A recipe that went through pretraining and evaluation; tests must not change its folder."""
-    from recipe.stages import run_stage
+    from recipe.pipeline import run_stage
 
     recipe = small_recipe(corpus_file, tmp_path_factory.mktemp("trained") / "run")
     for stage in ("corpus", "tokenizer", "pairs", "pretrain", "evaluate"):

@@ -38,7 +38,10 @@ def test_cpu_time_of_all_processes_is_counted(program, tmp_path):
 
 def test_memory_is_summed_over_processes(tmp_path):
     hold = "import time; block = bytearray(b'x') * 50_000_000; time.sleep(1)"
-    program = f"import subprocess, sys; children = [subprocess.Popen([sys.executable, '-c', {hold!r}]) for _ in range(2)]; [child.wait() for child in children]"
+    program = (
+        f"import subprocess, sys; children = [subprocess.Popen([sys.executable, '-c', {hold!r}]) for _ in range(2)];"
+        " [child.wait() for child in children]"
+    )
     used = measure([sys.executable, "-c", program], tmp_path / "log.txt")
     assert 100 < used.peak_anonymous_mb < used.peak_memory_mb < 200
 
@@ -88,7 +91,7 @@ def test_a_repeated_text_has_ever_new_words(tmp_path):
 def test_lengths_before_truncation_are_told_from_the_rows(tmp_path):
     from truncation import lengths_before, losses, pairs_of
 
-    from recipe.token_store import TokenStore
+    from recipe.tokens.store import TokenStore
 
     draw = np.random.default_rng(3)
     lengths = draw.integers(1, 40, 300)
@@ -104,4 +107,7 @@ def test_lengths_before_truncation_are_told_from_the_rows(tmp_path):
 
 
 def test_table():
-    assert markdown_table({"a": "A", "b": "B"}, [{"a": 1234, "b": 0.123}, {"a": "x"}]) == "| A | B |\n|--|--|\n| 1,234 | 0.12 |\n| x | – |"
+    assert (
+        markdown_table({"a": "A", "b": "B"}, [{"a": 1234, "b": 0.123}, {"a": "x"}])
+        == "| A | B |\n|--|--|\n| 1,234 | 0.12 |\n| x | – |"
+    )

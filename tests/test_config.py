@@ -5,7 +5,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from recipe.command_line import parse_recipe
+from recipe.cli import parse_recipe
 from recipe.config import Recipe
 from recipe.config_file import known_keys, load_recipe, yaml_value
 from recipe.errors import InputError
@@ -43,23 +43,40 @@ def test_yaml_values_without_surprises(text, value):
 def test_file_then_command_line(tmp_path):
     text = "seed: 3\ntraining:\n  learning_rate: 5e-5\n  max_steps: 10\nhub:\n  domain: no\n"
     recipe = recipe_of(tmp_path, text, "--training.max_steps=20", "--corpus.path=[a.txt, b.txt]", "--task.seeds=7")
-    assert (recipe.seed, recipe.training.learning_rate, recipe.training.max_steps, recipe.hub.domain) == (3, 5e-5, 20, "no")
+    assert (recipe.seed, recipe.training.learning_rate, recipe.training.max_steps, recipe.hub.domain) == (
+        3,
+        5e-5,
+        20,
+        "no",
+    )
     assert (recipe.corpus.path, recipe.task.seeds) == (["a.txt", "b.txt"], [7])
 
 
 @pytest.mark.parametrize(
     ("text", "overrides", "message"),
     [
-        ("pairs:\n  max_seq_len: 3\n", [], "recipe.yaml: unknown key pairs.max_seq_len; did you mean pairs.max_seq_length?"),
+        (
+            "pairs:\n  max_seq_len: 3\n",
+            [],
+            "recipe.yaml: unknown key pairs.max_seq_len; did you mean pairs.max_seq_length?",
+        ),
         ("trainin:\n  max_steps: 3\n", [], "unknown key trainin"),
-        ("", ["--training.lerning_rate=1"], "unknown argument --training.lerning_rate; did you mean training.learning_rate?"),
+        (
+            "",
+            ["--training.lerning_rate=1"],
+            "unknown argument --training.lerning_rate; did you mean training.learning_rate?",
+        ),
         ("", ["--training.max_steps=no"], "training.max_steps is 'no'; it takes a whole number"),
         ("", ["--training.max_steps=1.5"], "whole number"),
         ("", ["--training.bf16=1"], "true or false"),
         ("", ["--pairs.nsp_probability=1.5"], "pairs.nsp_probability is 1.5; it must lie in 0 to 1"),
         ("", ["--pairs.truncation=tail"], "one of random_tail, longest_first"),
         ("", ["--pairs.max_seq_length=1024"], "model.max_position_embeddings is 512"),
-        ("", ["--model.vocab_size=1000"], "tokenizer.vocab_size 30522, rounded up to a multiple of 8, is larger than model.vocab_size 1000"),
+        (
+            "",
+            ["--model.vocab_size=1000"],
+            "tokenizer.vocab_size 30522, rounded up to a multiple of 8, is larger than model.vocab_size 1000",
+        ),
         ("", ["--model.hidden_size=100", "--model.num_attention_heads=3"], "no multiple of model.num_attention_heads"),
         ("", ["--masking.random_replace_prob=0.5"], "exceed 1 together"),
         ("", ["--training.per_device_batch_size=100"], "no multiple of training.per_device_batch_size"),
@@ -98,7 +115,9 @@ def test_yaml_round_trip(tmp_path):
 
 def test_every_key_is_read_by_the_code():
     code = "\n".join(path.read_text() for path in (ROOT / "recipe").rglob("*.py") if path.name != "config.py")
-    unread = [place for place in known_keys() if f".{place.split('.')[-1]}" not in code and place.split(".")[-1] not in code]
+    unread = [
+        place for place in known_keys() if f".{place.split('.')[-1]}" not in code and place.split(".")[-1] not in code
+    ]
     assert not unread
 
 
@@ -110,14 +129,24 @@ def test_shipped_recipes_load(path):
 
 
 def test_pubmed_recipe_has_the_published_settings():
-    # Gu et al., "Domain-Specific Language Model Pretraining for Biomedical NLP" (arXiv 2007.15779), section 3.1 and appendix.
+    # Gu et al., "Domain-Specific Language Model Pretraining for Biomedical NLP" (arXiv 2007.15779), section 3.1 and
+    # appendix.
     recipe = load_recipe(ROOT / "configs" / "pubmed-base-128.yaml")
     model = dataclasses.astuple(recipe.model)[:4]
     training = recipe.training
     assert model == (12, 768, 12, 3072)
     assert (recipe.tokenizer.vocab_size, recipe.tokenizer.lowercase) == (30522, True)
-    assert (training.global_batch_size, training.learning_rate, training.warmup_share, training.max_steps) == (8192, 6e-4, 0.1, 62500)
-    assert (recipe.masking.mlm_probability, recipe.masking.whole_word_mask, recipe.pairs.truncation) == (0.15, True, "longest_first")
+    assert (training.global_batch_size, training.learning_rate, training.warmup_share, training.max_steps) == (
+        8192,
+        6e-4,
+        0.1,
+        62500,
+    )
+    assert (recipe.masking.mlm_probability, recipe.masking.whole_word_mask, recipe.pairs.truncation) == (
+        0.15,
+        True,
+        "longest_first",
+    )
     second = load_recipe(ROOT / "configs" / "pubmed-base-512.yaml")
     assert second.pairs.max_seq_length == 512
     assert second.training.init_from == f"{recipe.run_dir}/model"

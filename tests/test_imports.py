@@ -1,81 +1,103 @@
-"""Imports go down only: a module may import lower floors, and on its own floor only what stands before it."""
+"""Imports go down only: a folder may import the folders before it, and no modules import one another in a circle."""
 
 import ast
-from itertools import chain
+import graphlib
 from pathlib import Path
 
-from recipe.provenance import imported_modules
-
-TASKS = """
-schemes columns nero dictionary windows kinds scores ner pico records examples shortening encoded_texts relations similarity documents questions table fetch
-protocol shares runs collation token_classifier sequence_classifier heads inference loading finetuning stage results comparison experiment entry texts tagger
-highlights prediction blurb
-""".split()
+# From the ground up. A name is a module or a folder of recipe/; the longest name that fits a module decides.
 FLOORS = (
-    ("errors", "sentences", "entities", "randomness", "provenance", "pairs", "wording", "report_page", "run_files"),
-    (
-        "config",
-        "config_file",
-        *(
-            f"corpus.{name}"
-            for name in ("document", "files", "text_blocks", "plain_text", "records", "xml", "pubmed", "jats", "bioc", "hub", "formats", "reading")
-        ),
-        "corpus",
-        "corpus.prepared",
-        *(f"cleaning.{name}" for name in ("step", "characters", "boilerplate", "limits", "hash_set", "duplicates", "decontamination", "funnel")),
-        "cleaning",
-        "prepare",
-        "encoding",
-        "alphabet",
-        "wordpiece",
-        "fertility",
-        "tokenizer",
-    ),
-    ("token_blocks", "token_store", "pair_passes", "pair_statistics", "pair_dataset", "batches"),
-    ("masking", "dropout", "unpadded", "vocabulary_loss", "model", "throughput", "metrics", "checkpoints"),
-    (
-        "trainer",
-        "pretrain",
-        "evaluation",
-        "tasks",
-        *(f"tasks.{name}" for name in TASKS),
-        "plots",
-        "inspection",
-        "key_numbers",
-        "shown_pairs",
-        "report",
-        "model_card",
-        "hub",
-    ),
-    ("stages", "cluster", *(f"cluster.{name}" for name in ("parts", "units", "phases", "executors", "launch")), "command_line"),
+    "errors",
+    "rng",
+    "formatting",
+    "processes",
+    "files",
+    "provenance",
+    "config",
+    "config_file",
+    "corpus",
+    "tokenizer",
+    "tokens",
+    "pairs",
+    "model",
+    "pretraining",
+    "tasks",
+    "report",
+    "pipeline",
+    "cluster",
+    "cli",
 )
-ORDER = {f"recipe.{name}": place for place, name in enumerate(chain(*FLOORS))}
+# The same below corpus/ and tasks/. The modules of the folder itself stand on the floor "".
+FLOORS_BELOW = {
+    "corpus": ("sentences", "document", "sources", "readers", "cleaning", ""),
+    "tasks": ("data", "types", "", "finetuning", "experiments", "prediction"),
+}
 PACKAGE = Path(__file__).parent.parent / "recipe"
+MOST_MODULES = 12
 
 
 def modules() -> dict[str, Path]:
-    names = {path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__") for path in PACKAGE.rglob("*.py")}
-    return {name: path for path, name in names.items() if name != "recipe"}
+    """Every module of the package by its dotted name below recipe; a package by its folder's name."""
+    paths = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+    return {name.removesuffix("__init__").removesuffix("."): path for name, path in paths.items()}
 
 
-def test_every_module_has_its_floor():
-    assert set(modules()) == set(ORDER)
+def imported_by(path: Path, known: set[str]) -> set[str]:
+    """The modules of the package that a file imports anywhere, also inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found = {name for name in inner if name.removeprefix("recipe.") in known}
+            names |= found or {node.module}
+    return {name.removeprefix("recipe.") for name in names if name.startswith("recipe.")}
 
 
 def test_imports_go_down_only():
-    upwards = [
-        f"{name} imports {imported}"
-        for name, path in modules().items()
-        for imported in imported_modules(ast.parse(path.read_text()))
-        if ORDER[imported] >= ORDER[name] and not imported.startswith(name + ".")
-    ]
+    known = modules()
+    upwards = []
+    for name, path in known.items():
+        for imported in imported_by(path, set(known)) if name else ():
+            top, above = name.split(".")[0], imported.split(".")[0]
+            if top != above:
+                if FLOORS.index(above) > FLOORS.index(top):
+                    upwards.append(f"{name} imports {imported}")
+            elif top in FLOORS_BELOW and imported != top:
+                order = FLOORS_BELOW[top]
+                mine, other = ((module.split(".") + [""])[1] for module in (name, imported))
+                mine, other = (part if part in order else "" for part in (mine, other))
+                if order.index(other) > order.index(mine):
+                    upwards.append(f"{name} imports {imported}")
     assert not upwards
+
+
+def test_every_folder_has_a_floor():
+    assert {name.split(".")[0] for name in modules() if name} == set(FLOORS)
+
+
+def test_no_modules_import_one_another_in_a_circle():
+    known = modules()
+    # A package's own __init__ only gathers names of its modules, so an import of it is an import of them.
+    graph = {name: imported_by(path, set(known)) - {name} for name, path in known.items()}
+    list(graphlib.TopologicalSorter(graph).static_order())
+
+
+def test_no_folder_has_more_modules_than_a_reader_can_hold_in_mind():
+    folders = {path.parent for path in modules().values()}
+    crowded = {
+        str(folder): number
+        for folder in folders
+        if (number := len([path for path in folder.glob("*.py") if path.name != "__init__.py"])) > MOST_MODULES
+    }
+    assert not crowded
 
 
 def test_pairs_need_numpy_only():
     imports = {
         alias.name if isinstance(node, ast.Import) else node.module
-        for node in ast.walk(ast.parse((PACKAGE / "pairs.py").read_text()))
+        for name in ("sampling", "truncation")
+        for node in ast.walk(ast.parse((PACKAGE / "pairs" / f"{name}.py").read_text()))
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for alias in node.names
     }
@@ -91,4 +113,4 @@ def test_only_the_executors_know_datatrove():
         for imported in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""])
         if imported.split(".")[0] in ("datatrove", "ray")
     }
-    assert knowing == {"recipe.cluster.executors"}
+    assert knowing == {"cluster.executors"}

@@ -6,7 +6,7 @@ import shlex
 import pytest
 from conftest import ROOT
 
-from recipe.command_line import parse_recipe
+from recipe.cli import parse_recipe
 
 README = (ROOT / "README.md").read_text()
 PATHS = sorted(set(re.findall(r"(?:scripts|configs|docs|benchmarks|recipe|tests)/[\w./-]*\w", README)))
@@ -20,7 +20,9 @@ def test_path_exists(path):
     assert (ROOT / path).exists()
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if "scripts/" in command and "push_to_hub" not in command])
+@pytest.mark.parametrize(
+    "command", [command for command in COMMANDS if "scripts/" in command and "push_to_hub" not in command]
+)
 def test_command_takes_its_arguments(command):
     words = shlex.split(command)
     place = next(number for number, word in enumerate(words) if word.startswith("scripts/"))
@@ -31,7 +33,11 @@ def test_command_takes_its_arguments(command):
     recipe = parse_recipe("", [str(ROOT / words[place + 1]), *words[place + 2 :]])
     for argument in words[place + 2 :]:
         name, value = argument.removeprefix("--").split("=")
-        assert str({place: found for place, _, found in recipe.entries()}[name]) in (value, str([value]), str(float(value)) if "e-" in value else "None")
+        assert str({place: found for place, _, found in recipe.entries()}[name]) in (
+            value,
+            str([value]),
+            str(float(value)) if "e-" in value else "None",
+        )
 
 
 @pytest.mark.parametrize("target", TARGETS)

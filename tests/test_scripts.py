@@ -51,8 +51,16 @@ def test_help_lists_the_keys(name):
         ("\n \n\n", {}, ("no document has any text",)),
         ("One sentence.\nTwo.\n", {}, ("found 1 document", "blank line")),
         ("A.\n\nB.\n", {"pairs.max_seq_length": "4096"}, ("pairs.max_seq_length is 4096", "max_position_embeddings")),
-        ("A.\n\nB.\n", {"model.vocab_size": "100"}, ("tokenizer.vocab_size 300, rounded up to a multiple of 8, is larger than model.vocab_size 100",)),
-        ("A.\n\nB.\n", {"training.max_step": "3"}, ("unknown key training.max_step", "did you mean training.max_steps?")),
+        (
+            "A.\n\nB.\n",
+            {"model.vocab_size": "100"},
+            ("tokenizer.vocab_size 300, rounded up to a multiple of 8, is larger than model.vocab_size 100",),
+        ),
+        (
+            "A.\n\nB.\n",
+            {"training.max_step": "3"},
+            ("unknown key training.max_step", "did you mean training.max_steps?"),
+        ),
         ("A.\n\nB.\n", {"training.init_from": "/absent/model"}, ("training.init_from", "does not exist")),
         ("A.\n\nB.\n", {"task.data": "/absent/task", "task.max_seq_length": "64"}, ("/absent/task",)),
         ("A.\n\nB.\n", {"tokenizer.path": "/absent/tokenizer"}, ("/absent/tokenizer", "cannot be read")),
@@ -78,7 +86,15 @@ def test_bad_input_is_refused_in_one_line_before_torch_is_imported(tmp_path, tex
 
 def test_a_tokenizer_larger_than_the_model_is_refused(tmp_path, trained):
     corpus = str(write_corpus(tmp_path / "corpus.txt"))
-    config = config_of(tmp_path, corpus, **{"tokenizer.path": str(trained.folder / "tokenizer"), "model.vocab_size": "100", "tokenizer.vocab_size": "64"})
+    config = config_of(
+        tmp_path,
+        corpus,
+        **{
+            "tokenizer.path": str(trained.folder / "tokenizer"),
+            "model.vocab_size": "100",
+            "tokenizer.vocab_size": "64",
+        },
+    )
     assert_refused(run_script("run_recipe", config), "model.vocab_size is 100, but the tokenizer", "has 304 entries")
     assert not (tmp_path / "run").exists()
 
@@ -101,9 +117,16 @@ def test_no_script_says_more_than_its_command():
         assert len((ROOT / "scripts" / f"{name}.py").read_text().splitlines()) < 45
 
 
-@pytest.mark.parametrize(("rank", "expected"), [("1", "said\n"), ("0", "said\nwent on\nlate\n"), ("", "said\nwent on\nlate\n")])
+@pytest.mark.parametrize(
+    ("rank", "expected"), [("1", "said\n"), ("0", "said\nwent on\nlate\n"), ("", "said\nwent on\nlate\n")]
+)
 def test_other_ranks_end_without_shutting_the_interpreter_down(rank, expected):
-    code = "import atexit; from recipe.command_line import end_other_ranks as end; atexit.register(print, 'late'); print('said'); end(); print('went on')"
-    environment = {**os.environ, "RANK": rank} if rank else {name: value for name, value in os.environ.items() if name != "RANK"}
+    code = (
+        "import atexit; from recipe.cli import end_other_ranks as end; atexit.register(print, 'late'); print('said');"
+        " end(); print('went on')"
+    )
+    environment = (
+        {**os.environ, "RANK": rank} if rank else {name: value for name, value in os.environ.items() if name != "RANK"}
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")

@@ -1,4 +1,5 @@
-"""Runs in a venv of its own: the original BERT script, create_pretraining_data.py as tf-models-official ships it, without its masking.
+"""Runs in a venv of its own: the original BERT script, create_pretraining_data.py as tf-models-official ships it,
+without its masking.
 
 python original_bert.py build TEXT VOCABULARY MAX_SEQ_LENGTH OUTPUT    # one pass; OUTPUT is a TFRecord file
 python original_bert.py count OUTPUT MAX_SEQ_LENGTH                    # prints JSON
@@ -16,14 +17,31 @@ def build(text: str, vocabulary: str, max_seq_length: str, output: str) -> None:
     from absl import app
     from official.nlp.data import create_pretraining_data as original
 
-    # The pair builder alone is compared. max_predictions_per_seq=0 would still shuffle every row's tokens, so the call is taken out.
+    # The pair builder alone is compared. max_predictions_per_seq=0 would still shuffle every row's tokens, so the call
+    # is taken out.
     original.create_masked_lm_predictions = lambda tokens, *rest: (tokens, [], [])
-    flags = {"input_file": text, "output_file": output, "vocab_file": vocabulary, "max_seq_length": max_seq_length, "dupe_factor": 1}
-    app.run(original.main, [sys.argv[0], "--do_lower_case", "--max_predictions_per_seq=0", *(f"--{name}={value}" for name, value in flags.items())])
+    flags = {
+        "input_file": text,
+        "output_file": output,
+        "vocab_file": vocabulary,
+        "max_seq_length": max_seq_length,
+        "dupe_factor": 1,
+    }
+    app.run(
+        original.main,
+        [
+            sys.argv[0],
+            "--do_lower_case",
+            "--max_predictions_per_seq=0",
+            *(f"--{name}={value}" for name, value in flags.items()),
+        ],
+    )
 
 
 def count(path: str, max_seq_length: str) -> None:
-    """Rows, overlong rows, label 1; and rows of label 1 whose segments consist of the same single token (for the text of two documents)."""
+    """Rows, overlong rows, label 1; and rows of label 1 whose segments consist of the same single token (for the text
+    of two documents).
+    """
     import tensorflow
 
     counts = {"pairs": 0, "overlong": 0, "label_1": 0, "one_word_rows": 0}

@@ -22,7 +22,9 @@ def build(text: str, vocabulary: str, max_seq_length: str, kind: str) -> None:
 
 
 def count(path: str, max_seq_length: str) -> None:
-    """Rows, overlong rows, label 1; and rows of label 1 whose segments consist of the same single token (for the text of two documents)."""
+    """Rows, overlong rows, label 1; and rows of label 1 whose segments consist of the same single token (for the text
+    of two documents).
+    """
     with open(path, "rb") as file:
         rows = pickle.load(file)
     random_rows = [row for row in rows if row["next_sentence_label"].item() == 1]

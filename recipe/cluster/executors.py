@@ -1,4 +1,6 @@
-"""A phase as a step of datatrove, and its executors: processes of this machine, a Slurm cluster, a Ray cluster. All that knows datatrove."""
+"""A phase as a step of datatrove, and its executors: processes of this machine, a Slurm cluster, a Ray cluster. All
+that knows datatrove.
+"""
 
 import shutil
 import sys
@@ -32,7 +34,9 @@ class Resources:
 
 
 class PhaseStep(PipelineStep):
-    """One task of a phase. An `InputError` is left as a line in `errors`, for whoever started the tasks; a job of a cluster then ends with status 2."""
+    """One task of a phase. An `InputError` is left as a line in `errors`, for whoever started the tasks; a job of a
+    cluster then ends with status 2.
+    """
 
     type = "domain-bert"
 
@@ -64,7 +68,8 @@ def run_here(recipe: Recipe, phases: list[Phase], resources: Resources) -> None:
 
 
 def run_on_ray(recipe: Recipe, phases: list[Phase], resources: Resources) -> None:
-    """The parallel phases on the Ray cluster that RAY_ADDRESS names, or one of this machine's cores; the others in this process.
+    """The parallel phases on the Ray cluster that RAY_ADDRESS names, or one of this machine's cores; the others in
+    this process.
 
     Raises:
         InputError: the first task's of a phase.
@@ -98,11 +103,16 @@ def _run(recipe: Recipe, phases: list[Phase], executor_of: Callable[[PhaseStep, 
         for path in sorted((logs / "errors").glob("*.txt")):
             raise InputError(path.read_text(encoding="utf-8"))
         if failed := executor.get_incomplete_ranks():
-            raise InputError(f"{logs}: {len(failed)} of {executor.world_size} tasks of the phase {phase.name} failed, such as {failed[0]}; see its log there")
+            raise InputError(
+                f"{logs}: {len(failed)} of {executor.world_size} tasks of the phase {phase.name} failed, such as"
+                f" {failed[0]}; see its log there"
+            )
 
 
 def _fresh_logs(recipe: Recipe, phase: Phase) -> Path:
-    """Without what datatrove noted of tasks before: their files tell what is done, and a note could outlive a change of settings."""
+    """Without what datatrove noted of tasks before: their files tell what is done, and a note could outlive a change
+    of settings.
+    """
     logs = (recipe.folder / "cluster" / "logs" / phase.name).absolute()
     shutil.rmtree(logs, ignore_errors=True)
     return logs
@@ -124,7 +134,9 @@ def _ray(step: PhaseStep, logs: str, resources: Resources) -> PipelineExecutor:
     )
 
 
-def _slurm(step: PhaseStep, logs: Path, phase: Phase, resources: Resources, before: SlurmPipelineExecutor | None) -> SlurmPipelineExecutor:
+def _slurm(
+    step: PhaseStep, logs: Path, phase: Phase, resources: Resources, before: SlurmPipelineExecutor | None
+) -> SlurmPipelineExecutor:
     activate = Path(sys.prefix, "bin", "activate")
     return SlurmPipelineExecutor(
         [step],
@@ -133,7 +145,9 @@ def _slurm(step: PhaseStep, logs: Path, phase: Phase, resources: Resources, befo
         time=resources.time,
         partition=resources.partition,
         mem_per_cpu_gb=resources.mem_per_cpu_gb,
-        cpus_per_task=resources.cpus_per_task if phase.is_parallel else max(resources.cpus_per_task, step.recipe.pairs.num_proc),
+        cpus_per_task=(
+            resources.cpus_per_task if phase.is_parallel else max(resources.cpus_per_task, step.recipe.pairs.num_proc)
+        ),
         job_name=f"bert-{phase.name}",
         qos=None,
         logging_dir=str(logs),

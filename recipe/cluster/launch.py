@@ -7,7 +7,7 @@ from typing import Any
 from recipe.cluster.phases import pending_phases
 from recipe.config import Recipe
 from recipe.errors import InputError
-from recipe.stages import write_recipe
+from recipe.pipeline import write_recipe
 
 # Option -> kind of value, executors that take it, help.
 OPTIONS: dict[str, tuple[type, tuple[str, ...], str]] = {
@@ -23,7 +23,9 @@ OPTIONS: dict[str, tuple[type, tuple[str, ...], str]] = {
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options beside the recipe's keys."""
     group = parser.add_argument_group("cluster")
-    group.add_argument("--executor", choices=("local", "slurm", "ray"), default="local", help="where the tasks run; default: local")
+    group.add_argument(
+        "--executor", choices=("local", "slurm", "ray"), default="local", help="where the tasks run; default: local"
+    )
     for name, (kind, executors, text) in OPTIONS.items():
         group.add_argument(f"--{name}", type=kind, metavar="VALUE", help=f"{' and '.join(executors)}: {text}")
 
@@ -48,7 +50,10 @@ def launch(recipe: Recipe, executor: str, **options: Any) -> None:
     write_recipe(recipe)
     if executor == "slurm":
         ids = executors.submit_to_slurm(recipe, phases, resources)
-        print(f"submitted: {', '.join(f'{phase.name} {id_}' for phase, id_ in zip(phases, ids, strict=True))}; logs in {recipe.folder / 'cluster' / 'logs'}")
+        print(
+            f"submitted: {', '.join(f'{phase.name} {id_}' for phase, id_ in zip(phases, ids, strict=True))}; logs in"
+            f" {recipe.folder / 'cluster' / 'logs'}"
+        )
     else:
         (executors.run_here if executor == "local" else executors.run_on_ray)(recipe, phases, resources)
 
@@ -61,7 +66,9 @@ def _check(executor: str, given: dict[str, Any]) -> None:
         if isinstance(value, int) and value < 1:
             raise InputError(f"--{name} is {value}; it must be 1 or more")
     if executor == "slurm" and "partition" not in given:
-        raise InputError("--executor slurm needs --partition, the name of a partition of your cluster; `sinfo` lists them")
+        raise InputError(
+            "--executor slurm needs --partition, the name of a partition of your cluster; `sinfo` lists them"
+        )
 
 
 def _executors(executor: str) -> Any:
@@ -74,4 +81,7 @@ def _executors(executor: str) -> Any:
             raise
         package = error.name.partition(".")[0]
         extra = "ray" if executor == "ray" else "datatrove"
-        raise InputError(f"--executor {executor} needs the package {package}, which is not installed: pip install 'domain-bert[{extra}]'") from None
+        raise InputError(
+            f"--executor {executor} needs the package {package}, which is not installed: pip install"
+            f" 'domain-bert[{extra}]'"
+        ) from None

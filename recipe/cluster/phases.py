@@ -1,6 +1,8 @@
-"""The phases of the stages corpus and pairs on many machines: parallel ones, done by any number of tasks that skip what is there already, and single ones.
+"""The phases of the stages corpus and pairs on many machines: parallel ones, done by any number of tasks that skip
+what is there already, and single ones.
 
-All that they make before the run's own folders stands in RUN/cluster, each piece under a name that is a hash of all that shapes it.
+All that they make before the run's own folders stands in RUN/cluster, each piece under a name that is a hash of all
+that shapes it.
 """
 
 import shutil
@@ -12,25 +14,28 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from recipe.cleaning import Funnel, cleaning_steps
-from recipe.cluster.parts import counts_of_part, part_key, part_settings, read_part, write_part
-from recipe.cluster.units import join_units, write_units
+from recipe.cluster.file_shards import counts_of_part, part_key, part_settings, read_part, write_part
+from recipe.cluster.token_shards import join_units, write_units
 from recipe.config import Recipe
 from recipe.corpus import Document, Source
-from recipe.corpus.hub import HubSource
-from recipe.corpus.pubmed import RecordNumbers, record_numbers, superseded_places
+from recipe.corpus.cleaning import Funnel, cleaning_steps
+from recipe.corpus.prepare import RemovedList, write_clean
+from recipe.corpus.readers.hub_dataset import HubSource
+from recipe.corpus.readers.pubmed import RecordNumbers, record_numbers, superseded_places
 from recipe.corpus.reading import corpus_sources, pubmed_sources
 from recipe.errors import InputError
-from recipe.prepare import RemovedList, write_clean
-from recipe.provenance import code_hash, sha256_of_json, this_process, whole_or_absent
-from recipe.stages import is_done, remember_inputs, run_stage
+from recipe.files import sha256_of_json, whole_or_absent
+from recipe.pipeline import is_done, remember_inputs, run_stage
+from recipe.processes import this_process
+from recipe.provenance import code_hash
 
 
 @dataclass(frozen=True)
 class Phase:
     """One step of the way.
 
-    stage: the stage that it belongs to. call: takes the recipe, which task it is, and of how many; one that is not parallel has one task.
+    stage: the stage that it belongs to. call: takes the recipe, which task it is, and of how many; one that is not
+    parallel has one task.
     """
 
     name: str
@@ -73,7 +78,10 @@ def merge_parts(recipe: Recipe, rank: int, tasks: int) -> None:
     paths = []
     for source, _, path in _parts(recipe, 0, 1):
         if not path.is_dir():
-            raise InputError(f"{path}: the part of {source} is missing, or the file has changed since; run scripts/prepare_cluster.py again")
+            raise InputError(
+                f"{path}: the part of {source} is missing, or the file has changed since; run"
+                " scripts/prepare_cluster.py again"
+            )
         paths.append(path)
     parts = [counts_of_part(path) for path in paths]
     remember_inputs(recipe, {part["source"]: part["input"] for part in parts})
@@ -105,7 +113,7 @@ def join_pairs(recipe: Recipe, rank: int, tasks: int) -> None:
 
     def join(recipe: Recipe) -> None:
         # Not at the top: importing `datasets` takes seconds.
-        from recipe.pair_dataset import build_rows
+        from recipe.pairs.dataset import build_rows
 
         join_units(_folder(recipe, "tokens"), recipe)
         build_rows(recipe)
@@ -126,7 +134,8 @@ PHASES = (
 
 
 def pending_phases(recipe: Recipe) -> list[Phase]:
-    """The phases from the first stage on that is not done and unchanged; those that number records only if there are PubMed files.
+    """The phases from the first stage on that is not done and unchanged; those that number records only if there are
+    PubMed files.
 
     Raises:
         InputError: if files cannot serve, settings need what is not there, or a package is not installed.
@@ -136,7 +145,11 @@ def pending_phases(recipe: Recipe) -> list[Phase]:
     stages = ["corpus", "tokenizer", "pairs"]
     while stages and is_done(recipe, stages[0]):
         del stages[0]
-    return [phase for phase in PHASES if phase.stage in stages and (has_records or phase.name not in ("numbers", "superseded"))]
+    return [
+        phase
+        for phase in PHASES
+        if phase.stage in stages and (has_records or phase.name not in ("numbers", "superseded"))
+    ]
 
 
 def _parts(recipe: Recipe, rank: int, tasks: int) -> Iterator[tuple[Source | HubSource, list[int], Path]]:
@@ -151,11 +164,15 @@ def _parts(recipe: Recipe, rank: int, tasks: int) -> Iterator[tuple[Source | Hub
 
 
 def _numbers_path(recipe: Recipe, source: Source) -> Path:
-    return _folder(recipe, "numbers") / (sha256_of_json([str(source), source.state(), code_hash("recipe.corpus.pubmed")]) + ".npz")
+    return _folder(recipe, "numbers") / (
+        sha256_of_json([str(source), source.state(), code_hash("recipe.corpus.readers.pubmed")]) + ".npz"
+    )
 
 
 def _superseded_path(recipe: Recipe, sources: list[Source]) -> Path:
-    return _folder(recipe, "superseded") / (sha256_of_json([_numbers_path(recipe, source).name for source in sources]) + ".npz")
+    return _folder(recipe, "superseded") / (
+        sha256_of_json([_numbers_path(recipe, source).name for source in sources]) + ".npz"
+    )
 
 
 def _folder(recipe: Recipe, name: str) -> Path:
@@ -176,4 +193,6 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         return np.load(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: is missing, or a file of corpus.path has changed since; run scripts/prepare_cluster.py again") from None
+        raise InputError(
+            f"{path}: is missing, or a file of corpus.path has changed since; run scripts/prepare_cluster.py again"
+        ) from None

@@ -1,8 +1,8 @@
 """Files, URLs or data sets of the Hub -> documents: one module per format behind `read_raw_documents`."""
 
 from recipe.corpus.document import Document, RawDocument
-from recipe.corpus.files import EMBEDDED, Source, source_files
 from recipe.corpus.reading import SPLITS, read_documents, read_raw_documents, read_split, split_documents, split_of
+from recipe.corpus.sources import EMBEDDED, Source, source_files
 
 __all__ = [
     "EMBEDDED",

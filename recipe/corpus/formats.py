@@ -4,16 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from recipe.config import CorpusConfig
-from recipe.corpus.bioc import read_bioc_json
 from recipe.corpus.document import RawDocument
-from recipe.corpus.files import SUFFIXES, Source
-from recipe.corpus.jats import ROOTS as JATS_ROOTS
-from recipe.corpus.jats import read_jats
-from recipe.corpus.plain_text import read_blank_line_text, read_paragraphs, read_plain_text
-from recipe.corpus.pubmed import ROOTS as PUBMED_ROOTS
-from recipe.corpus.pubmed import read_pubmed
-from recipe.corpus.records import read_jsonl, read_parquet
-from recipe.corpus.xml import root_name
+from recipe.corpus.readers.bioc import read_bioc_json
+from recipe.corpus.readers.jats import ROOTS as JATS_ROOTS
+from recipe.corpus.readers.jats import read_jats
+from recipe.corpus.readers.jsonl_parquet import read_jsonl, read_parquet
+from recipe.corpus.readers.plain_text import read_blank_line_text, read_paragraphs, read_plain_text
+from recipe.corpus.readers.pubmed import ROOTS as PUBMED_ROOTS
+from recipe.corpus.readers.pubmed import read_pubmed
+from recipe.corpus.readers.xml import root_name
+from recipe.corpus.sources import SUFFIXES, Source
 from recipe.errors import InputError
 
 Reader = Callable[[Source, CorpusConfig, Counter[str]], Iterator[RawDocument]]
@@ -28,7 +28,13 @@ READERS: dict[str, Reader] = {
     "jats": read_jats,
     "bioc_json": read_bioc_json,
 }
-_BY_SUFFIX = {".txt": "blank_line_text", ".text": "blank_line_text", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+_BY_SUFFIX = {
+    ".txt": "blank_line_text",
+    ".text": "blank_line_text",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
 _XML = frozenset({"pubmed", "jats"})
 # How files begin that are no text, whatever their name says.
 _MAGIC = {
@@ -63,7 +69,8 @@ def _by_name_or_content(source: Source) -> str:
         return _BY_SUFFIX[source.suffix]
     except KeyError:
         raise InputError(
-            f"{source}: unknown kind of file; set corpus.format to {' or '.join(READERS)}, or give it one of the endings {', '.join(SUFFIXES)}"
+            f"{source}: unknown kind of file; set corpus.format to {' or '.join(READERS)}, or give it one of the"
+            f" endings {', '.join(SUFFIXES)}"
         ) from None
 
 
@@ -79,7 +86,10 @@ def _kind_of_xml(source: Source, wanted: str) -> str:
     found_format = "pubmed" if root in PUBMED_ROOTS else "jats" if root in JATS_ROOTS else None
     if found_format is None or wanted not in ("auto", found_format):
         found = f"has the root element <{root}>" if root else "is no XML"
-        raise InputError(f"{source}: {found}; pubmed reads {_tags(PUBMED_ROOTS)}, jats {_tags(JATS_ROOTS)}; set corpus.format to what it is or leave it out")
+        raise InputError(
+            f"{source}: {found}; pubmed reads {_tags(PUBMED_ROOTS)}, jats {_tags(JATS_ROOTS)}; set corpus.format to"
+            " what it is or leave it out"
+        )
     return found_format
 
 

@@ -11,13 +11,15 @@ from recipe.config import CorpusConfig
 from recipe.corpus.document import Document
 from recipe.corpus.reading import split_of
 from recipe.errors import InputError
-from recipe.provenance import read_json, sha256_of_file, write_json
+from recipe.files import read_json, sha256_of_file, write_json
 
 SEAL = "sha256.json"
 # One group of rows is what a reader holds in memory.
 CHARACTERS_PER_GROUP = 1 << 22
 CHARACTERS_PER_FILE = 1 << 28
-_SCHEMA = pa.schema([("id", pa.string()), ("title", pa.string()), ("sentences", pa.list_(pa.string())), ("source", pa.string())])
+_SCHEMA = pa.schema(
+    [("id", pa.string()), ("title", pa.string()), ("sentences", pa.list_(pa.string())), ("source", pa.string())]
+)
 
 
 def write_prepared(folder: Path, documents: Iterable[Document]) -> None:
@@ -89,7 +91,10 @@ def _naming_changed(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: is not as it was written ({str(error)[:100]}); remove {path.parent} and run scripts/prepare_corpus.py again") from None
+        raise InputError(
+            f"{path}: is not as it was written ({str(error)[:100]}); remove {path.parent} and run"
+            " scripts/prepare_corpus.py again"
+        ) from None
 
 
 def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:

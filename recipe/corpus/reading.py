@@ -7,12 +7,12 @@ from functools import partial
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import Document, RawDocument, split_document
-from recipe.corpus.files import Source, naming_broken, source_files
 from recipe.corpus.formats import READERS, Reader, format_of
-from recipe.corpus.hub import HubSource, hub_sources, read_hub
-from recipe.corpus.pubmed import read_pubmed, superseded_records
+from recipe.corpus.readers.hub_dataset import HubSource, hub_sources, read_hub
+from recipe.corpus.readers.pubmed import read_pubmed, superseded_records
+from recipe.corpus.sentences import splitter
+from recipe.corpus.sources import Source, naming_broken, source_files
 from recipe.errors import InputError
-from recipe.sentences import splitter
 
 SPLITS = ("train", "validation")
 
@@ -24,7 +24,8 @@ def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None)
         counts: where to count what was left out or replaced, by name.
 
     Raises:
-        InputError: for a file of another kind than its name says, broken or cut short, not UTF-8, or changed while it is read.
+        InputError: for a file of another kind than its name says, broken or cut short, not UTF-8, or changed while it
+            is read.
     """
     counts = Counter() if counts is None else counts
     formats = _formats(config)
@@ -53,7 +54,9 @@ def pubmed_sources(config: CorpusConfig) -> list[Source]:
     return _pubmed(_formats(config))
 
 
-def read_source(source: Source | HubSource, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int] = frozenset()) -> Iterator[RawDocument]:
+def read_source(
+    source: Source | HubSource, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int] = frozenset()
+) -> Iterator[RawDocument]:
     """The documents of one file or data set of the Hub as they stand there.
 
     Args:
@@ -99,8 +102,8 @@ def read_split(config: CorpusConfig, split: str, seed: int) -> Iterator[Document
 def split_of(document: Document, config: CorpusConfig, seed: int) -> str:
     """The split of a document, "train" or "validation".
 
-    It is held out if a hash of (seed, its text) falls under corpus.validation_share. Copies of a text therefore stay on one side, and a document stays
-    on its side when others are added.
+    It is held out if a hash of (seed, its text) falls under corpus.validation_share. Copies of a text therefore stay
+    on one side, and a document stays on its side when others are added.
     """
     return "validation" if _text_share(document, seed) < config.validation_share else "train"
 
@@ -114,18 +117,25 @@ def _pubmed(formats: dict[Source, str]) -> list[Source]:
     return [source for source, format_ in formats.items() if format_ == "pubmed"]
 
 
-def _read_file(source: Source, format_: str, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int]) -> Iterator[RawDocument]:
+def _read_file(
+    source: Source, format_: str, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int]
+) -> Iterator[RawDocument]:
     reader = partial(read_pubmed, superseded=superseded) if format_ == "pubmed" else READERS[format_]
     yield from _read_unchanged(source, reader, config, counts)
 
 
-def _read_unchanged(source: Source, reader: Reader, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
+def _read_unchanged(
+    source: Source, reader: Reader, config: CorpusConfig, counts: Counter[str]
+) -> Iterator[RawDocument]:
     before = source.state()
     with naming_broken(source):
         yield from reader(source, config, counts)
     after = source.state()
     if before != after:
-        raise InputError(f"{source}: the file changed while it was read ({before['size']:,} bytes, then {after['size']:,}); run again when it is complete")
+        raise InputError(
+            f"{source}: the file changed while it was read ({before['size']:,} bytes, then {after['size']:,}); run"
+            " again when it is complete"
+        )
 
 
 def _text_share(document: Document, seed: int) -> float:

@@ -1,10 +1,12 @@
-"""Tasks that show what a pretrained model is worth. `load_task` needs no torch, so bad input is found before anything slow is imported."""
+"""Tasks that show what a pretrained model is worth. `load_task` needs no torch, so bad input is found before anything
+slow is imported.
+"""
 
 from pathlib import Path
 
 from recipe.errors import InputError
-from recipe.tasks.columns import NerTask, read_task
-from recipe.tasks.nero import read_nero
+from recipe.tasks.data.columns import NerTask, read_task
+from recipe.tasks.data.nero import read_nero
 
 EMBEDDED_TASKS = {"embedded:nero": read_nero}
 

@@ -5,8 +5,8 @@ import urllib.request
 from pathlib import Path
 
 from recipe.errors import InputError
-from recipe.provenance import sha256_of_file, whole_or_absent
-from recipe.tasks.table import TaskEntry, find_entry, read_checked
+from recipe.files import sha256_of_file, whole_or_absent
+from recipe.tasks.catalog import TaskEntry, find_entry, read_checked
 
 TIMEOUT = 60
 
@@ -19,8 +19,8 @@ def fetch_task(name: str, folder: Path, base_url: str | None = None) -> str:
         base_url: takes the place of the address in tasks.yaml, for a mirror.
 
     Raises:
-        InputError: for an unknown task, one without a public address, a file that cannot be fetched or has another sha256, or counts that are not those of
-            the table.
+        InputError: for an unknown task, one without a public address, a file that cannot be fetched or has another
+            sha256, or counts that are not those of the table.
     """
     entry = find_entry(name)
     if folder.exists():
@@ -31,7 +31,9 @@ def fetch_task(name: str, folder: Path, base_url: str | None = None) -> str:
     with whole_or_absent(folder) as partial:
         partial.mkdir(parents=True)
         for file in entry.files:
-            _fetch(f"{(base_url or entry.url).rstrip('/')}/{entry.path}/{entry.places.get(file, file)}", partial / file)
+            _fetch(
+                f"{(base_url or entry.url).rstrip('/')}/{entry.path}/{entry.places.get(file, file)}", partial / file
+            )
         summary = _checked(entry, partial)
     return f"{folder}: {summary}; {entry.licence}"
 
@@ -43,9 +45,15 @@ def _checked(entry: TaskEntry, folder: Path) -> str:
             raise InputError(f"{folder / file}: is missing; remove {folder} and fetch the task again")
         found = sha256_of_file(folder / file)
         if expected is None:
-            print(f"warning: {file} of {entry.name} was not checked, since its sha256 is not known here; it has {found}", flush=True)
+            print(
+                f"warning: {file} of {entry.name} was not checked, since its sha256 is not known here; it has {found}",
+                flush=True,
+            )
         elif found != expected:
-            raise InputError(f"{file} of {entry.name}: has sha256 {found} instead of {expected}, so it is not the published file; remove it and fetch it again")
+            raise InputError(
+                f"{file} of {entry.name}: has sha256 {found} instead of {expected}, so it is not the published file;"
+                " remove it and fetch it again"
+            )
     return read_checked(entry, folder).summary()
 
 

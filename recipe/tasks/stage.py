@@ -1,4 +1,6 @@
-"""The stage "task" of a recipe: the run's model fine-tuned over several seeds, beside the same architecture with random weights -> RUN/task."""
+"""The stage "task" of a recipe: the run's model fine-tuned over several seeds, beside the same architecture with
+random weights -> RUN/task.
+"""
 
 import os
 import statistics
@@ -9,11 +11,11 @@ from tqdm import tqdm
 
 from recipe.config import Recipe, TaskConfig
 from recipe.errors import InputError
-from recipe.provenance import whole_or_absent, write_json
+from recipe.files import whole_or_absent, write_json
 from recipe.tasks import load_task
-from recipe.tasks.columns import NerTask
-from recipe.tasks.finetuning import Materials, TrainedModel, prepare, save_model, score_split, train_once
-from recipe.tasks.kinds import kind_of
+from recipe.tasks.catalog import KINDS
+from recipe.tasks.data.columns import NerTask
+from recipe.tasks.finetuning.training import Materials, TrainedModel, prepare, save_model, score_split, train_once
 
 KIND = "ner"
 
@@ -30,12 +32,13 @@ class Run:
 def finetune_task(recipe: Recipe) -> None:
     """Fine-tune the run's model on `task.data`, once per seed, and write what came out below <run_dir>/task.
 
-    scores.json: means, sample deviations (0 for one seed) and every run, F1 in 0..1; predictions.tsv: word, gold tag and predicted tag on test of the
-    pretrained run that was best on devel; model/: its checkpoint and tokenizer. Test is read once per run, after the epoch is chosen.
+    scores.json: means, sample deviations (0 for one seed) and every run, F1 in 0..1; predictions.tsv: word, gold tag
+    and predicted tag on test of the pretrained run that was best on devel; model/: its checkpoint and tokenizer. Test
+    is read once per run, after the epoch is chosen.
 
     Raises:
-        InputError: without task.data or a pretrained model, for a model, tokenizer or task that do not fit together, or if the weights leave the
-            range of numbers.
+        InputError: without task.data or a pretrained model, for a model, tokenizer or task that do not fit together,
+            or if the weights leave the range of numbers.
         RuntimeError: if a gold word would be left out of a score.
     """
     task, materials = _prepare(recipe)
@@ -59,8 +62,16 @@ def run_once(materials: Materials, config: TaskConfig, pretrained: bool, seed: i
     """Fine-tune with one seed, then score test."""
     trained = train_once(materials, config, pretrained, seed)
     test, predictions = score_split(materials, trained.model, "test")
-    scores = {"seed": seed, **{name: test[name] for name in ("f1", "precision", "recall")}, "devel_f1": trained.devel_score}
-    scores |= {"best_epoch": trained.best_epoch, "seconds": trained.seconds, **{name: test[name] for name in ("conlleval", "per_type", "seen", "unseen")}}
+    scores = {
+        "seed": seed,
+        **{name: test[name] for name in ("f1", "precision", "recall")},
+        "devel_f1": trained.devel_score,
+    }
+    scores |= {
+        "best_epoch": trained.best_epoch,
+        "seconds": trained.seconds,
+        **{name: test[name] for name in ("conlleval", "per_type", "seen", "unseen")},
+    }
     return Run(scores, trained, predictions)
 
 
@@ -78,19 +89,28 @@ def summarize_runs(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _prepare(recipe: Recipe) -> tuple[NerTask, Materials]:
     if recipe.task.data is None:
-        raise InputError("task.data is null; set task.data to a folder with train.tsv, devel.tsv and test.tsv, or to embedded:nero")
+        raise InputError(
+            "task.data is null; set task.data to a folder with train.tsv, devel.tsv and test.tsv, or to embedded:nero"
+        )
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError("this stage runs in one process; start it with python, or take scripts/finetune.py, whose runs share many processes")
+        raise InputError(
+            "this stage runs in one process; start it with python, or take scripts/finetune.py, whose runs share many"
+            " processes"
+        )
     checkpoint = recipe.folder / "model"
     if not (checkpoint / "config.json").is_file():
         raise InputError(f"{checkpoint}: holds no pretrained model; run scripts/pretrain.py first")
     task = load_task(recipe.task.data)
-    task = replace(task, train=task.train[: recipe.task.max_train_sentences], test=task.test[: recipe.task.max_test_sentences])
+    task = replace(
+        task, train=task.train[: recipe.task.max_train_sentences], test=task.test[: recipe.task.max_test_sentences]
+    )
     print(task.summary(), flush=True)
-    return task, prepare(task, kind_of(KIND), checkpoint, recipe.task.max_seq_length, recipe.training.use_cpu)
+    return task, prepare(task, KINDS[KIND], checkpoint, recipe.task.max_seq_length, recipe.training.use_cpu)
 
 
-def _write(recipe: Recipe, materials: Materials, task: NerTask, runs: dict[str, list[dict[str, Any]]], best: Run) -> None:
+def _write(
+    recipe: Recipe, materials: Materials, task: NerTask, runs: dict[str, list[dict[str, Any]]], best: Run
+) -> None:
     folder = recipe.folder / "task"
     with whole_or_absent(folder / "model") as partial:
         save_model(best.trained.model, materials.tokenizer, partial)
@@ -112,6 +132,7 @@ def _write(recipe: Recipe, materials: Materials, task: NerTask, runs: dict[str, 
 
 def _line(kind: str, scores: dict[str, Any]) -> str:
     return (
-        f"{kind.replace('_', ' ')}, seed {scores['seed']}: test F1 {scores['f1']:.4f} (precision {scores['precision']:.4f}, recall {scores['recall']:.4f}), "
-        f"devel F1 {scores['devel_f1']:.4f} at epoch {scores['best_epoch']}, {scores['seconds']} s"
+        f"{kind.replace('_', ' ')}, seed {scores['seed']}: test F1 {scores['f1']:.4f} (precision"
+        f" {scores['precision']:.4f}, recall {scores['recall']:.4f}), devel F1 {scores['devel_f1']:.4f} at epoch"
+        f" {scores['best_epoch']}, {scores['seconds']} s"
     )

@@ -8,9 +8,8 @@ import pytest
 from conftest import run_script
 
 from recipe.errors import InputError
-from recipe.tasks.blurb import TYPES, blurb_table, read_contestants
-from recipe.tasks.kinds import kind_of
-from recipe.tasks.table import task_table
+from recipe.tasks.catalog import KINDS, task_table
+from recipe.tasks.experiments.blurb import TYPES, blurb_table, read_contestants
 
 SCORES = {name: 0.5 + 0.03 * place for place, name in enumerate(task_table())}
 
@@ -18,7 +17,7 @@ SCORES = {name: 0.5 + 0.03 * place for place, name in enumerate(task_table())}
 def write(folder: Path, name: str, contestant: str = "base/model", looks: int = 1) -> Path:
     """The result of two seeds on a task of the table."""
     kind = task_table()[name].kind
-    runs = [{"seed": seed, kind_of(kind).score: SCORES[name] + shift} for seed, shift in ((1, 0.01), (2, -0.01))]
+    runs = [{"seed": seed, KINDS[kind].score: SCORES[name] + shift} for seed, shift in ((1, 0.01), (2, -0.01))]
     path = folder / name / contestant / "result.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"task": name, "kind": kind, "contestant": "model", "looks": looks, "runs": runs}))
@@ -67,7 +66,13 @@ def test_bad_folders_are_named(tmp_path):
     write(tmp_path / "again", "gad")
     with pytest.raises(InputError, match="is a second result of base/model on gad"):
         read_contestants(tmp_path)
-    for text in ("{", "[]", '{"task": "gad"}', path.read_text().replace('"relations"', '"nothing"'), path.read_text().replace('"f1"', '"f2"')):
+    for text in (
+        "{",
+        "[]",
+        '{"task": "gad"}',
+        path.read_text().replace('"relations"', '"nothing"'),
+        path.read_text().replace('"f1"', '"f2"'),
+    ):
         path.write_text(text)
         with pytest.raises(InputError, match=r"gad/base/model/result\.json: is no result of scripts/finetune\.py"):
             read_contestants(tmp_path)

@@ -7,10 +7,24 @@ import pytest
 from made_up_texts import SIZES, WRITERS, write_texts
 
 from recipe.errors import InputError
-from recipe.tasks.kinds import kind_of
-from recipe.tasks.table import task_table
+from recipe.tasks.catalog import KINDS, task_table
 
-PIECES = [b"", b"\t", b"\n", b'"', b"\xff", b"{", b"[", b"nan", b"\x00", b"@", b"9_9", b"\\ud800", b"-DOCSTART-", "\u2028".encode()]
+PIECES = [
+    b"",
+    b"\t",
+    b"\n",
+    b'"',
+    b"\xff",
+    b"{",
+    b"[",
+    b"nan",
+    b"\x00",
+    b"@",
+    b"9_9",
+    b"\\ud800",
+    b"-DOCSTART-",
+    "\u2028".encode(),
+]
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -42,6 +56,6 @@ def broken(content: bytes, draw: Random) -> bytes:
 def read_or_refuse(name: str, folder: Path):
     entry = task_table()[name]
     try:
-        return "", kind_of(entry.kind).read(folder, **entry.options)
+        return "", KINDS[entry.kind].read(folder, **entry.options)
     except InputError as error:
         return str(error), None

@@ -11,7 +11,7 @@ from seqeval.metrics.sequence_labeling import get_entities
 
 from recipe.errors import InputError
 from recipe.tasks import load_task
-from recipe.tasks.columns import TaggedSentence, count_entities, read_sentences, read_task
+from recipe.tasks.data.columns import TaggedSentence, count_entities, read_sentences, read_task
 
 SHARED_TASKS = Path(__file__).parents[2].parent / "shared" / "data" / "tasks"
 GOOD = "Zinc\tB-Chemical\nion\tI-Chemical\n.\tO\n\nrats\tO\n"
@@ -32,7 +32,10 @@ def folder(tmp_path) -> Path:
 def test_words_tags_and_sentence_breaks_are_read(tmp_path):
     sentences, scheme, repairs = read_sentences(write(tmp_path / "a.tsv", GOOD))
     assert (scheme, repairs) == ("IOB2", 0)
-    assert sentences == [TaggedSentence(["Zinc", "ion", "."], ["B-Chemical", "I-Chemical", "O"]), TaggedSentence(["rats"], ["O"])]
+    assert sentences == [
+        TaggedSentence(["Zinc", "ion", "."], ["B-Chemical", "I-Chemical", "O"]),
+        TaggedSentence(["rats"], ["O"]),
+    ]
 
 
 def test_words_that_other_readers_lose_stay(tmp_path):
@@ -97,7 +100,11 @@ def test_bad_lines_are_named(tmp_path, text, message):
 
 @pytest.mark.parametrize(
     ("scheme", "message"),
-    [("IOB2", r"line 3: 'S-X' is no tag of IOB2"), ("IOB1", r"line 3: 'S-X' is no tag of IOB1"), ("IO", r"line 1: 'B-X' is no tag of IO")],
+    [
+        ("IOB2", r"line 3: 'S-X' is no tag of IOB2"),
+        ("IOB1", r"line 3: 'S-X' is no tag of IOB1"),
+        ("IO", r"line 1: 'B-X' is no tag of IO"),
+    ],
 )
 def test_a_tag_that_the_named_scheme_does_not_have_is_named(tmp_path, scheme, message):
     path = write(tmp_path / "a.tsv", "a\tB-X\n\nb\tS-X\n")
@@ -108,7 +115,9 @@ def test_a_tag_that_the_named_scheme_does_not_have_is_named(tmp_path, scheme, me
 
 def test_types_are_merged_without_merging_entities(tmp_path):
     for name in ("train", "devel", "test"):
-        write(tmp_path / f"{name}.tsv", "-DOCSTART-\tO\n\ngp160\tB-protein\ngene\tB-DNA\nsite\tI-DNA\nT\tI-cell_type\n")
+        write(
+            tmp_path / f"{name}.tsv", "-DOCSTART-\tO\n\ngp160\tB-protein\ngene\tB-DNA\nsite\tI-DNA\nT\tI-cell_type\n"
+        )
     task = read_task(tmp_path, merged_type="Entity")
     assert task.labels == ["O", "B-Entity", "I-Entity"]
     assert task.test[0].tags == ["B-Entity", "B-Entity", "I-Entity", "B-Entity"]
@@ -128,7 +137,10 @@ def test_a_task_has_labels_counts_and_a_summary(folder):
     assert task.repairs == {"train": 0, "devel": 0, "test": 0}
     assert task.schemes == {"train": "IOB2", "devel": "IOB2", "test": "IO"}
     assert count_entities(task.test) == 2
-    assert task.summary() == f"{folder.name}: 2 / 2 / 2 sentences, 1 / 1 / 2 entities (train / devel / test), tagged by IO"
+    assert (
+        task.summary()
+        == f"{folder.name}: 2 / 2 / 2 sentences, 1 / 1 / 2 entities (train / devel / test), tagged by IO"
+    )
     write(folder / "test.tsv", "x\tI-Disease\n\ny\tB-Chemical\n")
     assert read_task(folder).summary().endswith("(train / devel / test), 1 tags repaired")
 
@@ -155,13 +167,19 @@ def test_a_task_without_entities_is_refused(folder):
 
 
 def test_reading_a_task_imports_nothing_slow():
-    program = "import sys, recipe.tasks; print([name for name in ('torch', 'transformers', 'datasets', 'evaluate') if name in sys.modules])"
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    program = (
+        "import sys, recipe.tasks; print([name for name in ('torch', 'transformers', 'datasets', 'evaluate') if name"
+        " in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
     assert found.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(
-    ("name", "entities", "label"), [("BC5CDR-chem-IOB", [5203, 5347, 5385], "Chemical"), ("BC5CDR-disease-IOB", [4182, 4246, 4424], "Disease")]
+    ("name", "entities", "label"),
+    [("BC5CDR-chem-IOB", [5203, 5347, 5385], "Chemical"), ("BC5CDR-disease-IOB", [4182, 4246, 4424], "Disease")],
 )
 def test_bc5_is_read_whole(name, entities, label):
     if not SHARED_TASKS.is_dir():
@@ -201,7 +219,14 @@ def malformed(draw: Random) -> bytes:
     """A file in a random scheme and form, with some of its lines or bytes broken."""
     tags = draw.choice(["O B-X I-X B-Y", "O I-X I-Y B-X", "O B-X I-X E-X S-X S-Y", "O B I", "O I-X"]).split()
     gap = draw.choice(["\t", " ", "\tNN\t", " NN B-NP "])
-    lines = [f"{draw.choice(['a', 'None', 'null', '1', chr(34), 'é'])}{gap}{draw.choice(tags)}" if draw.random() < 0.85 else "" for _ in range(30)]
+    lines = [
+        (
+            f"{draw.choice(['a', 'None', 'null', '1', chr(34), 'é'])}{gap}{draw.choice(tags)}"
+            if draw.random() < 0.85
+            else ""
+        )
+        for _ in range(30)
+    ]
     faults = [
         "",
         "x",
@@ -235,7 +260,12 @@ def slow_rows(path: Path) -> list[list[tuple[str, str]]]:
         line = line.rstrip("\r")
         if line.strip() and not line.startswith("-DOCSTART-"):
             columns = line.split("\t") if "\t" in line else line.split(" ")
-            blocks[-1].append((columns[0] if "\t" in line else next(filter(None, columns)), [column for column in columns if column.strip(" ")][-1].strip(" ")))
+            blocks[-1].append(
+                (
+                    columns[0] if "\t" in line else next(filter(None, columns)),
+                    [column for column in columns if column.strip(" ")][-1].strip(" "),
+                )
+            )
         else:
             blocks.append([])
     return [block for block in blocks if block]
@@ -244,5 +274,8 @@ def slow_rows(path: Path) -> list[list[tuple[str, str]]]:
 def slow_count(sentences: list[list[str]]) -> int:
     """Entities as seqeval's default reads them in any scheme."""
     letters = str.maketrans("LU", "ES")
-    tags = [[tag[0].translate(letters) + (tag[1:] or ("" if tag == "O" else "-Entity")) for tag in sentence] for sentence in sentences]
+    tags = [
+        [tag[0].translate(letters) + (tag[1:] or ("" if tag == "O" else "-Entity")) for tag in sentence]
+        for sentence in sentences
+    ]
     return len(get_entities(tags))

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from recipe.tasks.comparison import bootstrap
-from recipe.tasks.ner import counts_by_sentence, f1_of_counts
+from recipe.tasks.experiments.comparison import bootstrap
+from recipe.tasks.types.ner import counts_by_sentence, f1_of_counts
 
 UNITS = 400
 
 
 def made_up_counts(recall: float, seeds: int, seed: int) -> np.ndarray:
-    """Gold, predicted and right entities of each sentence: two gold ones each, found with a chance that is half the sentence's and half the model's."""
+    """Gold, predicted and right entities of each sentence: two gold ones each, found with a chance that is half the
+    sentence's and half the model's.
+    """
     hard = np.random.default_rng(0).random((UNITS, 2))
     draw = np.random.default_rng(seed)
     right = (hard * 0.5 + draw.random((seeds, UNITS, 2)) * 0.5 < recall).sum(-1)
@@ -43,7 +45,9 @@ def test_sentences_are_drawn_together_for_both():
 def test_seeds_that_differ_widen_the_interval():
     same, unlike = made_up_counts(0.6, 1, 1), np.concatenate([made_up_counts(0.4, 1, 1), made_up_counts(0.8, 1, 1)])
     other = made_up_counts(0.6, 1, 2)
-    assert bootstrap(unlike, other, f1_of_counts, 1000, 1).std() > 3 * bootstrap(same, other, f1_of_counts, 1000, 1).std()
+    assert (
+        bootstrap(unlike, other, f1_of_counts, 1000, 1).std() > 3 * bootstrap(same, other, f1_of_counts, 1000, 1).std()
+    )
 
 
 def test_counts_of_a_predictions_file():

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from conftest import SHARED
 
-from recipe.tasks.columns import TaggedSentence, read_task
-from recipe.tasks.dictionary import mention_dictionary
-from recipe.tasks.ner import KIND
+from recipe.tasks.data.columns import TaggedSentence, read_task
+from recipe.tasks.types.dictionary import mention_dictionary
+from recipe.tasks.types.ner import KIND
 
 TRAIN = [
     TaggedSentence(["Zinc", "ion", "and", "acid"], ["B-C", "I-C", "O", "B-C"]),
@@ -32,6 +32,13 @@ def test_the_dictionaries_of_bc5_chem():
         pytest.skip(f"{folder} is absent")
     task = read_task(folder)
     found = {name: control(task)[1] for name, control in KIND.controls.items()}
-    assert {name: round(scores["f1"], 3) for name, scores in found.items()} == {"dictionary": 0.658, "dictionary_of_reliable_mentions": 0.73}
-    assert found["dictionary"]["support"] == found["dictionary"]["seen"]["support"] + found["dictionary"]["unseen"]["support"] == 5385
+    assert {name: round(scores["f1"], 3) for name, scores in found.items()} == {
+        "dictionary": 0.658,
+        "dictionary_of_reliable_mentions": 0.73,
+    }
+    assert (
+        found["dictionary"]["support"]
+        == found["dictionary"]["seen"]["support"] + found["dictionary"]["unseen"]["support"]
+        == 5385
+    )
     assert found["dictionary"]["unseen"]["recall"] < 0.01

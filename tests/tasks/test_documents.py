@@ -9,14 +9,17 @@ from made_up_task import build_tokenizer
 from made_up_texts import HALLMARKS
 
 from recipe.errors import InputError
-from recipe.tasks.documents import KIND, DocumentReading, counts_by_document, encode, read
+from recipe.tasks.types.documents import KIND, DocumentReading, counts_by_document, encode, read
 
 
 def flags(*holding: int) -> str:
     return ",".join(f"{label}_{int(label in holding)}" for label in range(10))
 
 
-GOOD = f"labels\tsentence\tindex\n{flags(7)}\tzinc .\t11_s0\n{flags(1, 7)}\tthe cell .\t11_s1\n{flags()}\trats .\t12_s0\n{flags(0)}\tfever .\t11_s2\n"
+GOOD = (
+    f"labels\tsentence\tindex\n{flags(7)}\tzinc .\t11_s0\n{flags(1, 7)}\tthe cell .\t11_s1\n{flags()}\trats"
+    f" .\t12_s0\n{flags(0)}\tfever .\t11_s2\n"
+)
 
 
 def write(folder, test: str):
@@ -27,16 +30,25 @@ def write(folder, test: str):
 
 def test_sentences_are_joined_and_labels_add_up(tmp_path):
     task = read(write(tmp_path, GOOD), HALLMARKS)
-    assert [(example.id, example.text) for example in task.test] == [("11", "zinc . the cell . fever ."), ("12", "rats .")]
+    assert [(example.id, example.text) for example in task.test] == [
+        ("11", "zinc . the cell . fever ."),
+        ("12", "rats ."),
+    ]
     assert [example.gold for example in task.test] == [{HALLMARKS[place] for place in (0, 1, 7)}, set()]
-    assert task.counts() == {"documents": dict.fromkeys(("train", "devel", "test"), 2), "labels": dict.fromkeys(("train", "devel", "test"), 3)}
+    assert task.counts() == {
+        "documents": dict.fromkeys(("train", "devel", "test"), 2),
+        "labels": dict.fromkeys(("train", "devel", "test"), 3),
+    }
 
 
 def test_the_hubs_form_reads_alike(tmp_path):
     expected = read(write(tmp_path, GOOD), HALLMARKS).test
     names = [[HALLMARKS[7]], [HALLMARKS[7], HALLMARKS[1]], ["none"], [HALLMARKS[0]]]
     texts = [("11_0", "zinc ."), ("11_1", "the cell ."), ("12_0", "rats ."), ("11_2", "fever .")]
-    rows = [{"id": str(n), "document_id": name, "text": text, "labels": labels} for n, ((name, text), labels) in enumerate(zip(texts, names, strict=True))]
+    rows = [
+        {"id": str(n), "document_id": name, "text": text, "labels": labels}
+        for n, ((name, text), labels) in enumerate(zip(texts, names, strict=True))
+    ]
     (tmp_path / "test.tsv").unlink()
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "test.parquet")
     assert read(tmp_path, HALLMARKS).test == expected
@@ -67,11 +79,21 @@ def test_training_without_a_label_is_refused(tmp_path):
 def test_the_beginning_of_a_long_document_stays(tmp_path):
     tokenizer = build_tokenizer()
     split = encode(read(write(tmp_path, GOOD), HALLMARKS), tokenizer, 8)["test"]
-    assert tokenizer.convert_ids_to_tokens(split.rows[0].input_ids) == ["[CLS]", "zinc", ".", "the", "cell", ".", "fever", "[SEP]"]
+    assert tokenizer.convert_ids_to_tokens(split.rows[0].input_ids) == [
+        "[CLS]",
+        "zinc",
+        ".",
+        "the",
+        "cell",
+        ".",
+        "fever",
+        "[SEP]",
+    ]
     assert split.truncated == 1
     assert split.rows[1].labels == [[0.0] * 10]
-    assert split.predictions([[[1.0] * 2 + [0.0] * 8], [[0.0] * 10]]) == (
-        f"11\t{','.join(HALLMARKS[place] for place in (0, 1, 7))}\t{HALLMARKS[0]},{HALLMARKS[1]}\n12\t-\t-\n"
+    assert (
+        split.predictions([[[1.0] * 2 + [0.0] * 8], [[0.0] * 10]])
+        == f"11\t{','.join(HALLMARKS[place] for place in (0, 1, 7))}\t{HALLMARKS[0]},{HALLMARKS[1]}\n12\t-\t-\n"
     )
 
 

@@ -12,12 +12,19 @@ from conftest import ROOT, run_script
 from made_up_task import SENTENCES, made_up_sentences, write_checkpoint, write_task
 
 from recipe.errors import InputError
-from recipe.tasks import experiment
-from recipe.tasks.columns import count_entities
-from recipe.tasks.entry import finetune, slug
+from recipe.tasks.data.columns import count_entities
+from recipe.tasks.experiments import experiment
+from recipe.tasks.experiments.command import finetune, slug
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SETTINGS = {"learning_rate": "1e-2,1e-5", "random_learning_rate": "1e-2", "batch_size": "16", "seeds": "1,2", "num_train_epochs": "3", "max_seq_length": "12"}
+SETTINGS = {
+    "learning_rate": "1e-2,1e-5",
+    "random_learning_rate": "1e-2",
+    "batch_size": "16",
+    "seeds": "1,2",
+    "num_train_epochs": "3",
+    "max_seq_length": "12",
+}
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +59,11 @@ def test_the_setting_that_is_best_on_devel_is_chosen_and_all_seeds_are_run(done)
     assert [one["seed"] for one in result["runs"]] == [1, 2]
     assert result["looks"] == 1
     for one in result["runs"]:
-        assert one["support"] == count_entities(made_up_sentences("test")) == one["seen"]["support"] + one["unseen"]["support"]
+        assert (
+            one["support"]
+            == count_entities(made_up_sentences("test"))
+            == one["seen"]["support"] + one["unseen"]["support"]
+        )
         assert {"f1", "conlleval", "per_type", "devel_score", "best_epoch", "epochs", "seconds"} <= set(one)
 
 
@@ -68,14 +79,23 @@ def test_predictions_hold_every_word_of_the_input(done):
     for seed in (1, 2):
         text = (done / "model" / "predictions" / f"seed-{seed}.tsv").read_text(encoding="utf-8")
         blocks = [[line.split("\t") for line in block.split("\n") if line] for block in text.split("\n\n") if block]
-        assert [[row[0] for row in block] for block in blocks] == [sentence.words for sentence in made_up_sentences("test")]
-        assert [[row[1] for row in block] for block in blocks] == [sentence.tags for sentence in made_up_sentences("test")]
+        assert [[row[0] for row in block] for block in blocks] == [
+            sentence.words for sentence in made_up_sentences("test")
+        ]
+        assert [[row[1] for row in block] for block in blocks] == [
+            sentence.tags for sentence in made_up_sentences("test")
+        ]
 
 
 def test_controls_stand_in_the_same_table(done):
     lines = (done / "table.md").read_text().splitlines()
     assert lines[0].startswith("task: strict IOB2 entity F1 on test")
-    assert {line.split(" | ")[0].strip("| ") for line in lines[4:]} == {"model", "random weights", "dictionary", "dictionary of reliable mentions"}
+    assert {line.split(" | ")[0].strip("| ") for line in lines[4:]} == {
+        "model",
+        "random weights",
+        "dictionary",
+        "dictionary of reliable mentions",
+    }
     assert read(done / "dictionary" / "result.json")["runs"][0]["f1"] > 0.9
 
 
@@ -144,10 +164,23 @@ def test_parts_share_the_runs(done, inputs, tmp_path, capsys):
 
 def test_two_ranks_share_the_runs_and_wait_for_each_other(done, inputs, tmp_path):
     overrides = [f"--{name}={value}" for name, value in SETTINGS.items()]
-    command = [sys.executable, str(ROOT / "scripts" / "finetune.py"), "--protocol=quick", "--use_cpu", f"--output={tmp_path / 'out'}", *overrides]
+    command = [
+        sys.executable,
+        str(ROOT / "scripts" / "finetune.py"),
+        "--protocol=quick",
+        "--use_cpu",
+        f"--output={tmp_path / 'out'}",
+        *overrides,
+    ]
     command += [f"--{name}={value}" for name, value in inputs.items()]
-    ranks = [{**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"} for rank in (0, 1)]
-    processes = [subprocess.Popen(command, env=rank, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for rank in ranks]
+    ranks = [
+        {**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
+        for rank in (0, 1)
+    ]
+    processes = [
+        subprocess.Popen(command, env=rank, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for rank in ranks
+    ]
     printed = [process.communicate(timeout=300) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], printed
     trained = [out.count(": devel f1 ") for out, _ in printed]
@@ -183,7 +216,10 @@ def test_the_comparison_of_the_contestants(done):
     ],
 )
 def test_bad_words_are_refused_in_one_line_before_torch_is_imported(inputs, tmp_path, options, part):
-    words = [f"--{name}={value}" for name, value in {**inputs, "output": str(tmp_path / "out"), "max_seq_length": "12"}.items()]
+    words = [
+        f"--{name}={value}"
+        for name, value in {**inputs, "output": str(tmp_path / "out"), "max_seq_length": "12"}.items()
+    ]
     done = run_script("finetune", *words, *options, PYTHONPROFILEIMPORTTIME="1")
     lines = done.stderr.splitlines()
     imported = {line.split("|")[-1].strip() for line in lines if line.startswith("import time:")}
@@ -203,4 +239,9 @@ def test_broken_weights_are_refused(inputs, tmp_path):
 
 
 def test_a_path_has_a_short_name():
-    assert [slug(path) for path in ("runs/demo/model", "./bert", "random:/data/my bert/", "model")] == ["demo-model", "bert", "my_bert", "model"]
+    assert [slug(path) for path in ("runs/demo/model", "./bert", "random:/data/my bert/", "model")] == [
+        "demo-model",
+        "bert",
+        "my_bert",
+        "model",
+    ]

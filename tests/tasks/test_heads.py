@@ -1,16 +1,18 @@
-"""Heads on whole texts: batches with and without padding give one loss, and answers come back in the order of the rows."""
+"""Heads on whole texts: batches with and without padding give one loss, and answers come back in the order of the
+rows.
+"""
 
 import pytest
 import torch
 import transformers
 from made_up_task import build_config, build_tokenizer
 
-from recipe.dropout import set_dropout
-from recipe.tasks.collation import padded_texts, unpadded
-from recipe.tasks.heads import HEADS
-from recipe.tasks.inference import predict
-from recipe.tasks.kinds import Row
-from recipe.tasks.sequence_classifier import BertForSequenceClassification
+from recipe.model.dropout import set_dropout
+from recipe.tasks.finetuning.collation import padded_texts, unpadded
+from recipe.tasks.finetuning.heads import HEADS
+from recipe.tasks.finetuning.inference import predict
+from recipe.tasks.finetuning.sequence_classifier import BertForSequenceClassification
+from recipe.tasks.types.task_type import Row
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 LABELS = {
@@ -23,7 +25,12 @@ LABELS = {
 def models(head: str) -> tuple[transformers.BertForSequenceClassification, BertForSequenceClassification]:
     """The stock model and ours with the same weights, large enough that answers differ."""
     torch.manual_seed(0)
-    changes = {"num_hidden_layers": 2, "initializer_range": 0.2, "num_labels": 1 if head == "number" else 3, "problem_type": HEADS[head].problem_type}
+    changes = {
+        "num_hidden_layers": 2,
+        "initializer_range": 0.2,
+        "num_labels": 1 if head == "number" else 3,
+        "problem_type": HEADS[head].problem_type,
+    }
     config = build_config(len(build_tokenizer()), **changes)
     ours = BertForSequenceClassification(config).eval()
     with torch.no_grad():
@@ -60,7 +67,10 @@ def test_batches_without_padding_give_the_stock_models_loss_and_gradients(head, 
 def test_answers_do_not_depend_on_the_batch(head):
     stock, ours = models(head)
     for model in (stock, ours):
-        logits = [stock(torch.tensor([row.input_ids]), token_type_ids=torch.tensor([row.token_type_ids])).logits[0] for row in rows(head, True)]
+        logits = [
+            stock(torch.tensor([row.input_ids]), token_type_ids=torch.tensor([row.token_type_ids])).logits[0]
+            for row in rows(head, True)
+        ]
         found = predict(model, rows(head, True), 0)
         if head == "class":
             assert found == [[int(one.argmax())] for one in logits]
@@ -72,7 +82,9 @@ def test_answers_do_not_depend_on_the_batch(head):
 
 
 def test_segments_are_padded_with_the_first():
-    batch = padded_texts([Row([2, 5, 3, 6, 3], [0], [1], [0, 0, 0, 1, 1]), Row([2, 3, 3], [0], [0], [0, 0, 1])], pad_token_id=0)
+    batch = padded_texts(
+        [Row([2, 5, 3, 6, 3], [0], [1], [0, 0, 0, 1, 1]), Row([2, 3, 3], [0], [0], [0, 0, 1])], pad_token_id=0
+    )
     assert batch["token_type_ids"].tolist() == [[0, 0, 0, 1, 1], [0, 0, 1, 0, 0]]
     assert batch["attention_mask"].tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
     assert batch["labels"].tolist() == [1, 0]

@@ -1,4 +1,6 @@
-"""Every kind of BLURB from its files to the table: fine-tuning on a made-up task with a rule, controls, predictions, comparison."""
+"""Every kind of BLURB from its files to the table: fine-tuning on a made-up task with a rule, controls, predictions,
+comparison.
+"""
 
 import json
 from pathlib import Path
@@ -10,13 +12,19 @@ from made_up_texts import SIZES, WORDS, write_texts
 from transformers import AutoModelForSequenceClassification, DistilBertConfig, DistilBertModel
 
 from recipe.errors import InputError
-from recipe.tasks.comparison import compare
-from recipe.tasks.entry import finetune
-from recipe.tasks.kinds import kind_of
-from recipe.tasks.table import read_named_task, task_table
+from recipe.tasks.catalog import read_named_task, task_table
+from recipe.tasks.experiments.command import finetune
+from recipe.tasks.experiments.comparison import compare
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-SETTINGS = {"learning_rate": "3e-3", "random_learning_rate": "3e-3", "batch_size": "16", "seeds": "1,2", "num_train_epochs": "5", "max_seq_length": "24"}
+SETTINGS = {
+    "learning_rate": "3e-3",
+    "random_learning_rate": "3e-3",
+    "batch_size": "16",
+    "seeds": "1,2",
+    "num_train_epochs": "5",
+    "max_seq_length": "24",
+}
 # A score that nothing but the rule gives; the control that each kind has.
 AIMS = {
     "chemprot": (0.9, "majority"),
@@ -41,7 +49,15 @@ def read(path: Path) -> dict:
 def run(name: str, checkpoint: Path, folder: Path, controls: list[str], **overrides: str) -> Path:
     data = write_texts(name, folder / "data")
     options = {"protocol": "quick", "part": None, "another_look": False, "use_cpu": True}
-    finetune(str(checkpoint), name, data, control=controls, output=folder / "out", overrides={**SETTINGS, **overrides}, **options)
+    finetune(
+        str(checkpoint),
+        name,
+        data,
+        control=controls,
+        output=folder / "out",
+        overrides={**SETTINGS, **overrides},
+        **options,
+    )
     return folder / "out"
 
 
@@ -49,7 +65,7 @@ def run(name: str, checkpoint: Path, folder: Path, controls: list[str], **overri
 def test_a_rule_is_learned_and_every_example_is_scored_once(name, checkpoint, tmp_path, capsys):
     aim, control = AIMS[name]
     output = run(name, checkpoint, tmp_path, [control], num_train_epochs="14" if name == "hoc" else "5")
-    kind = kind_of(task_table()[name].kind)
+    kind = KINDS[task_table()[name].kind]
     result, of_control = (read(output / contestant / "result.json") for contestant in ("model", control))
     assert [run["seed"] for run in result["runs"]] == [1, 2]
     assert min(run[kind.score] for run in result["runs"]) > aim
@@ -82,7 +98,10 @@ def test_what_is_cut_is_counted_said_and_kept(checkpoint, tmp_path, capsys):
     output = run("bioasq", checkpoint, tmp_path, [], seeds="1", max_seq_length="16", num_train_epochs="1")
     (result,) = read(output / "model" / "result.json")["runs"]
     assert 0 < result["truncated"] < SIZES["test"] == result["support"]
-    assert f" / {result['truncated']} texts (train / devel / test) are longer than 16 tokens and were cut" in capsys.readouterr().out
+    assert (
+        f" / {result['truncated']} texts (train / devel / test) are longer than 16 tokens and were cut"
+        in capsys.readouterr().out
+    )
 
 
 @pytest.mark.parametrize("name", ["ddi", "bioasq"])
@@ -94,7 +113,14 @@ def test_the_other_tasks_of_a_kind_are_read(name, tmp_path):
 
 def test_the_length_of_the_table_is_taken_unless_one_is_named(checkpoint, tmp_path):
     data = write_texts("bioasq", tmp_path / "data")
-    options = {"protocol": "quick", "part": None, "another_look": False, "use_cpu": True, "control": [], "output": tmp_path / "out"}
+    options = {
+        "protocol": "quick",
+        "part": None,
+        "another_look": False,
+        "use_cpu": True,
+        "control": [],
+        "output": tmp_path / "out",
+    }
     with pytest.raises(InputError, match=r"--max_seq_length is 512, but .* has 32 positions"):
         finetune(str(checkpoint), "bioasq", data, overrides={}, **options)
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,6 @@
-"""Fine-tuning end to end on a made-up task whose entities are a fixed list of words, so that a right program must learn it."""
+"""Fine-tuning end to end on a made-up task whose entities are a fixed list of words, so that a right program must
+learn it.
+"""
 
 import json
 import math
@@ -9,21 +11,37 @@ import pytest
 import torch
 import transformers
 from conftest import SHARED
-from made_up_task import LABELS, SENTENCES, SPECIALS, build_config, build_tokenizer, made_up_sentences, write_checkpoint, write_task
+from made_up_task import (
+    LABELS,
+    SENTENCES,
+    SPECIALS,
+    build_config,
+    build_tokenizer,
+    made_up_sentences,
+    write_checkpoint,
+    write_task,
+)
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-from transformers import AutoModelForTokenClassification, AutoTokenizer, BertConfig, BertForPreTraining, PreTrainedTokenizerFast, TrainerControl
+from transformers import (
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForPreTraining,
+    PreTrainedTokenizerFast,
+    TrainerControl,
+)
 
 from recipe.config import Recipe, TaskConfig, TrainingConfig
-from recipe.dropout import set_dropout
 from recipe.errors import InputError
-from recipe.tasks.collation import padded, unpadded
-from recipe.tasks.columns import count_entities, read_sentences
-from recipe.tasks.finetuning import BestEpoch, _arguments, new_model
-from recipe.tasks.inference import batches_by_length, predict
-from recipe.tasks.kinds import Row
-from recipe.tasks.ner import EncodedSentences, encode_sentences
+from recipe.model.dropout import set_dropout
+from recipe.tasks.data.columns import count_entities, read_sentences
+from recipe.tasks.finetuning.collation import padded, unpadded
+from recipe.tasks.finetuning.inference import batches_by_length, predict
+from recipe.tasks.finetuning.token_classifier import BertForTokenClassification
+from recipe.tasks.finetuning.training import BestEpoch, _arguments, new_model
 from recipe.tasks.stage import _prepare, finetune_task, run_once, summarize_runs
-from recipe.tasks.token_classifier import BertForTokenClassification
+from recipe.tasks.types.ner import EncodedSentences, encode_sentences
+from recipe.tasks.types.task_type import Row
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -52,7 +70,9 @@ def run_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def recipe(run_folder, task_folder) -> Recipe:
-    task = TaskConfig(data=str(task_folder), max_seq_length=12, learning_rate=1e-2, batch_size=16, num_train_epochs=6, seeds=[1, 2])
+    task = TaskConfig(
+        data=str(task_folder), max_seq_length=12, learning_rate=1e-2, batch_size=16, num_train_epochs=6, seeds=[1, 2]
+    )
     return Recipe(run_dir=str(run_folder), task=task, training=TrainingConfig(use_cpu=True))
 
 
@@ -92,12 +112,18 @@ def _assert_schema(scores: dict, recipe: Recipe, task_folder: Path) -> None:
 
 
 def _assert_predictions_agree(path: Path, scores: dict) -> None:
-    blocks = [[line.split("\t") for line in block.split("\n") if line] for block in path.read_text(encoding="utf-8").split("\n\n") if block.strip("\n")]
+    blocks = [
+        [line.split("\t") for line in block.split("\n") if line]
+        for block in path.read_text(encoding="utf-8").split("\n\n")
+        if block.strip("\n")
+    ]
     gold = made_up_sentences("test")
     assert [[row[0] for row in block] for block in blocks] == [sentence.words for sentence in gold]
     assert [[row[1] for row in block] for block in blocks] == [sentence.tags for sentence in gold]
     best = max(scores["models"]["pretrained"]["runs"], key=lambda run: run["devel_f1"])
-    assert _slow_f1([[row[1] for row in b] for b in blocks], [[row[2] for row in b] for b in blocks]) == pytest.approx(best["f1"])
+    assert _slow_f1([[row[1] for row in b] for b in blocks], [[row[2] for row in b] for b in blocks]) == pytest.approx(
+        best["f1"]
+    )
 
 
 def _slow_f1(gold: list[list[str]], predicted: list[list[str]]) -> float:
@@ -137,7 +163,13 @@ def test_the_support_is_the_files_count_for_any_length(tokenizer, max_seq_length
     nothing = [[0] * len(window.words) for window in split.windows]
     zero = {"precision": 0, "recall": 0, "f1": 0, "support": count_entities(sentences)}
     unseen = {"recall": 0, "support": count_entities(sentences)}
-    assert split.score(nothing) == {**zero, "per_type": {"Chemical": zero}, "conlleval": zero, "seen": {"recall": 0, "support": 0}, "unseen": unseen}
+    assert split.score(nothing) == {
+        **zero,
+        "per_type": {"Chemical": zero},
+        "conlleval": zero,
+        "seen": {"recall": 0, "support": 0},
+        "unseen": unseen,
+    }
 
 
 def test_a_lost_gold_word_stops_the_run(tokenizer):
@@ -157,7 +189,9 @@ def test_a_lost_gold_word_stops_the_run(tokenizer):
 @pytest.fixture
 def classifier(config) -> BertForTokenClassification:
     torch.manual_seed(0)
-    return BertForTokenClassification(BertConfig(**{**config.to_dict(), "num_labels": 3, "num_hidden_layers": 2})).eval()
+    return BertForTokenClassification(
+        BertConfig(**{**config.to_dict(), "num_labels": 3, "num_hidden_layers": 2})
+    ).eval()
 
 
 def rows_of_the_test_split(tokenizer) -> list[Row]:
@@ -171,7 +205,9 @@ def test_predictions_do_not_depend_on_the_batch(tokenizer, classifier, stock):
     for row in rows:
         logits = classifier(torch.tensor([row.input_ids])).logits[0]
         one_by_one.append([int(logits[position].argmax()) for position in row.positions])
-    assert len({label for labels in one_by_one for label in labels}) > 1, "a constant model would hide a mix-up of rows"
+    assert len({label for labels in one_by_one for label in labels}) > 1, (
+        "a constant model would hide a mix-up of rows"
+    )
     model = classifier
     if stock:
         model = transformers.BertForTokenClassification(classifier.config)
@@ -185,14 +221,18 @@ def test_batches_without_padding_give_the_stock_models_loss_and_gradients(tokeni
     stock = transformers.BertForTokenClassification(classifier.config)
     stock.load_state_dict(classifier.state_dict())
     set_dropout(classifier, dropout)
-    losses = [model(**batch).loss for model, batch in ((stock.eval(), padded(rows, 0)), (classifier.eval(), unpadded(rows)))]
+    losses = [
+        model(**batch).loss for model, batch in ((stock.eval(), padded(rows, 0)), (classifier.eval(), unpadded(rows)))
+    ]
     for loss in losses:
         loss.backward()
     assert losses[1].item() == pytest.approx(losses[0].item(), abs=1e-6)
     for (name, expected), found in zip(stock.named_parameters(), classifier.parameters(), strict=True):
         assert torch.allclose(found.grad, expected.grad, atol=1e-6), name
     if dropout:
-        assert classifier.train()(**unpadded(rows)).loss.item() != pytest.approx(losses[1].item(), abs=1e-6), "nothing is dropped while training"
+        assert classifier.train()(**unpadded(rows)).loss.item() != pytest.approx(losses[1].item(), abs=1e-6), (
+            "nothing is dropped while training"
+        )
 
 
 def test_weights_that_are_not_numbers_are_an_input_error(tokenizer, classifier):
@@ -211,7 +251,12 @@ def test_padding_is_attended_by_nothing_and_labelled_with_nothing():
 def test_rows_without_padding_stand_one_behind_the_other():
     batch = unpadded([Row([2, 5, 6, 3], [1, 2], [1, 2]), Row([2, 7, 3], [1], [0])])
     found = {name: tensor.tolist() for name, tensor in batch.items()}
-    assert found == {"input_ids": [[2, 7, 3, 2, 5, 6, 3]], "cu_seq_lens": [0, 3, 7], "reads": [1, 4, 5], "labels": [0, 1, 2]}
+    assert found == {
+        "input_ids": [[2, 7, 3, 2, 5, 6, 3]],
+        "cu_seq_lens": [0, 3, 7],
+        "reads": [1, 4, 5],
+        "labels": [0, 1, 2],
+    }
 
 
 def test_batches_hold_rows_of_like_length():
@@ -221,7 +266,9 @@ def test_batches_hold_rows_of_like_length():
 
 
 def run_epochs(best: BestEpoch, epochs: int) -> int:
-    """Let epochs end, each with other weights; gives the epoch after which the callback stopped the training, 0 if it did not."""
+    """Let epochs end, each with other weights; gives the epoch after which the callback stopped the training, 0 if it
+    did not.
+    """
     model = torch.nn.Linear(1, 1)
     for epoch in range(1, epochs + 1):
         torch.nn.init.constant_(model.weight, epoch)
@@ -257,7 +304,7 @@ def test_the_scored_weights_are_those_of_the_chosen_epoch(recipe, monkeypatch):
             kept.append(model.classifier.weight.detach().clone())
 
     monkeypatch.setattr(EncodedSentences, "score", lambda self, outputs: next(scores))
-    monkeypatch.setattr("recipe.tasks.finetuning.BestEpoch", Spied)
+    monkeypatch.setattr("recipe.tasks.finetuning.training.BestEpoch", Spied)
     recipe = replace(recipe, task=replace(recipe.task, num_train_epochs=2, max_train_sentences=40))
     run = run_once(_prepare(recipe)[1], recipe.task, True, 1)
     assert (run.scores["devel_f1"], run.scores["best_epoch"], run.scores["f1"]) == (0.9, 1, 0.5)
@@ -267,7 +314,15 @@ def test_the_scored_weights_are_those_of_the_chosen_epoch(recipe, monkeypatch):
 
 def test_a_part_of_an_epoch_is_scored_too(recipe):
     recipe = replace(
-        recipe, task=replace(recipe.task, num_train_epochs=0.5, seeds=[3], compare_random_weights=False, max_train_sentences=40, max_test_sentences=5)
+        recipe,
+        task=replace(
+            recipe.task,
+            num_train_epochs=0.5,
+            seeds=[3],
+            compare_random_weights=False,
+            max_train_sentences=40,
+            max_test_sentences=5,
+        ),
     )
     finetune_task(recipe)
     scores = json.loads((recipe.folder / "task" / "scores.json").read_text())
@@ -288,9 +343,13 @@ def test_the_pretrained_runs_start_from_the_checkpoint_and_the_others_do_not(rec
 
 
 def test_a_seed_gives_the_same_scores_again(recipe):
-    recipe = replace(recipe, task=replace(recipe.task, num_train_epochs=2, seeds=[7, 7, 8], compare_random_weights=False))
+    recipe = replace(
+        recipe, task=replace(recipe.task, num_train_epochs=2, seeds=[7, 7, 8], compare_random_weights=False)
+    )
     finetune_task(recipe)
-    first, again, other = json.loads((recipe.folder / "task" / "scores.json").read_text())["models"]["pretrained"]["runs"]
+    first, again, other = json.loads((recipe.folder / "task" / "scores.json").read_text())["models"]["pretrained"][
+        "runs"
+    ]
     assert {**first, "seconds": 0} == {**again, "seconds": 0}
     assert (first["f1"], first["devel_f1"]) != (other["f1"], other["devel_f1"])
 
@@ -345,7 +404,9 @@ def test_all_entities_of_bc5_chem_are_scored_at_any_length(max_seq_length):
     assert len(split.rows) > 2 * len(sentences) * 32 / max_seq_length
     scores = split.score([row.labels for row in split.rows])
     assert (scores["support"], scores["f1"], scores["conlleval"]["support"]) == (5385, 1.0, 5385)
-    assert split.predictions([row.labels for row in split.rows]).count("\n") == sum(len(sentence.words) + 1 for sentence in sentences)
+    assert split.predictions([row.labels for row in split.rows]).count("\n") == sum(
+        len(sentence.words) + 1 for sentence in sentences
+    )
 
 
 def letter_tokenizer() -> PreTrainedTokenizerFast:
@@ -354,4 +415,6 @@ def letter_tokenizer() -> PreTrainedTokenizerFast:
     pieces = [*SPECIALS, *letters, *(f"##{letter}" for letter in letters)]
     rust = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token="[UNK]"))
     rust.normalizer, rust.pre_tokenizer = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
-    return PreTrainedTokenizerFast(tokenizer_object=rust, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=rust, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]"
+    )

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 
 from recipe.errors import InputError
-from recipe.tasks import load_task, nero
-from recipe.tasks.columns import count_entities
-from recipe.tasks.nero import read_nero, split_words, tag_mentions
+from recipe.tasks import load_task
+from recipe.tasks.data import nero
+from recipe.tasks.data.columns import count_entities
+from recipe.tasks.data.nero import read_nero, split_words, tag_mentions
 
-needs_wheel = pytest.mark.skipif(importlib.util.find_spec("NERO") is None, reason="NERO-nlp is not installed; run make setup")
+needs_wheel = pytest.mark.skipif(
+    importlib.util.find_spec("NERO") is None, reason="NERO-nlp is not installed; run make setup"
+)
 
 
 def line(sentence: str, entity: str, name: str, of_set: str = "manualset3") -> bytes:
@@ -27,7 +30,9 @@ def made_up_file(tmp_path, monkeypatch) -> Path:
 
 
 def all_sentences(task):
-    return {" ".join(sentence.words): sentence.tags for split in (task.train, task.devel, task.test) for sentence in split}
+    return {
+        " ".join(sentence.words): sentence.tags for split in (task.train, task.devel, task.test) for sentence in split
+    }
 
 
 def test_words_are_letters_and_single_marks():

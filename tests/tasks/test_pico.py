@@ -1,4 +1,6 @@
-"""PICO: word-level macro F1 against a count of its own, every word scored once at any length, tags of any scheme, files that are refused."""
+"""PICO: word-level macro F1 against a count of its own, every word scored once at any length, tags of any scheme,
+files that are refused.
+"""
 
 from random import Random
 
@@ -7,9 +9,9 @@ import pytest
 from made_up_task import build_tokenizer
 
 from recipe.errors import InputError
-from recipe.tasks.columns import TaggedSentence
-from recipe.tasks.ner import prediction_lines
-from recipe.tasks.pico import KIND, counts_by_sentence, encode, read, word_scores
+from recipe.tasks.data.columns import TaggedSentence
+from recipe.tasks.types.ner import prediction_lines
+from recipe.tasks.types.pico import KIND, counts_by_sentence, encode, read, word_scores
 
 GOOD = "-DOCSTART-\tO\n\nrats\tI-PAR\nwith\tI-PAR\nfever\tI-OUT\n.\tO\n\nzinc\tI-INT\n"
 TAGS = ["O", "I-INT", "I-OUT", "I-PAR"]
@@ -21,18 +23,30 @@ def write(folder, test: str):
     return folder
 
 
-@pytest.mark.parametrize("test", [GOOD, GOOD.replace("rats\tI", "rats\tB").replace("fever\tI", "fever\tB").replace("zinc\tI", "zinc\tB")])
+@pytest.mark.parametrize(
+    "test", [GOOD, GOOD.replace("rats\tI", "rats\tB").replace("fever\tI", "fever\tB").replace("zinc\tI", "zinc\tB")]
+)
 def test_words_have_a_type_or_none_in_any_scheme(tmp_path, test):
     task = read(write(tmp_path, test))
-    assert task.test == [TaggedSentence(["rats", "with", "fever", "."], ["I-PAR", "I-PAR", "I-OUT", "O"]), TaggedSentence(["zinc"], ["I-INT"])]
+    assert task.test == [
+        TaggedSentence(["rats", "with", "fever", "."], ["I-PAR", "I-PAR", "I-OUT", "O"]),
+        TaggedSentence(["zinc"], ["I-INT"]),
+    ]
     assert task.labels == TAGS
-    assert task.counts() == {"sentences": dict.fromkeys(("train", "devel", "test"), 2), "words with a type": dict.fromkeys(("train", "devel", "test"), 4)}
+    assert task.counts() == {
+        "sentences": dict.fromkeys(("train", "devel", "test"), 2),
+        "words with a type": dict.fromkeys(("train", "devel", "test"), 4),
+    }
     assert "2 / 2 / 2 sentences, 4 / 4 / 4 words with a type (train / devel / test)" in task.summary()
 
 
 @pytest.mark.parametrize(
     ("test", "message"),
-    [("rats\tPAR\n", r"test\.tsv, line 1: 'PAR' is no tag"), ("rats\n", r"test\.tsv, line 1: .* has 1 columns"), ("rats\tO\n", "no word of test has a type")],
+    [
+        ("rats\tPAR\n", r"test\.tsv, line 1: 'PAR' is no tag"),
+        ("rats\n", r"test\.tsv, line 1: .* has 1 columns"),
+        ("rats\tO\n", "no word of test has a type"),
+    ],
 )
 def test_bad_files_are_named(tmp_path, test, message):
     with pytest.raises(InputError, match=message):
@@ -50,7 +64,8 @@ def test_scores_are_those_of_counted_words(seed):
     f1s = []
     for tag in sorted({tag for tag, _ in pairs} - {"O"}):
         right, expected, found = (
-            sum(test(g, p) for g, p in pairs) for test in (lambda g, p, t=tag: g == p == t, lambda g, _, t=tag: g == t, lambda _, p, t=tag: p == t)
+            sum(test(g, p) for g, p in pairs)
+            for test in (lambda g, p, t=tag: g == p == t, lambda g, _, t=tag: g == t, lambda _, p, t=tag: p == t)
         )
         f1s.append(2 * right / (expected + found))
     assert scores["f1"] == pytest.approx(np.mean(f1s))

@@ -8,10 +8,17 @@ import pytest
 from made_up_task import build_tokenizer
 
 from recipe.errors import InputError
-from recipe.tasks.questions import KIND, AnswerReading, counts_by_question, encode, read
+from recipe.tasks.types.questions import KIND, AnswerReading, counts_by_question, encode, read
 
 ANSWERS = ["yes", "no", "maybe"]
-ENTRY = {"QUESTION": "Is it?", "CONTEXTS": ["zinc  fever", "rats"], "LABELS": ["A", "B"], "YEAR": None, "final_decision": "maybe", "LONG_ANSWER": "yes"}
+ENTRY = {
+    "QUESTION": "Is it?",
+    "CONTEXTS": ["zinc  fever", "rats"],
+    "LABELS": ["A", "B"],
+    "YEAR": None,
+    "final_decision": "maybe",
+    "LONG_ANSWER": "yes",
+}
 
 
 def write(folder, test: dict):
@@ -22,19 +29,25 @@ def write(folder, test: dict):
 
 def test_pubmedqa_is_read_in_its_own_form_and_the_hubs(tmp_path):
     task = read(write(tmp_path, {"17": ENTRY, "18": {**ENTRY, "final_decision": "no"}}), ANSWERS)
-    assert [(e.id, e.text, e.other, e.gold) for e in task.test] == [("17", "Is it?", "zinc fever rats", "maybe"), ("18", "Is it?", "zinc fever rats", "no")]
+    assert [(e.id, e.text, e.other, e.gold) for e in task.test] == [
+        ("17", "Is it?", "zinc fever rats", "maybe"),
+        ("18", "Is it?", "zinc fever rats", "no"),
+    ]
     (tmp_path / "test_set.json").unlink()
     pq.write_table(pa.Table.from_pylist([ENTRY, {**ENTRY, "final_decision": "no"}]), tmp_path / "test.parquet")
-    assert [(e.id, e.text, e.other, e.gold) for e in read(tmp_path, ANSWERS).test] == [("1", *rest) for rest in [("Is it?", "zinc fever rats", "maybe")]] + [
-        ("2", "Is it?", "zinc fever rats", "no")
-    ]
+    assert [(e.id, e.text, e.other, e.gold) for e in read(tmp_path, ANSWERS).test] == [
+        ("1", *rest) for rest in [("Is it?", "zinc fever rats", "maybe")]
+    ] + [("2", "Is it?", "zinc fever rats", "no")]
 
 
 def test_bioasq_is_read_without_a_heading(tmp_path):
     for name in ("train", "dev", "test"):
         (tmp_path / f"{name}.tsv").write_text("5c58a\tIs it so?\t zinc. <br> Fever\tyes\n5c58b\tIs it?\trats\tno\n")
     task = read(tmp_path, ["yes", "no"])
-    assert [(e.id, e.other, e.gold) for e in task.test] == [("5c58a", "zinc. <br> Fever", "yes"), ("5c58b", "rats", "no")]
+    assert [(e.id, e.other, e.gold) for e in task.test] == [
+        ("5c58a", "zinc. <br> Fever", "yes"),
+        ("5c58b", "rats", "no"),
+    ]
     assert task.counts() == {"questions": dict.fromkeys(("train", "devel", "test"), 2)}
 
 
@@ -53,7 +66,12 @@ def test_bad_files_are_named(tmp_path, change, message):
 
 def test_the_context_is_cut_at_its_end_before_the_question(tmp_path):
     tokenizer = build_tokenizer()
-    task = read(write(tmp_path, {"1": {**ENTRY, "QUESTION": "the cell", "CONTEXTS": ["zinc fever rats of aspirin in the cell"]}}), ANSWERS)
+    task = read(
+        write(
+            tmp_path, {"1": {**ENTRY, "QUESTION": "the cell", "CONTEXTS": ["zinc fever rats of aspirin in the cell"]}}
+        ),
+        ANSWERS,
+    )
     split = encode(task, tokenizer, 10)["test"]
     expected = ["[CLS]", "the", "cell", "[SEP]", "zinc", "fever", "rats", "of", "aspirin", "[SEP]"]
     assert tokenizer.convert_ids_to_tokens(split.rows[0].input_ids) == expected
@@ -72,6 +90,8 @@ def test_accuracy_and_the_numbers_that_add_up_to_it():
 
 
 def test_the_majority_answers_all_questions_alike(tmp_path):
-    text, scores = KIND.controls["majority"](read(write(tmp_path, {"17": ENTRY, "18": {**ENTRY, "final_decision": "no"}}), ANSWERS))
+    text, scores = KIND.controls["majority"](
+        read(write(tmp_path, {"17": ENTRY, "18": {**ENTRY, "final_decision": "no"}}), ANSWERS)
+    )
     assert scores["accuracy"] == 0.5
     assert text == "17\tIs it?\tmaybe\tmaybe\n18\tIs it?\tno\tmaybe\n"

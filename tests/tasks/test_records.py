@@ -1,4 +1,6 @@
-"""The reader of records: every published form alike, places in errors, quotes counted, and nothing but one clear line for broken files."""
+"""The reader of records: every published form alike, places in errors, quotes counted, and nothing but one clear line
+for broken files.
+"""
 
 import json
 import re
@@ -10,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from recipe.errors import InputError
-from recipe.tasks.examples import ID, Example, class_of, id_of, read_text_task
-from recipe.tasks.records import Column, find_split, read_records
+from recipe.tasks.data.examples import ID, Example, class_of, id_of, read_text_task
+from recipe.tasks.data.records import Column, find_split, read_records
 
 COLUMNS = (ID, Column("sentence", ("sentence", "text")), Column("label", ("label", "labels")))
 ROWS = [("7", "a @GENE$ is", "1"), ("8", "None", "0"), ("9", 'a "quoted" null', "1")]
@@ -20,7 +22,9 @@ JSON = json.dumps([dict(zip(("index", "sentence", "label"), row, strict=True)) f
 
 
 def values(path: Path) -> list[tuple[str, ...]]:
-    return [tuple(record.text(name) for name in ("id", "sentence", "label")) for record in read_records(path, COLUMNS)[0]]
+    return [
+        tuple(record.text(name) for name in ("id", "sentence", "label")) for record in read_records(path, COLUMNS)[0]
+    ]
 
 
 def write(path: Path, text: str | bytes) -> Path:
@@ -34,13 +38,32 @@ def write(path: Path, text: str | bytes) -> Path:
         ("a.tsv", TSV),
         ("a.tsv", "\ufeff" + TSV.replace("\n", "\r\n") + "\n\n"),
         ("a.tsv", "index\tsentence\tlabel\n" + TSV),
-        ("a.tsv", "Label\tText\tSource\tID\n" + "".join(f"{label}\t{text}\tpubmed\t{name}\n" for name, text, label in ROWS)),
+        (
+            "a.tsv",
+            "Label\tText\tSource\tID\n" + "".join(f"{label}\t{text}\tpubmed\t{name}\n" for name, text, label in ROWS),
+        ),
         # Of this heading only two names are known, so the columns are those of BLURB.
         ("a.tsv", "id\tsnippet\tlabel\n" + TSV),
         ("a.json", JSON),
-        ("a.json", json.dumps({name: {"text": text, "labels": [label], "extra": None} for name, text, label in ROWS}, indent=4)),
-        ("a.json", "\n".join(json.dumps({"document_id": name, "text": text, "label": int(label)}) for name, text, label in ROWS)),
-        ("a.jsonl", "\n\n".join(json.dumps({"id": int(name), "sentence": text.split(" "), "label": label}) for name, text, label in ROWS)),
+        (
+            "a.json",
+            json.dumps(
+                {name: {"text": text, "labels": [label], "extra": None} for name, text, label in ROWS}, indent=4
+            ),
+        ),
+        (
+            "a.json",
+            "\n".join(
+                json.dumps({"document_id": name, "text": text, "label": int(label)}) for name, text, label in ROWS
+            ),
+        ),
+        (
+            "a.jsonl",
+            "\n\n".join(
+                json.dumps({"id": int(name), "sentence": text.split(" "), "label": label})
+                for name, text, label in ROWS
+            ),
+        ),
     ],
 )
 def test_the_published_forms_read_alike(tmp_path, name, text):
@@ -65,7 +88,11 @@ def test_fields_that_csv_quoted_are_unquoted_and_counted(tmp_path):
         ("a.tsv", "1\ta\n", r"a\.tsv, line 1: '1\\ta' has 2 columns instead of 3 \(id, sentence, label\)"),
         ("a.tsv", "1\ta\t0\n\n2\tb\tc\t0\n", r"a\.tsv, line 3: .* has 4 columns instead of 3"),
         ("a.tsv", b"1\ta\t0\n\xff\n", r"a\.tsv, line 2: is not UTF-8"),
-        ("a.json", '{"id": 1, "text": "a"}', r"a\.json, entry 1: has no label \(it has id, text\); name it label or labels"),
+        (
+            "a.json",
+            '{"id": 1, "text": "a"}',
+            r"a\.json, entry 1: has no label \(it has id, text\); name it label or labels",
+        ),
         ("a.json", '[{"label": 1, "text": "a"}, 5]', r"a\.json, entry 2: '5' is no object"),
         ("a.json", '{"label": 1, "text": "a"}\n{"label"', r"a\.json, line 2: is no JSON"),
         ("a.jsonl", "[" * 100_000, r"a\.jsonl, line 1: is no JSON"),
@@ -104,7 +131,10 @@ def read_small_task(folder: Path):
     classes = {"0": "no", "1": "yes"}
 
     def examples(records):
-        return [Example(id_of(record, number), record.text("sentence"), "", class_of(record, classes)) for number, record in enumerate(records, start=1)]
+        return [
+            Example(id_of(record, number), record.text("sentence"), "", class_of(record, classes))
+            for number, record in enumerate(records, start=1)
+        ]
 
     return read_text_task(folder, COLUMNS, ["no", "yes"], "sentences", examples)
 
@@ -161,7 +191,14 @@ def read_or_refuse(folder: Path) -> tuple[str, int]:
 
 def broken(draw: Random, folder: Path) -> tuple[Path, bytes]:
     """A file in a random form with some of its bytes changed, removed or doubled."""
-    ending, text = draw.choice([("tsv", TSV), ("tsv", "index\tsentence\tlabel\n" + TSV), ("json", JSON), ("jsonl", JSON[1:-1].replace("}, {", "}\n{"))])
+    ending, text = draw.choice(
+        [
+            ("tsv", TSV),
+            ("tsv", "index\tsentence\tlabel\n" + TSV),
+            ("json", JSON),
+            ("jsonl", JSON[1:-1].replace("}, {", "}\n{")),
+        ]
+    )
     content = text.encode()
     for _ in range(draw.choice([0, 1, 1, 2])):
         place = draw.randrange(len(content))

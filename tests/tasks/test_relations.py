@@ -1,4 +1,6 @@
-"""Relations: placeholders that no cut takes, classes that are none, micro F1 over the others, and files that are refused."""
+"""Relations: placeholders that no cut takes, classes that are none, micro F1 over the others, and files that are
+refused.
+"""
 
 import re
 from pathlib import Path
@@ -10,9 +12,9 @@ from made_up_task import build_tokenizer
 from made_up_texts import WORDS, write_texts
 
 from recipe.errors import InputError
-from recipe.tasks.kinds import SPLITS
-from recipe.tasks.relations import KIND, NONE, PLACEHOLDER, RelationReading, counts_by_sentence, encode, read
-from recipe.tasks.table import task_table
+from recipe.tasks.catalog import task_table
+from recipe.tasks.data.records import TASK_SPLITS
+from recipe.tasks.types.relations import KIND, NONE, PLACEHOLDER, RelationReading, counts_by_sentence, encode, read
 
 TOKENIZER = build_tokenizer(WORDS)
 CHEMPROT = task_table()["chemprot"].options
@@ -26,11 +28,17 @@ def write(folder: Path, test: str, train: str = "1\t@CHEMICAL$ inhibits @GENE$\t
 
 
 def test_every_spelling_of_no_relation_is_one_class(tmp_path):
-    write(tmp_path, "".join(f"{n}\t@CHEM-GENE$ it\t{label}\n" for n, label in enumerate([*CHEMPROT["negative"], "CPR:9"])))
+    write(
+        tmp_path,
+        "".join(f"{n}\t@CHEM-GENE$ it\t{label}\n" for n, label in enumerate([*CHEMPROT["negative"], "CPR:9"])),
+    )
     task = read(tmp_path, **CHEMPROT)
     assert [example.gold for example in task.test] == [NONE] * 4 + ["CPR:9"]
     assert task.labels == [NONE, "CPR:3", "CPR:4", "CPR:5", "CPR:6", "CPR:9"]
-    assert task.counts() == {"sentences": {"train": 1, "devel": 1, "test": 5}, "relations": {"train": 1, "devel": 1, "test": 1}}
+    assert task.counts() == {
+        "sentences": {"train": 1, "devel": 1, "test": 5},
+        "relations": {"train": 1, "devel": 1, "test": 1},
+    }
 
 
 def test_sentences_without_a_placeholder_are_counted(tmp_path):
@@ -70,7 +78,9 @@ def test_no_cut_takes_a_placeholder(tmp_path_factory, before, between, behind, m
 
 def test_placeholders_that_do_not_fit_are_named(tmp_path):
     task = read(write(tmp_path, "77\t@GENE$ @GENE$ @CHEMICAL$ it\tfalse\n"), **CHEMPROT)
-    with pytest.raises(InputError, match=r"--max_seq_length is 9, but the placeholders of 77 \('@GENE\$ .*'\) alone make 11; raise it"):
+    with pytest.raises(
+        InputError, match=r"--max_seq_length is 9, but the placeholders of 77 \('@GENE\$ .*'\) alone make 11; raise it"
+    ):
         encode(task, TOKENIZER, 9)
 
 
@@ -103,4 +113,4 @@ def test_the_placeholders_of_blurb_are_known(name):
 
 def test_the_tasks_of_the_table_name_their_classes():
     assert [len(task_table()[name].options["positive"]) for name in ("chemprot", "ddi", "gad")] == [5, 4, 1]
-    assert set(SPLITS) == set(task_table()["gad"].published["sentences"])
+    assert set(TASK_SPLITS) == set(task_table()["gad"].published["sentences"])

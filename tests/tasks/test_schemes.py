@@ -5,8 +5,8 @@ from random import Random
 import pytest
 from seqeval.metrics.sequence_labeling import get_entities
 
-from recipe.entities import strict_entities
-from recipe.tasks.schemes import detect_scheme, normal_tag, to_iob2
+from recipe.tasks.data.entities import strict_entities
+from recipe.tasks.data.schemes import detect_scheme, normal_tag, to_iob2
 
 Entity = tuple[int, int, str]
 
@@ -48,7 +48,10 @@ def test_right_tags_come_back_without_a_repair(scheme):
 def test_any_tags_are_read_as_conlleval_reads_them(letters):
     draw = Random(2)
     for _ in range(1000):
-        tags = ["O" if letter == "O" else f"{letter}-{draw.choice('XY')}" for letter in draw.choices(letters, k=draw.randint(1, 9))]
+        tags = [
+            "O" if letter == "O" else f"{letter}-{draw.choice('XY')}"
+            for letter in draw.choices(letters, k=draw.randint(1, 9))
+        ]
         converted, repairs = to_iob2(tags, detect_scheme([tags]))
         expected = [(start, stop + 1, name) for name, start, stop in get_entities(tags)]
         assert strict_entities(converted) == expected, tags

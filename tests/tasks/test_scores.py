@@ -6,10 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
-from recipe.tasks.scores import f1_of_counts, macro_f1_of_counts, micro_scores, pearson, pearson_of_sums, share_of_counts, sums_of_pairs
+from recipe.tasks.types.scores import (
+    f1_of_counts,
+    macro_f1_of_counts,
+    micro_scores,
+    pearson,
+    pearson_of_sums,
+    share_of_counts,
+    sums_of_pairs,
+)
 
 LABELS = ["a", "b", "c"]
-SETS = st.lists(st.tuples(st.frozensets(st.sampled_from([*LABELS, "other"])), st.frozensets(st.sampled_from([*LABELS, "other"]))), min_size=1, max_size=30)
+SETS = st.lists(
+    st.tuples(st.frozensets(st.sampled_from([*LABELS, "other"])), st.frozensets(st.sampled_from([*LABELS, "other"]))),
+    min_size=1,
+    max_size=30,
+)
 
 
 @pytest.mark.parametrize("seed", range(200))
@@ -58,7 +70,11 @@ def test_micro_and_macro_scores_are_those_of_counted_decisions(pairs):
     assert scores["macro_f1"] == pytest.approx(sum(f1s) / 3)
 
 
-DECISIONS = (lambda gold, found: gold and found, lambda gold, found: found and not gold, lambda gold, found: gold and not found)
+DECISIONS = (
+    lambda gold, found: gold and found,
+    lambda gold, found: found and not gold,
+    lambda gold, found: gold and not found,
+)
 
 
 def test_counts_become_scores_in_the_last_dimension():

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recipe.tasks.shortening import longest_first, nearest
+from recipe.tasks.types.truncation import longest_first, nearest
 
 LENGTHS = st.integers(0, 40)
 
@@ -23,7 +23,9 @@ def test_what_must_stay_stays_and_the_rest_is_what_is_nearest(is_kept, budget):
     ids = list(range(100, 100 + len(is_kept)))
     found = nearest(ids, is_kept, budget)
     fixed = [place for place, kept in enumerate(is_kept) if kept]
-    by_distance = sorted(range(len(ids)), key=lambda place: (min((abs(place - one) for one in fixed), default=place), place))
+    by_distance = sorted(
+        range(len(ids)), key=lambda place: (min((abs(place - one) for one in fixed), default=place), place)
+    )
     assert found == [ids[place] for place in sorted(by_distance[:budget])]
     assert {ids[place] for place in fixed} <= {*found}
 

@@ -1,4 +1,6 @@
-"""Similarity: scores of the files as they are, Pearson's correlation of what is written, pairs cut at the longer side, and files that are refused."""
+"""Similarity: scores of the files as they are, Pearson's correlation of what is written, pairs cut at the longer side,
+and files that are refused.
+"""
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +10,7 @@ from made_up_task import build_tokenizer
 from scipy.stats import pearsonr
 
 from recipe.errors import InputError
-from recipe.tasks.similarity import KIND, encode, read, shared_words
+from recipe.tasks.types.similarity import KIND, encode, read, shared_words
 
 HEADING = "index\tsentence1\tsentence2\tscore\n"
 GOOD = HEADING + "0\tzinc fever\tzinc\t3.2\n1\trats\tthe cell\t0.4\n2\trats\trats\t4\n"
@@ -32,7 +34,9 @@ def test_pairs_and_their_scores_are_read(tmp_path):
 
 def test_the_hubs_form_reads_alike(tmp_path):
     expected = read(write(tmp_path, GOOD)).test
-    rows = [{"id": e.id, "document_id": "9", "text_1": e.text, "text_2": e.other, "label": str(e.gold)} for e in expected]
+    rows = [
+        {"id": e.id, "document_id": "9", "text_1": e.text, "text_2": e.other, "label": str(e.gold)} for e in expected
+    ]
     (tmp_path / "test.tsv").unlink()
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "test.parquet")
     assert read(tmp_path).test == expected

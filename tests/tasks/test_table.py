@@ -11,14 +11,14 @@ import pytest
 from conftest import SHARED, run_script
 
 from recipe.errors import InputError
-from recipe.provenance import sha256_of_file
-from recipe.tasks import table
+from recipe.files import sha256_of_file
+from recipe.tasks import catalog as table
+from recipe.tasks.catalog import KINDS, TaskEntry, find_entry, read_named_task, task_table
+from recipe.tasks.data.records import TASK_SPLITS
 from recipe.tasks.fetch import fetch_task
-from recipe.tasks.kinds import SPLITS, kind_of
-from recipe.tasks.table import TaskEntry, find_entry, read_named_task, task_table
 
 GOOD = "Zinc\tB-Chemical\nion\tI-Chemical\n.\tO\n\nrats\tO\n"
-COUNTS = {"sentences": dict.fromkeys(SPLITS, 2), "entities": dict.fromkeys(SPLITS, 1)}
+COUNTS = {"sentences": dict.fromkeys(TASK_SPLITS, 2), "entities": dict.fromkeys(TASK_SPLITS, 1)}
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -45,9 +45,9 @@ def published(server, monkeypatch) -> TaskEntry:
     """A made-up task, served at its place and in the table."""
     url, folder = server
     (folder / "abc" / "data").mkdir(parents=True)
-    for split in SPLITS:
+    for split in TASK_SPLITS:
         (folder / "abc" / "data" / f"{split}.tsv").write_text(GOOD)
-    files = {f"{split}.tsv": sha256_of_file(folder / "abc" / "data" / f"{split}.tsv") for split in SPLITS}
+    files = {f"{split}.tsv": sha256_of_file(folder / "abc" / "data" / f"{split}.tsv") for split in TASK_SPLITS}
     entry = TaskEntry("made-up", "ner", "made up", url, "abc/data", "no licence", files, COUNTS)
     return in_table(monkeypatch, entry)
 
@@ -65,7 +65,7 @@ def test_every_entry_has_a_kind_files_and_a_pinned_commit():
     ner = ["bc5-chem", "bc5-disease", "ncbi-disease", "bc2gm", "jnlpba"]
     assert list(task_table()) == [*ner, "ebm-nlp", "chemprot", "ddi", "gad", "biosses", "hoc", "pubmedqa", "bioasq"]
     for entry in task_table().values():
-        assert kind_of(entry.kind).metric
+        assert KINDS[entry.kind].metric
         assert entry.counts or entry.published
         assert entry.title
         if not entry.url:
@@ -97,7 +97,15 @@ def test_a_task_is_fetched_and_checked(published, tmp_path, capsys):
 
 
 def test_a_file_without_a_known_sha256_is_warned_of(published, tmp_path, capsys, monkeypatch):
-    in_table(monkeypatch, changed(published, files=dict.fromkeys(published.files), counts={}, published={"entities": dict.fromkeys(SPLITS, 7)}))
+    in_table(
+        monkeypatch,
+        changed(
+            published,
+            files=dict.fromkeys(published.files),
+            counts={},
+            published={"entities": dict.fromkeys(TASK_SPLITS, 7)},
+        ),
+    )
     fetch_task("made-up", tmp_path / "out")
     printed = capsys.readouterr().out
     assert printed.count("warning: ") == 3
@@ -133,7 +141,7 @@ def test_names_and_folders(tmp_path):
         find_entry("bc5-chm")
     with pytest.raises(InputError, match=r"fetch the task by scripts/get_task\.py bc5-chem"):
         read_named_task("bc5-chem", tmp_path / "absent")
-    for split in SPLITS:
+    for split in TASK_SPLITS:
         (tmp_path / f"{split}.tsv").write_text(GOOD)
     own = read_named_task(str(tmp_path), None)
     assert own.task.name == tmp_path.name
@@ -152,20 +160,35 @@ def test_the_script_says_what_is_wrong(tmp_path):
 def test_parquet_of_the_hub_is_fetched_from_its_places(server, monkeypatch, tmp_path, capsys):
     url, folder = server
     place = "some/data/resolve/0123456789012345678901234567890123456789/pairs"
-    rows = [{"id": "0", "text_1": "zinc", "text_2": "iron", "label": "1.5"}, {"id": "1", "text_1": "zinc", "text_2": "zinc", "label": "4.0"}]
+    rows = [
+        {"id": "0", "text_1": "zinc", "text_2": "iron", "label": "1.5"},
+        {"id": "1", "text_1": "zinc", "text_2": "zinc", "label": "4.0"},
+    ]
     for split in ("train", "validation", "test"):
         (folder / place / split).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows), folder / place / split / "0000.parquet")
-    places = {"train.parquet": "train/0000.parquet", "dev.parquet": "validation/0000.parquet", "test.parquet": "test/0000.parquet"}
+    places = {
+        "train.parquet": "train/0000.parquet",
+        "dev.parquet": "validation/0000.parquet",
+        "test.parquet": "test/0000.parquet",
+    }
     files = {name: sha256_of_file(folder / place / found) for name, found in places.items()}
-    counts = {"pairs": dict.fromkeys(SPLITS, 2)}
-    entry = in_table(monkeypatch, TaskEntry("likeness", "similarity", "made up", url, place, "no licence", places=places, files=files, counts=counts))
-    assert fetch_task("likeness", tmp_path / "out") == f"{tmp_path / 'out'}: likeness: 2 / 2 / 2 pairs (train / devel / test); no licence"
+    counts = {"pairs": dict.fromkeys(TASK_SPLITS, 2)}
+    entry = in_table(
+        monkeypatch,
+        TaskEntry(
+            "likeness", "similarity", "made up", url, place, "no licence", places=places, files=files, counts=counts
+        ),
+    )
+    assert (
+        fetch_task("likeness", tmp_path / "out")
+        == f"{tmp_path / 'out'}: likeness: 2 / 2 / 2 pairs (train / devel / test); no licence"
+    )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(files)
     in_table(monkeypatch, changed(entry, files={**files, "test.parquet": "0" * 64}))
     with pytest.raises(InputError, match=r"test\.parquet of likeness: has sha256"):
         fetch_task("likeness", tmp_path / "again")
-    in_table(monkeypatch, changed(entry, counts={"pairs": dict.fromkeys(SPLITS, 3)}))
+    in_table(monkeypatch, changed(entry, counts={"pairs": dict.fromkeys(TASK_SPLITS, 3)}))
     with pytest.raises(InputError, match="train holds 2 pairs, but likeness has 3"):
         fetch_task("likeness", tmp_path / "again")
     assert not (tmp_path / "again").exists()
@@ -174,6 +197,10 @@ def test_parquet_of_the_hub_is_fetched_from_its_places(server, monkeypatch, tmp_
 def test_a_task_without_an_address_says_how_to_get_it(tmp_path):
     done = run_script("get_task", "bioasq", "--output", str(tmp_path / "out"))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert done.stderr.startswith("error: bioasq: cannot be fetched by a program; register at participants-area.bioasq.org")
-    with pytest.raises(InputError, match=r"absent: is no folder; register at .* or name the folder of its files by --data"):
+    assert done.stderr.startswith(
+        "error: bioasq: cannot be fetched by a program; register at participants-area.bioasq.org"
+    )
+    with pytest.raises(
+        InputError, match=r"absent: is no folder; register at .* or name the folder of its files by --data"
+    ):
         read_named_task("bioasq", tmp_path / "absent")

@@ -11,18 +11,21 @@ from conftest import run_script
 from made_up_task import LABELS, build_config, build_tokenizer, made_up_sentences
 from transformers import BertConfig, pipeline
 
-from recipe.entities import conlleval_entities
 from recipe.errors import InputError
-from recipe.tasks import tagger as tagger_module
-from recipe.tasks.finetuning import save_model
-from recipe.tasks.highlights import article
-from recipe.tasks.inference import predict
-from recipe.tasks.ner import encode_sentences
-from recipe.tasks.tagger import Found, Tagger, sentence_spans
-from recipe.tasks.texts import Text
-from recipe.tasks.token_classifier import BertForTokenClassification
+from recipe.tasks.data.entities import conlleval_entities
+from recipe.tasks.finetuning.inference import predict
+from recipe.tasks.finetuning.token_classifier import BertForTokenClassification
+from recipe.tasks.finetuning.training import save_model
+from recipe.tasks.prediction import tagger as tagger_module
+from recipe.tasks.prediction.highlights import article
+from recipe.tasks.prediction.tagger import Found, Tagger, sentence_spans
+from recipe.tasks.prediction.texts import Text
+from recipe.tasks.types.ner import encode_sentences
 
-TEXT = "Aspirin carbonate was given.  The rats of renal\nfever and zinc (lithium) ended! Glucose-zinc in cells?\tAspirin\u00a0zinc."
+TEXT = (
+    "Aspirin carbonate was given.  The rats of renal\nfever and zinc (lithium) ended! Glucose-zinc in"
+    " cells?\tAspirin\u00a0zinc."
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,15 +54,22 @@ def test_the_saved_model_is_standard_and_has_the_labels_names(folder):
 
 def test_predictions_on_words_have_the_spans_of_the_pipeline(folder, stock):
     model = BertForTokenClassification.from_pretrained(folder)
-    # The first sentence has a word without a piece, which the pipeline leaves out; longer ones do not fit the model in one piece.
+    # The first sentence has a word without a piece, which the pipeline leaves out; longer ones do not fit the model in
+    # one piece.
     sentences = [sentence for sentence in made_up_sentences("test")[1:] if len(sentence.words) <= 15]
     split = encode_sentences(sentences, build_tokenizer(), 32, LABELS, set())
     tags = split.tags(predict(model, split.rows, 0))
     number = 0
     for sentence, found in zip(sentences, tags, strict=True):
         starts = [len(" ".join([*sentence.words[:index], ""])) for index in range(len(sentence.words))]
-        ours = [(name, starts[first], starts[last - 1] + len(sentence.words[last - 1])) for first, last, name in conlleval_entities(found)]
-        theirs = [(entity["entity_group"], entity["start"], entity["end"]) for entity in stock(sentence.words, is_split_into_words=True)[0]]
+        ours = [
+            (name, starts[first], starts[last - 1] + len(sentence.words[last - 1]))
+            for first, last, name in conlleval_entities(found)
+        ]
+        theirs = [
+            (entity["entity_group"], entity["start"], entity["end"])
+            for entity in stock(sentence.words, is_split_into_words=True)[0]
+        ]
         assert ours == theirs
         number += len(ours)
     assert len(sentences) > 10
@@ -69,7 +79,9 @@ def test_predictions_on_words_have_the_spans_of_the_pipeline(folder, stock):
 def test_raw_text_has_the_spans_of_the_pipeline(folder, stock):
     (entities,) = Tagger(folder, use_cpu=True).tag([TEXT])
     assert [(entity.type, entity.start, entity.end) for entity in entities] == [
-        (theirs["entity_group"], start + theirs["start"], start + theirs["end"]) for start, end in sentence_spans(TEXT) for theirs in stock(TEXT[start:end])
+        (theirs["entity_group"], start + theirs["start"], start + theirs["end"])
+        for start, end in sentence_spans(TEXT)
+        for theirs in stock(TEXT[start:end])
     ]
     scores = [float(theirs["score"]) for start, end in sentence_spans(TEXT) for theirs in stock(TEXT[start:end])]
     assert [entity.score for entity in entities] == pytest.approx(scores, abs=1e-3)
@@ -112,7 +124,9 @@ def test_folders_without_such_a_model_are_refused(folder, tmp_path):
         Tagger(tmp_path / "absent")
     shutil.copytree(folder, tmp_path / "model")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
-    (tmp_path / "model" / "config.json").write_text(json.dumps({**config, "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}))
+    (tmp_path / "model" / "config.json").write_text(
+        json.dumps({**config, "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}})
+    )
     with pytest.raises(InputError, match="names the label 'LABEL_0'"):
         Tagger(tmp_path / "model")
 
@@ -132,7 +146,9 @@ def test_the_script_writes_json_lines_or_a_page(folder, tmp_path):
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["id"] for line in lines] == ["0", "1"]
     assert lines[0]["text"] == TEXT
-    assert [TEXT[entity["start"] : entity["end"]] for entity in lines[0]["entities"]] == [entity["text"] for entity in lines[0]["entities"]]
+    assert [TEXT[entity["start"] : entity["end"]] for entity in lines[0]["entities"]] == [
+        entity["text"] for entity in lines[0]["entities"]
+    ]
     assert lines[0]["entities"]
     assert re.search(r"19 words in .* words/s", done.stderr)
     page = run_script("predict", str(folder), str(path), "--use_cpu", "--html").stdout
@@ -141,7 +157,10 @@ def test_the_script_writes_json_lines_or_a_page(folder, tmp_path):
 
 
 def test_the_script_refuses_in_one_line(folder, tmp_path):
-    for words, part in (((str(folder), "absent.txt"), "absent.txt: cannot be read"), ((str(tmp_path), "absent.txt"), "config.json: is missing")):
+    for words, part in (
+        ((str(folder), "absent.txt"), "absent.txt: cannot be read"),
+        ((str(tmp_path), "absent.txt"), "config.json: is missing"),
+    ):
         done = run_script("predict", *words)
         assert (done.returncode, done.stdout) == (2, "")
         (line,) = [line for line in done.stderr.splitlines() if line]

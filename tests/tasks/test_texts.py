@@ -6,8 +6,8 @@ import io
 import pytest
 
 from recipe.errors import InputError
-from recipe.tasks import texts
-from recipe.tasks.texts import Text, read_texts
+from recipe.tasks.prediction import texts
+from recipe.tasks.prediction.texts import Text, read_texts
 
 PLAIN = "\n\nZinc in rats.\nMore <i>.\n \n\nNaïve cells\r\nof rats. \r\n\r\nend"
 XML = """<?xml version="1.0" encoding="utf-8"?>

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from recipe.tasks.windows import choose_spans, cut_spans, join_windows, make_windows, pieces_of_words
+from recipe.tasks.types.windows import choose_spans, cut_spans, join_windows, make_windows, pieces_of_words
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "##a", "b", "##b", "-"]
 UNK, CLS, SEP = 1, 2, 3
@@ -19,12 +19,18 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     rust = Tokenizer(models.WordPiece({piece: index for index, piece in enumerate(PIECES)}, unk_token="[UNK]"))
     rust.normalizer = normalizers.BertNormalizer()
     rust.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    return PreTrainedTokenizerFast(tokenizer_object=rust, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=rust, unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]"
+    )
 
 
 TOKENIZER = build_tokenizer()
-# Words of 1 to 40 pieces, of none (a control character, a zero-width space), unknown ones, and ones that the tokenizer splits further.
-WORDS = st.one_of(st.text("ab", min_size=1, max_size=9), st.sampled_from(["a" * 40, "\x00", "\u200b", "é", "a-b", "a\u00a0b", "\u2028"]))
+# Words of 1 to 40 pieces, of none (a control character, a zero-width space), unknown ones, and ones that the tokenizer
+# splits further.
+WORDS = st.one_of(
+    st.text("ab", min_size=1, max_size=9),
+    st.sampled_from(["a" * 40, "\x00", "\u200b", "é", "a-b", "a\u00a0b", "\u2028"]),
+)
 
 
 @st.composite
@@ -93,7 +99,11 @@ def first_piece(word: str) -> int:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.lists(WORDS, min_size=1, max_size=40), max_size=4), st.integers(3, 20), st.randoms(use_true_random=False))
+@given(
+    st.lists(st.lists(WORDS, min_size=1, max_size=40), max_size=4),
+    st.integers(3, 20),
+    st.randoms(use_true_random=False),
+)
 def test_labels_that_are_joined_come_back(sentences, max_seq_length, rng):
     labels = [[rng.randrange(5) for _ in words] for words in sentences]
     windows = make_windows(sentences, TOKENIZER, max_seq_length)
@@ -104,7 +114,14 @@ def test_labels_that_are_joined_come_back(sentences, max_seq_length, rng):
 def test_words_without_pieces_are_unknown_and_long_ones_are_cut():
     (pieces,) = pieces_of_words([["ab", "\x00", "\u200b", "é", "a" * 40, "a-b"]], TOKENIZER, 4)
     a, rest_a, rest_b = PIECES.index("a"), PIECES.index("##a"), PIECES.index("##b")
-    assert pieces == [[a, rest_b], [UNK], [UNK], [UNK], [a, rest_a, rest_a, rest_a], [a, PIECES.index("-"), PIECES.index("b")]]
+    assert pieces == [
+        [a, rest_b],
+        [UNK],
+        [UNK],
+        [UNK],
+        [a, rest_a, rest_a, rest_a],
+        [a, PIECES.index("-"), PIECES.index("b")],
+    ]
     assert TOKENIZER("\x00\u200b")["input_ids"] == [], "the tokenizer keeps these words: the test shows nothing"
 
 

@@ -1,0 +1,195 @@
+"""Test sentences out of the corpus: documents that hold a sentence of a task, or a long run of its letters, whatever
+the case and the spaces.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from recipe.corpus.cleaning.filter import Candidate, MarkingStep, Removal
+from recipe.errors import InputError
+
+RUN = 80  # letters and digits; those beyond ASCII count as their bytes in UTF-8, two to four each
+# Task sentences of fewer letters and digits do not count: "Both treatments were well tolerated." stands in many
+# innocent texts (docs/decisions.md).
+LEAST = 40
+# Every run of LEAST bytes of a document holds one of the windows that begin at each STRIDE-th one.
+WINDOW = 24
+STRIDE = LEAST - WINDOW + 1
+_MORE = (LEAST - WINDOW) // 2
+HELD_OUT = ("devel.tsv", "dev.tsv", "test.tsv")
+_SUFFIXES = (".tsv", ".txt", ".jsonl")
+_NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
+# Odd numbers without a pattern, so that the high bits of a sum of products depend on all bytes.
+_FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
+# Two tables of 16 MB say no to all but one in some hundred of the windows that are not of the task, before anything is
+# searched.
+_FIRST_24_BITS, _NEXT_24_BITS, _LAST_24_BITS = np.uint64(40), np.uint64(16), np.uint64((1 << 24) - 1)
+
+
+class Decontamination(MarkingStep):
+    """Drop documents that hold a task sentence, also inside a longer one, or RUN letters and digits of it in a row;
+    case, spaces and punctuation aside.
+    """
+
+    name = "decontaminate"
+
+    def __init__(self, paths: list[str]) -> None:
+        self._sentences = {
+            squeezed: sentence
+            for sentence in _sentences_of(paths)
+            if len(squeezed := squeeze(Candidate(sentence))) >= LEAST
+        }
+        # All of them in one string, a line each; a window across two lines equals none of a document.
+        self._lines = b"".join(squeezed + b"\n" for squeezed in self._sentences)
+        hashes = _window_hashes(self._lines, 1)
+        self._places = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[self._places]
+        self._is_likely, self._is_likelier = np.zeros(1 << 24, bool), np.zeros(1 << 24, bool)
+        self._is_likely[hashes >> _FIRST_24_BITS] = True
+        self._is_likelier[hashes >> _NEXT_24_BITS & _LAST_24_BITS] = True
+
+    def mark(self, candidate: Candidate) -> bytes:
+        found = self._found_in(candidate)
+        return json.dumps([found.reason, found.excerpt]).encode() if found else b""
+
+    def judge(self, candidate: Candidate, mark: bytes) -> str | Removal:
+        return Removal(*json.loads(mark)) if mark else candidate.text
+
+    def _found_in(self, candidate: Candidate) -> Removal | None:
+        squeezed = squeeze(candidate)
+        hashes = _window_hashes(squeezed, STRIDE)
+        numbers = np.flatnonzero(self._is_likely[hashes >> _FIRST_24_BITS])
+        numbers = numbers[self._is_likelier[hashes[numbers] >> _NEXT_24_BITS & _LAST_24_BITS]]
+        if not len(numbers):
+            return None
+        first, last = (self._hashes.searchsorted(hashes[numbers], side) for side in ("left", "right"))
+        for hit in np.flatnonzero(first < last).tolist():
+            for place in self._places[first[hit] : last[hit]].tolist():
+                if found := self._verdict(squeezed, int(numbers[hit]) * STRIDE, place):
+                    return found
+        return None
+
+    def _verdict(self, squeezed: bytes, start: int, place: int) -> Removal | None:
+        """Whether the window at `start` of the document and at `place` of the task's lines is part of a whole sentence
+        or of a long run.
+        """
+        if not self._goes_on(squeezed, start, place):
+            return None
+        first, last = self._lines.rfind(b"\n", 0, place) + 1, self._lines.find(b"\n", place)
+        sentence = self._lines[first:last]
+        if place - first <= start and squeezed.startswith(sentence, start - (place - first)):
+            return Removal("holds a sentence of the task", self._sentences[sentence])
+        before = _common(
+            squeezed[max(0, start - RUN) : start][::-1], self._lines[max(first, place - RUN) : place][::-1]
+        )
+        after = _common(squeezed[start : start + last - place], self._lines[place:last])
+        return (
+            Removal(f"holds {before + after} letters in a row of a sentence of the task", self._sentences[sentence])
+            if before + after >= RUN
+            else None
+        )
+
+    def _goes_on(self, squeezed: bytes, start: int, place: int) -> bool:
+        """Whether the two agree for some bytes before or behind the window, as they must in a run of LEAST; most
+        phrases of the trade end sooner.
+        """
+        lines, end, end_of_line = self._lines, start + WINDOW, place + WINDOW
+        before = place >= _MORE <= start and squeezed[start - _MORE : start] == lines[place - _MORE : place]
+        return before or squeezed[end : end + _MORE] == lines[end_of_line : end_of_line + _MORE]
+
+
+def squeeze(candidate: Candidate) -> bytes:
+    """The letters and digits, in lower case and UTF-8."""
+    squeezed = candidate.lowered.translate(None, _NOT_ALPHANUMERIC)
+    for character in candidate.rare:
+        wanted = character.lower() if character.isalnum() else ""
+        if wanted != character:
+            squeezed = squeezed.replace(
+                character.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass")
+            )
+    return squeezed
+
+
+def _window_hashes(text: bytes, stride: int) -> np.ndarray:
+    """Hashes of the windows that begin at every `stride`-th byte, uint64."""
+    number = (len(text) - WINDOW) // stride + 1 if len(text) >= WINDOW else 0
+    words = (
+        np.ndarray((number, WINDOW // 8), "<u8", text, strides=(stride, 8))
+        if number
+        else np.zeros((0, WINDOW // 8), "<u8")
+    )
+    return words @ _FACTORS
+
+
+def task_files(paths: list[str]) -> list[Path]:
+    """The files that hold task sentences: of a folder its devel and test .tsv if it has any, else all of a known
+    ending.
+
+    Raises:
+        InputError: for a path that leads to none.
+    """
+    found: list[Path] = []
+    for entry in paths:
+        path = Path(entry).expanduser()
+        inside = (
+            sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
+            if path.is_dir()
+            else [path] * path.is_file()
+        )
+        if not inside:
+            raise InputError(
+                f"corpus.decontaminate: {entry} leads to no file; name a task's folder, or files that end in"
+                f" {', '.join(_SUFFIXES)}"
+            )
+        found += [file for file in inside if file.name in HELD_OUT] or inside
+    return found
+
+
+def _sentences_of(paths: list[str]) -> Iterator[str]:
+    for path in task_files(paths):
+        try:
+            lines = path.read_text(encoding="utf-8-sig").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"corpus.decontaminate: {path} cannot be read as UTF-8 text ({error})") from None
+        if path.suffix == ".tsv":
+            yield from _sentences_of_columns(lines)
+        elif path.suffix == ".jsonl":
+            yield from _sentences_of_records(lines, path)
+        else:
+            yield from lines
+
+
+def _sentences_of_columns(lines: list[str]) -> Iterator[str]:
+    """A word per line, what stands behind a tab aside; a blank line after a sentence."""
+    words: list[str] = []
+    for line in [*lines, ""]:
+        word = line.split("\t")[0].strip()
+        if word:
+            words.append(word)
+        elif words:
+            yield " ".join(words)
+            words = []
+
+
+def _sentences_of_records(lines: list[str], path: Path) -> Iterator[str]:
+    """Every string of every object, such as question, context and answer."""
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line) if line.strip() else {}
+        except json.JSONDecodeError as error:
+            raise InputError(f"corpus.decontaminate: {path}:{number}: is no JSON ({error})") from None
+        values = record.values() if isinstance(record, dict) else [record]
+        yield from (sentence for value in values if isinstance(value, str) for sentence in value.split("\n"))
+
+
+def _common(left: bytes, right: bytes) -> int:
+    """How many characters two texts begin with in common."""
+    length = 0
+    for one, other in zip(left, right, strict=False):
+        if one != other:
+            break
+        length += 1
+    return length

@@ -1,0 +1,139 @@
+"""Data sets of the Hub -> documents, row by row as they arrive (streaming), so nothing of them need fit on the disk."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from recipe.config import CorpusConfig
+from recipe.corpus.document import RawDocument
+from recipe.corpus.readers.jsonl_parquet import document_of, require_columns
+from recipe.corpus.sources import HUB
+from recipe.errors import InputError
+from recipe.files import sha256_of_json
+
+_OPTIONS = ("name", "split", "revision")
+_SCRIPT_REMEDY = (
+    "add ?revision=refs/convert/parquet, which the Hub makes of most data sets, or take one in Parquet, such as"
+    " hub:MedRAG/pubmed with text_column content"
+)
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A data set as an input of a stage: what changes when its content does, without reading it."""
+
+    dataset: str
+
+    def __str__(self) -> str:
+        return f"hub:{self.dataset}"
+
+    def state(self) -> dict[str, Any]:
+        """Its commit on the Hub, or size and time of the files of a folder; empty where the Hub cannot be asked now,
+        so that it counts as unchanged.
+        """
+        name, options = _parsed(self.dataset)
+        if Path(name).is_dir():
+            found = [(str(path), path.stat()) for path in sorted(Path(name).rglob("*")) if path.is_file()]
+            return {"files": [[path, state.st_size, state.st_mtime_ns] for path, state in found]}
+        revision = _revision(name, options.get("revision"))
+        return {"revision": revision} if revision else {}
+
+    def sha256(self) -> str:
+        """A hash of its name and state."""
+        return sha256_of_json([self.dataset, self.state()])
+
+
+def hub_sources(config: CorpusConfig) -> list[HubSource]:
+    """The entries of corpus.path that name data sets of the Hub."""
+    return [HubSource(entry.removeprefix(HUB)) for entry in config.path if entry.startswith(HUB)]
+
+
+def read_hub(source: HubSource, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
+    """The rows of NAME/DATA?split=train&name=CONFIG&revision=REVISION, or of a folder that `datasets` can load; the
+    split is train unless said.
+
+    Raises:
+        InputError: if there is no such data set, it is a script, a column is absent, or the Hub cannot be reached.
+    """
+    # Not at the top: importing it takes seconds, and most corpora are files.
+    import datasets
+
+    dataset = source.dataset
+    name, options = _parsed(dataset)
+    with _naming_cause(dataset):
+        rows = datasets.load_dataset(
+            name,
+            options.get("name"),
+            split=options.get("split", "train"),
+            revision=options.get("revision"),
+            streaming=True,
+        )
+        if rows.column_names:
+            require_columns(rows.column_names, f"hub:{dataset}", config)
+        for number, row in enumerate(rows):
+            yield from document_of(row, f"hub:{dataset}#{number}", config, counts)
+
+
+def _revision(name: str, revision: str | None) -> str | None:
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().dataset_info(name, revision=revision, timeout=10).sha
+    except Exception:  # whatever is wrong, reading says it
+        return None
+
+
+def _parsed(dataset: str) -> tuple[str, dict[str, str]]:
+    name, _, query = dataset.partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    unknown = sorted(set(options) - set(_OPTIONS))
+    if unknown or (query and not options):
+        raise InputError(
+            f"corpus.path: hub:{dataset} has {(unknown or [query])[0]!r} behind the question mark; it takes"
+            f" {', '.join(_OPTIONS)}, as in ?split=train"
+        )
+    return name, options
+
+
+@contextmanager
+def _naming_cause(dataset: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # `datasets`, huggingface_hub and fsspec raise a dozen classes
+        raise InputError(f"corpus.path: hub:{dataset} {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    names = {cause.__name__ for link in _chain(error) for cause in type(link).__mro__}
+    if "scripts are no longer supported" in text or "trust_remote_code" in text:
+        return f"has only a loading script, which `datasets` no longer runs; {_SCRIPT_REMEDY}"
+    if names & {
+        "ConnectionError",
+        "ConnectError",
+        "OfflineModeIsEnabled",
+        "LocalEntryNotFoundError",
+        "Timeout",
+        "TimeoutException",
+    }:
+        return (
+            f"cannot be reached ({type(error).__name__}); check the network and HF_HUB_OFFLINE, or name files on disk"
+        )
+    if names & {"DatasetNotFoundError", "RepositoryNotFoundError"}:
+        return (
+            "does not exist on the Hub, or is private or gated; check the name, and log in with `hf auth login` if you"
+            " have access"
+        )
+    return f"cannot be read ({type(error).__name__}: {text[:200]})"
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,115 @@
+"""Journal articles in JATS XML (PubMed Central, PLOS) -> title, abstract and the paragraphs of the body.
+
+Source of the tag names: Journal Article Tag Suite, ANSI/NISO Z39.96.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from lxml import etree
+
+from recipe.config import CorpusConfig
+from recipe.corpus.document import RawDocument
+from recipe.corpus.readers.xml import elements, local_name, text_of
+from recipe.corpus.sources import Source
+
+ROOTS = frozenset({"article", "pmc-articleset", "records"})
+_SKIPPED = frozenset(
+    """
+    table-wrap table-wrap-group table fig fig-group disp-formula disp-formula-group inline-formula ref-list supplementary-material media boxed-text
+    graphic inline-graphic alternatives math {http://www.w3.org/1998/Math/MathML}math tex-math chem-struct-wrap fn object-id
+    """.split()
+)
+# Their words stand apart from those around them; without a space they would be glued.
+_APART = frozenset(
+    "p list list-item def-list def-item term def disp-quote verse-group verse-line speech speaker statement title"
+    " label break hr".split()
+)
+# Marks that hold the place of what is taken out until the text around it is known; XML has none of these characters.
+_GAP, _CITATION, _NAME_BEGIN, _NAME_END = "\x01", "\x02", "\x03", "\x04"
+_ONE_CITATION = f"(?:{_CITATION}|{_NAME_BEGIN}[^{_NAME_END}]*{_NAME_END})"
+_IN_BRACKETS = re.compile(
+    rf"[\[(](?:(?:see|e\.g\.|reviewed in|cf\.)[\s,]*)*{_ONE_CITATION}(?:[\s,;–-]|and|{_ONE_CITATION})*[\])]"
+)
+_CITATIONS = re.compile(rf"{_CITATION}(?:[\s,;–-]*{_CITATION})*")
+_GAPS_IN_BRACKETS = re.compile(rf"[\[(][\s,;{_GAP}]*{_GAP}[\s,;{_GAP}]*[\])]")
+_HAS_NAME = re.compile(r"[^\W\d_]{3}")
+
+
+def read_jats(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
+    """Title, abstract and paragraphs of each article; no tables, formulas, captions of figures, footnotes, references
+    or citations.
+
+    Raises:
+        InputError: if the XML is broken.
+    """
+    for article in elements(source, "article"):
+        if "}" in article.tag:
+            _strip_namespaces(article)
+        title = " ".join(_text_of_all(article.findall("./front//title-group/article-title")))
+        paragraphs = [text for text in _text_of_all(_paragraphs_of(article)) if text]
+        if title or paragraphs:
+            yield RawDocument(paragraphs, str(source), id=_id_of(article), title=title)
+        else:
+            counts["documents_without_text"] += 1
+
+
+def _paragraphs_of(article: etree._Element) -> list[etree._Element]:
+    """The paragraphs in order: not those that stand in another one, whose text has theirs, nor those of tables and
+    figures.
+    """
+    found = [element for place in ("./front//abstract//p", "./body//p") for element in article.iterfind(place)]
+    outside = _SKIPPED | {"p"}
+    return [element for element in found if not any(above.tag in outside for above in element.iterancestors())]
+
+
+def _text_of_all(found: list[etree._Element]) -> list[str]:
+    return [_without_marks(text_of(element, _in_place_of)) for element in found]
+
+
+def _without_marks(text: str) -> str:
+    """The text without citations: those that name authors stay where they are part of a sentence, and go where they
+    stand in brackets.
+    """
+    for pattern in (_IN_BRACKETS, _CITATIONS, _GAPS_IN_BRACKETS):
+        text = pattern.sub(_GAP, text)
+    return " ".join(_without_gaps(text.replace(_NAME_BEGIN, "").replace(_NAME_END, "")).split())
+
+
+def _without_gaps(text: str) -> str:
+    """The text with a space in the place of each gap, and none before punctuation."""
+    first, *others = text.split(_GAP)
+    kept = [first.rstrip()]
+    for part in filter(None, map(str.strip, others)):
+        if part[0] in ")]":
+            kept[-1] = kept[-1].rstrip(" ,;")
+        kept += [part] if part[0] in ".,;:)]" else [" ", part]
+    return "".join(kept)
+
+
+def _in_place_of(child: etree._Element) -> Iterator[str] | None:
+    if child.tag in _SKIPPED:
+        return iter((_GAP,))
+    if child.tag == "xref" and child.get("ref-type") == "bibr":
+        text = text_of(child)
+        return iter((_NAME_BEGIN, text, _NAME_END) if _HAS_NAME.search(text) else (_CITATION,))
+    if child.tag in _APART:
+        return iter((" ", text_of(child, _in_place_of), " "))
+    return None
+
+
+def _id_of(article: etree._Element) -> str:
+    ids = {
+        element.get("pub-id-type"): (element.text or "").strip() for element in article.iterfind("./front//article-id")
+    }
+    return next((ids[kind] for kind in ("pmc", "pmcid", "pmid", "doi") if ids.get(kind)), "")
+
+
+def _strip_namespaces(article: etree._Element) -> None:
+    """Name the elements by their local names, as most files do; a default namespace is what some repositories put in
+    front.
+    """
+    for element in article.iter(etree.Element):
+        if "}" in element.tag:
+            element.tag = local_name(element)

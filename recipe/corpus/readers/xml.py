@@ -1,0 +1,119 @@
+"""XML files -> elements one by one, with nothing of the file able to reach out: no entities, no DTD, no network,
+memory of one element.
+"""
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from typing import IO
+
+from lxml import etree
+
+from recipe.corpus.sources import Source
+from recipe.errors import InputError
+
+_PROLOG = re.compile(rb"\s*(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)", re.S)
+_START_TAG = re.compile(rb"\s*<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
+_BYTES_OF_PROLOG = 1 << 16
+
+
+def elements(source: Source, *tags: str) -> Iterator[etree._Element]:
+    """The elements of these local names, each when it has ended; it and all before it are dropped afterwards.
+
+    Raises:
+        InputError: if the XML is broken or cut short, or declares entities.
+    """
+    refuse_entities(source)
+    try:
+        with source.open() as file:
+            yield from elements_of(file, *tags)
+    except etree.XMLSyntaxError as error:
+        raise InputError(
+            f"{source}: the XML is broken ({' '.join(str(error).split())[:150]}); copy or download the file again"
+        ) from None
+
+
+def elements_of(file: IO[bytes], *tags: str) -> Iterator[etree._Element]:
+    """As `elements`, of an open file or stream, whose entities stay unresolved; raises lxml's XMLSyntaxError."""
+    for _, element in _events(file, tags):
+        yield element
+        _drop(element)
+
+
+def root_name(source: Source) -> str:
+    """Local name of the root element, "" if there is none in the first 64 KB."""
+    head = _without_prolog(source.head(_BYTES_OF_PROLOG))
+    found = _START_TAG.match(head)
+    return found.group(1).decode() if found else ""
+
+
+def refuse_entities(source: Source) -> None:
+    """Raise InputError if the document declares entities, before any of it is parsed: they can blow up to gigabytes or
+    name other files.
+    """
+    head = source.head(_BYTES_OF_PROLOG)
+    rest = _without_prolog(head)
+    # Without a root element in sight, such as behind a long DOCTYPE, all of it counts.
+    prolog = head[: len(head) - len(rest)] if _START_TAG.match(rest) else head
+    if b"<!ENTITY" in prolog or b"<\0!\0E\0N\0T" in prolog or b"\0<\0!\0E\0N\0T" in prolog:
+        raise InputError(
+            f"{source}: declares entities, which can blow up or name other files; remove the <!ENTITY ...> lines from"
+            " its DOCTYPE"
+        )
+
+
+def text_of(
+    element: etree._Element, pieces: Callable[[etree._Element], Iterator[str] | None] = lambda child: None
+) -> str:
+    """The text of an element with that of the elements in it, as they follow each other.
+
+    Args:
+        pieces: what stands in the place of a child's text, None for its own text.
+    """
+    return "".join(_pieces(element, pieces))
+
+
+def local_name(element: etree._Element) -> str:
+    """The name without its namespace."""
+    return element.tag.rpartition("}")[2]
+
+
+def _pieces(element: etree._Element, pieces: Callable[[etree._Element], Iterator[str] | None]) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        if child.tag is etree.Entity:
+            # A named character of the DTD, which is not read: HTML knows most of them.
+            yield html.unescape(child.text)
+        else:
+            own = pieces(child)
+            yield from _pieces(child, pieces) if own is None else own
+        yield child.tail or ""
+
+
+def _events(file: IO[bytes], tags: tuple[str, ...]) -> etree.iterparse:
+    return etree.iterparse(
+        file,
+        events=("end",),
+        tag=[f"{{*}}{tag}" for tag in tags],
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+        huge_tree=False,
+    )
+
+
+def _without_prolog(head: bytes) -> bytes:
+    head = head.removeprefix(b"\xef\xbb\xbf")
+    place = 0
+    while found := _PROLOG.match(head, place):
+        place = found.end()
+    return head[place:]
+
+
+def _drop(element: etree._Element) -> None:
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and (before := element.getprevious()) is not None:
+        parent.remove(before)

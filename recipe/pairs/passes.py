@@ -1,0 +1,77 @@
+"""Token store -> the pairs of any pass as a memory-mapped file: how an epoch gets pairs of its own at next to no cost."""
+
+from pathlib import Path
+
+import numpy as np
+
+from recipe.files import exclusive, whole_or_absent
+from recipe.pairs.sampling import PairRules, make_pairs
+from recipe.tokens.store import TokenStore
+
+PAIR = np.dtype(
+    [
+        ("row_id", "i8"),
+        ("a_start", "i8"),
+        ("b_start", "i8"),
+        ("a_length", "i4"),
+        ("b_length", "i4"),
+        ("next_sentence_label", "i1"),
+    ],
+    align=False,
+)
+KEPT_PASSES = 2
+
+
+class PairPasses:
+    """The passes over a store, each made when it is first asked for, by whichever process asks first, and kept while
+    it or the next one is in use.
+
+    Args:
+        folder: where the files are kept; its name must stand for the store's content, the rules and the seed.
+    """
+
+    def __init__(self, folder: Path, store: TokenStore, rules: PairRules, seed: int) -> None:
+        self.store = store
+        self._folder, self._rules, self._seed = folder, rules, seed
+        self._open: dict[int, np.ndarray] = {}
+
+    def pairs(self, pass_index: int) -> np.ndarray:
+        """All pairs of a pass, in the order of documents: structured `PAIR`, shape (pairs,), memory-mapped."""
+        if pass_index not in self._open:
+            path = self._path(pass_index)
+            with exclusive(path):
+                if not path.is_file():
+                    self._make(path, pass_index)
+            self._open = {index: made for index, made in self._open.items() if index >= pass_index - 1}
+            self._open[pass_index] = np.memmap(path, PAIR, "r")
+        return self._open[pass_index]
+
+    def number(self, pass_index: int) -> int:
+        """Pairs of a pass; known after its file is gone."""
+        note = self._path(pass_index).with_suffix(".number")
+        return int(note.read_text()) if note.is_file() else len(self.pairs(pass_index))
+
+    def _make(self, path: Path, pass_index: int) -> None:
+        number = 0
+        with whole_or_absent(path) as partial, open(partial, "wb") as file:
+            for pairs in make_pairs(
+                self.store.sentence_offsets,
+                self.store.document_offsets,
+                self._rules,
+                self._seed,
+                pass_index,
+                0,
+                self.store.documents,
+            ):
+                block = np.empty(len(pairs), PAIR)
+                for name in PAIR.names or ():
+                    block[name] = getattr(pairs, name)
+                file.write(block.tobytes())
+                number += len(pairs)
+        with whole_or_absent(path.with_suffix(".number")) as partial:
+            partial.write_text(f"{number}\n")
+        # Workers may still read the pass before this one; a file that is open outlives its name.
+        self._path(pass_index - KEPT_PASSES).unlink(missing_ok=True)
+
+    def _path(self, pass_index: int) -> Path:
+        return self._folder / f"{pass_index:05d}.pairs"

@@ -1,0 +1,125 @@
+"""Checkpoint -> RUN/evaluation.json: all validation pairs with fixed masks, beside what a model would get that knows
+only word frequencies.
+"""
+
+import logging
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from recipe.config import Recipe
+from recipe.errors import InputError
+from recipe.files import write_json
+from recipe.model.bert import SUMS, BertForPreTraining, load_model, metrics_of
+from recipe.model.cross_entropy import IGNORED
+from recipe.pairs.dataset import load_pairs
+from recipe.pretraining.masking import DataCollatorForPreTraining
+from recipe.pretraining.run import make_collator
+from recipe.pretraining.sampler import PairRows
+from recipe.pretraining.trainer import evaluation_sums
+from recipe.tokens.store import open_token_store, token_counts
+
+EXAMPLES = 4
+GUESSES = 5
+ROWS_PER_BATCH = 32
+
+
+def evaluate(recipe: Recipe) -> None:
+    """Score RUN/model on every validation pair and write RUN/evaluation.json, with some pairs and the model's best
+    guesses.
+
+    Raises:
+        InputError: if there is no model or no pairs.
+    """
+    if not (recipe.folder / "model" / "config.json").is_file():
+        raise InputError(f"{recipe.folder / 'model'}: no model here; run scripts/pretrain.py first")
+    logging.getLogger("transformers").setLevel(logging.ERROR)
+    tokenizer = AutoTokenizer.from_pretrained(recipe.folder / "model")
+    collator = make_collator(recipe, tokenizer)
+    rows = PairRows(load_pairs(recipe)["validation"])
+    device = torch.device("cuda" if torch.cuda.is_available() and not recipe.training.use_cpu else "cpu")
+    model = load_model(recipe.folder / "model")
+    model.to(device)  # type: ignore[arg-type]
+    batches = _Labelled(
+        tqdm(
+            _batches(rows, collator), desc="evaluate: batches", total=-(-len(rows) // ROWS_PER_BATCH), unit=" batches"
+        )
+    )
+    sums = evaluation_sums(model, batches, device)
+    counts = token_counts(open_token_store(recipe.folder / "store" / "train"), model.config.vocab_size)
+    total = dict(zip(SUMS, sums.tolist(), strict=True))
+    metrics = metrics_of(sums)
+    result = {
+        **metrics,
+        "perplexity": float(np.exp(metrics["mlm_loss"])),
+        "unigram_cross_entropy": unigram_cross_entropy(np.concatenate(batches.labels), counts),
+        "masked_tokens": int(total["masked_tokens"]),
+        "pairs": int(total["pairs"]),
+        "label_1_share": total["label_1"] / max(total["pairs"], 1),
+        "examples": [
+            example_of(model, tokenizer, collator, rows[(0, index)])
+            for index in np.unique(np.linspace(0, len(rows) - 1, EXAMPLES).astype(int)).tolist()
+        ],
+    }
+    write_json(recipe.folder / "evaluation.json", result)
+    print(
+        f"evaluate: {result['pairs']:,} validation pairs: MLM loss {result['mlm_loss']:.3f} nats (word frequencies"
+        f" alone: {result['unigram_cross_entropy']:.3f}), accuracy {result['mlm_accuracy']:.3f}; NSP balanced accuracy"
+        f" {result['nsp_balanced_accuracy']:.3f}"
+    )
+
+
+def unigram_cross_entropy(labels: np.ndarray, counts: np.ndarray) -> float:
+    """Mean cross-entropy in nats of predicting each label from the training tokens' frequencies (add-one): what
+    context must beat.
+    """
+    frequencies = counts + 1.0
+    return float(-np.log(frequencies / frequencies.sum())[labels].mean())
+
+
+@torch.no_grad()
+def example_of(
+    model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, collator: DataCollatorForPreTraining, row: dict
+) -> dict:
+    """A pair before and after masking, with the model's best guesses at each masked place and its verdict on the pair."""
+    batch = collator([row])
+    inputs = {name: batch[name].to(model.device) for name in ("input_ids", "attention_mask", "token_type_ids")}
+    hidden, pooled = model.bert(**inputs)[:2]
+    places = torch.nonzero(batch["labels"][0] != IGNORED).flatten()
+    probabilities = model.cls.predictions(hidden[0, places.to(model.device)]).softmax(-1)[:, : len(tokenizer)]
+    best = probabilities.topk(GUESSES)
+    guesses = {
+        str(place): [
+            [tokenizer.convert_ids_to_tokens(int(token)), float(share)]
+            for token, share in zip(tokens, shares, strict=True)
+        ]
+        for place, tokens, shares in zip(places.tolist(), best.indices, best.values, strict=True)
+    }
+    return {
+        "label": int(row["next_sentence_label"]),
+        "predicted_label": int(model.cls.seq_relationship(pooled).argmax()),
+        "tokens": tokenizer.convert_ids_to_tokens(row["input_ids"].tolist()),
+        "masked": tokenizer.convert_ids_to_tokens(batch["input_ids"][0].tolist()),
+        "guesses": guesses,
+    }
+
+
+class _Labelled:
+    """Batches that leave their labels behind."""
+
+    def __init__(self, batches) -> None:
+        self._batches = batches
+        self.labels: list[np.ndarray] = []
+
+    def __iter__(self):
+        for batch in self._batches:
+            self.labels.append(batch["labels"][batch["labels"] != IGNORED].numpy())
+            yield batch
+
+
+def _batches(rows: PairRows, collator: DataCollatorForPreTraining):
+    order = (-rows.lengths()).argsort(kind="stable")
+    for start in range(0, len(order), ROWS_PER_BATCH):
+        yield collator(rows.__getitems__([(0, int(index)) for index in order[start : start + ROWS_PER_BATCH]]))

@@ -1,0 +1,75 @@
+"""`evaluate.Metric` classes that work offline, imported as classes: masked tokens, next-sentence pairs, strict
+entities.
+"""
+
+from collections.abc import Sequence
+
+import datasets
+import evaluate
+import numpy as np
+
+IGNORED_LABEL = -100
+
+
+class _LabelMetric(evaluate.Metric):
+    """Base of the metrics over one integer label per item. Scores are held in memory: nothing is written to the user's
+    cache folder.
+    """
+
+    def __init__(self, **arguments) -> None:
+        super().__init__(**{"keep_in_memory": True, **arguments})
+
+    def _info(self) -> evaluate.MetricInfo:
+        label = datasets.Value("int64")
+        features = datasets.Features({"predictions": label, "references": label})
+        return evaluate.MetricInfo(description=self.__doc__ or "", citation="", features=features)
+
+
+class MaskedLMMetric(_LabelMetric):
+    """Accuracy at masked tokens.
+
+    `compute(predictions, references)` takes one token id per token, both of shape (tokens,), and returns {"accuracy":
+    0..1}; references of -100 (not masked) do not count.
+
+    Raises:
+        ValueError: if no token counts, or if the two are not equally many.
+    """
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+        predicted, expected = np.asarray(predictions), np.asarray(references)
+        masked = expected != IGNORED_LABEL
+        if not masked.any():
+            raise ValueError(
+                f"found no masked token among {len(expected)}: every reference is {IGNORED_LABEL}, so there is nothing"
+                " to score"
+            )
+        return {"accuracy": float((predicted == expected)[masked].mean())}
+
+
+class NextSentenceMetric(_LabelMetric):
+    """Accuracy at next-sentence labels (0: B follows A, 1: B is random text).
+
+    `compute(predictions, references)` takes one label per pair, both of shape (pairs,), and returns
+    - "accuracy": share of pairs that are right, to be judged against max(share_of_label_1, 1 - share_of_label_1);
+    - "balanced_accuracy": mean of the recall of both labels, 0.5 for a constant guess; of one label where only one
+      occurs;
+    - "share_of_label_1": share of pairs whose reference is 1.
+
+    Raises:
+        ValueError: if there is no pair, if a reference is neither 0 nor 1, or if the two are not equally many.
+    """
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+        predicted, expected = np.asarray(predictions), np.asarray(references)
+        if not len(expected) or not np.isin(expected, (0, 1)).all():
+            raise ValueError(
+                f"found next-sentence labels {sorted(set(expected.tolist()))}; at least one pair is needed, and each"
+                " label is 0 or 1"
+            )
+        right = predicted == expected
+        recalls = [right[expected == label].mean() for label in (0, 1) if (expected == label).any()]
+        return {
+            "accuracy": float(right.mean()),
+            "balanced_accuracy": float(np.mean(recalls)),
+            "share_of_label_1": float(expected.mean()),
+        }

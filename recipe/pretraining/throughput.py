@@ -1,0 +1,97 @@
+"""What training makes of its time: real tokens per second, share of the device's peak, padding, waiting for data."""
+
+import time
+from dataclasses import dataclass, field
+
+import torch
+from transformers import BertConfig
+
+# What is counted for every step, summed over micro-batches and ranks; slots are the places of the batch's tensors,
+# real tokens or padding.
+COUNTS = ("masked_tokens", "pairs", "tokens", "squared_lengths", "slots")
+
+
+def counts_of(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """`COUNTS` of a micro-batch, int64, shape (5,)."""
+    lengths = batch["attention_mask"].sum(1) if "attention_mask" in batch else batch["cu_seq_lens"].diff()
+    labels = batch["labels"]
+    numbers = (int((labels >= 0).sum()), len(lengths), int(lengths.sum()), int(lengths.square().sum()), labels.numel())
+    return torch.tensor(numbers)
+
+
+def training_flops(config: BertConfig, masked_tokens: float, tokens: float, squared_lengths: float) -> float:
+    """Floating-point operations of forward and backward (three times forward) that the stock model needs for real
+    tokens.
+
+    All layers count in full, the vocabulary at masked tokens only; padding does not count, so that leaving work out
+    cannot raise the figure.
+    """
+    width, inner = config.hidden_size, config.intermediate_size
+    layer = tokens * (8 * width**2 + 4 * width * inner) + 4 * squared_lengths * width
+    head = masked_tokens * (2 * width**2 + 2 * width * config.vocab_size)
+    return 3 * (config.num_hidden_layers * layer + head)
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
+    """Best rate of a square matrix product of this dtype on this device, operations per second, measured now."""
+    size, rounds = (8192, 10) if device.type == "cuda" else (1024, 5)
+    one, other = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    times = []
+    for _ in range(rounds):
+        started = _now(device)
+        torch.mm(one, other)
+        times.append(_now(device) - started)
+    return 2 * size**3 / min(times)
+
+
+@dataclass
+class Throughput:
+    """Counts and times between two lines of the log.
+
+    peak: operations per second of all devices together.
+    """
+
+    config: BertConfig
+    peak: float
+    _total: torch.Tensor = field(default_factory=lambda: torch.zeros(len(COUNTS), dtype=torch.int64))
+    _waited: float = 0.0
+    _started: float = field(default_factory=time.perf_counter)
+    _stopped: float = 0.0
+
+    def add(self, counts: torch.Tensor, waited: float) -> None:
+        """A step's `COUNTS`, and how long this process waited for its batches, in seconds."""
+        self._total = self._total.to(counts.device) + counts
+        self._waited += waited
+
+    def stop(self) -> None:
+        """What follows is no training, until `resume`."""
+        self._stopped = time.perf_counter()
+
+    def resume(self) -> None:
+        """Leave the time since `stop` out."""
+        self._started += time.perf_counter() - self._stopped
+        self.stop()
+
+    def line(self) -> dict[str, float]:
+        """The figures since the last line; begins anew."""
+        masked, _, tokens, squared, slots = self._total.tolist()
+        seconds = max(time.perf_counter() - self._started, 1e-9)
+        found = {
+            "tokens_per_second": round(tokens / seconds, 1),
+            "mfu": training_flops(self.config, masked, tokens, squared) / seconds / self.peak,
+            "padding_share": 1 - tokens / max(slots, 1),
+            "data_wait_share": self._waited / seconds,
+        }
+        self.restart()
+        return found
+
+    def restart(self) -> None:
+        """Forget what was counted."""
+        self._total, self._waited = torch.zeros_like(self._total), 0.0
+        self._started = self._stopped = time.perf_counter()
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

@@ -1,0 +1,175 @@
+"""How tokenizers cut the words of texts and tasks, side by side: a table, a plot and the longest splits; for a run and
+as a command of its own.
+"""
+
+import argparse
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+from tqdm import tqdm
+
+from recipe.config import CorpusConfig, Recipe
+from recipe.corpus import Document, read_documents
+from recipe.corpus.prepared import read_prepared_split
+from recipe.errors import InputError
+from recipe.files import whole_or_absent, write_json
+from recipe.formatting import count, percent
+from recipe.report.plots import fertility_figure, png_of
+from recipe.tasks import load_task
+from recipe.tokenizer.fertility import fertility, word_counts
+from recipe.tokenizer.folder import load_tokenizer
+
+HEADINGS = ("text", "words", "tokenizer", "entries", "pieces a word", "whole words", "of distinct words", "[UNK]")
+SHOWN_SPLITS = 5
+
+
+def inspect_run(recipe: Recipe) -> None:
+    """Write RUN/fertility.json: RUN/tokenizer and those of tokenizer.compare_with on the validation text and on the
+    words of task.data.
+    """
+    tokenizers = {"this": load_tokenizer(recipe.folder / "tokenizer"), **_named(recipe.tokenizer.compare_with)}
+    documents = read_prepared_split(recipe.folder / "corpus", recipe.corpus, "validation", recipe.seed)
+    texts = {"validation text": word_counts(_sentences(documents))}
+    if recipe.task.data is not None:
+        texts |= task_texts(recipe.task.data)
+    write_json(recipe.folder / "fertility.json", {"rows": inspect(tokenizers, texts)})
+
+
+def inspect(tokenizers: dict[str, Tokenizer], texts: dict[str, Counter[str]]) -> list[dict[str, Any]]:
+    """One row for each text and tokenizer: `recipe.tokenizer.fertility.Fertility` with their names and the tokenizer's
+    number of entries.
+    """
+    return [
+        {
+            "text": text,
+            "tokenizer": name,
+            "vocab_size": tokenizer.get_vocab_size(),
+            **asdict(fertility(tokenizer, words)),
+        }
+        for text, words in texts.items()
+        if words
+        for name, tokenizer in tokenizers.items()
+    ]
+
+
+def task_texts(data: str) -> dict[str, Counter[str]]:
+    """The words of a task's three splits: all, and those of its entities."""
+    task = load_task(data)
+    sentences = [*task.train, *task.devel, *task.test]
+    inside = (
+        word for sentence in sentences for word, tag in zip(sentence.words, sentence.tags, strict=True) if tag != "O"
+    )
+    return {
+        f"{task.name}: all words": word_counts(" ".join(sentence.words) for sentence in sentences),
+        f"{task.name}: entities": word_counts(inside),
+    }
+
+
+def table_of(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """The rows in words, in the order of HEADINGS."""
+    return [
+        [
+            row["text"],
+            count(row["words"]),
+            row["tokenizer"],
+            count(row["vocab_size"]),
+            f"{row['pieces_per_word']:.2f}",
+            percent(row["whole_share"]),
+            percent(row["whole_share_of_distinct"]),
+            percent(row["unknown_share"], 3),
+        ]
+        for row in rows
+    ]
+
+
+def longest_splits(rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
+    """(text, tokenizer, its longest splits) of each row that has any."""
+    shown = [(row, row["longest"][:SHOWN_SPLITS]) for row in rows if row["longest"]]
+    return [
+        (row["text"], row["tokenizer"], ", ".join(" ".join(pieces) for _, pieces in splits)) for row, splits in shown
+    ]
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The table and the longest splits."""
+    lines = [
+        "| " + " | ".join(HEADINGS) + " |",
+        "|" + "--|" * len(HEADINGS),
+        *("| " + " | ".join(cells) + " |" for cells in table_of(rows)),
+    ]
+    return (
+        "\n".join(
+            [
+                *lines,
+                "",
+                "Longest splits:",
+                "",
+                *(f"- {text}, {name}: {splits}" for text, name, splits in longest_splits(rows)),
+            ]
+        )
+        + "\n"
+    )
+
+
+def inspect_from_command_line(description: str | None, arguments: list[str]) -> None:
+    """Print the table of the folders and texts that the arguments name; with --output also write it, its plot and
+    JSON.
+    """
+    known = _parser(description).parse_args(arguments)
+    if not known.text and not known.task:
+        raise InputError("nothing to inspect the tokenizer on; name --text FILES or --task FOLDER")
+    tokenizers = _named([known.tokenizer, *known.beside])
+    texts = {
+        Path(entry).name: word_counts(_sentences(read_documents(CorpusConfig(path=[entry])))) for entry in known.text
+    }
+    for entry in known.task:
+        texts |= task_texts(entry)
+    rows = inspect(tokenizers, texts)
+    print(markdown(rows))
+    if known.output is not None:
+        with whole_or_absent(known.output) as folder:
+            folder.mkdir()
+            (folder / "fertility.md").write_text(markdown(rows), encoding="utf-8")
+            (folder / "fertility.png").write_bytes(png_of(fertility_figure(rows)))
+            write_json(folder / "fertility.json", {"rows": rows})
+
+
+def _parser(description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tokenizer", help="folder with tokenizer.json")
+    parser.add_argument(
+        "--text", nargs="+", default=[], metavar="FILE", help="files, globs or folders, as corpus.path takes them"
+    )
+    parser.add_argument(
+        "--task", nargs="+", default=[], metavar="FOLDER", help="task folders, as task.data takes them"
+    )
+    parser.add_argument("--beside", nargs="+", default=[], metavar="FOLDER", help="folders of other tokenizers")
+    parser.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="where fertility.md, .png and .json go; none: only print"
+    )
+    return parser
+
+
+def _named(folders: list[str]) -> dict[str, Tokenizer]:
+    """Tokenizers by the shortest end of their paths that tells them apart."""
+    parts = {folder: Path(folder).resolve().parts for folder in folders}
+    for length in range(1, max(map(len, parts.values()), default=1) + 1):
+        names = {folder: "/".join(found[-length:]) for folder, found in parts.items()}
+        if len(set(names.values())) == len(names):
+            break
+    return {names[folder]: load_tokenizer(Path(folder)) for folder in folders}
+
+
+def _sentences(documents: Iterable[Document]) -> Iterable[str]:
+    return tqdm(
+        (sentence for document in documents for sentence in document.sentences),
+        desc="inspect: sentences read",
+        unit=" sentences",
+        delay=1,
+    )

@@ -1,0 +1,109 @@
+"""Run files -> the key numbers of a run, each beside the cheapest thing that it has to beat."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from recipe.formatting import NOT_KNOWN, count, percent, plus_minus, points
+from recipe.report.run_files import RunFiles
+
+
+@dataclass(frozen=True)
+class KeyNumber:
+    """One row of the table of key numbers; `is_better` None: there is nothing to compare with."""
+
+    measure: str
+    note: str
+    value: str
+    baseline: str = NOT_KNOWN
+    baseline_name: str = ""
+    verdict: str = ""
+    is_better: bool | None = None
+
+    @property
+    def verdict_class(self) -> str:
+        """Name of the style of the verdict."""
+        return {True: "better", False: "no-better", None: ""}[self.is_better]
+
+
+def key_numbers(files: RunFiles) -> list[KeyNumber]:
+    """The rows of what has run, each beside the cheapest thing that it has to beat."""
+    rows = []
+    if files.evaluation:
+        rows += [_mlm_loss_row(files.evaluation), _mlm_accuracy_row(files.evaluation), *_nsp_rows(files.evaluation)]
+    if files.task and files.task["models"].get("pretrained"):
+        rows.append(_task_row(files.task))
+    return rows
+
+
+def _mlm_loss_row(evaluation: dict[str, Any]) -> KeyNumber:
+    loss, unigram = evaluation["mlm_loss"], evaluation["unigram_cross_entropy"]
+    return KeyNumber(
+        measure="MLM loss, validation",
+        note=f"nats per masked token; perplexity {count(evaluation['perplexity'])}",
+        value=f"{loss:.2f}",
+        baseline=f"{unigram:.2f}",
+        baseline_name=f"token frequencies only; perplexity {count(math.exp(unigram))}",
+        verdict=f"{unigram - loss:.2f} lower" if loss < unigram else "not lower: context is not used yet",
+        is_better=loss < unigram,
+    )
+
+
+def _mlm_accuracy_row(evaluation: dict[str, Any]) -> KeyNumber:
+    return KeyNumber(
+        "MLM accuracy, validation",
+        f"of {count(evaluation['masked_tokens'])} masked tokens",
+        percent(evaluation["mlm_accuracy"]),
+    )
+
+
+def _nsp_rows(evaluation: dict[str, Any]) -> list[KeyNumber]:
+    share, pairs = evaluation["label_1_share"], evaluation["pairs"]
+    # Two standard errors of the balanced accuracy of a coin: what chance alone may show.
+    noise = math.sqrt(0.25 / max(1, share * pairs) + 0.25 / max(1, (1 - share) * pairs))
+    balanced, plain, majority = evaluation["nsp_balanced_accuracy"], evaluation["nsp_accuracy"], max(share, 1 - share)
+    note, verdict = (
+        f"mean of the accuracies on label 0 and label 1, {count(pairs)} pairs",
+        _gain(balanced - 0.5, noise, "within the noise of a coin"),
+    )
+    majority_verdict = _gain(plain - majority, 0, "not above")
+    return [
+        KeyNumber(
+            "NSP balanced accuracy", note, percent(balanced), percent(0.5), "chance", verdict, balanced - 0.5 > noise
+        ),
+        KeyNumber(
+            "NSP accuracy",
+            "",
+            percent(plain),
+            percent(majority),
+            "always the commoner label",
+            majority_verdict,
+            plain > majority,
+        ),
+    ]
+
+
+def _task_row(task: dict[str, Any]) -> KeyNumber:
+    model, control = task["models"]["pretrained"], task["models"].get("random_weights")
+    measure, note, value = (
+        f"{task['task']} F1",
+        f"{task['metric']}, {len(model['runs'])} seeds",
+        plus_minus(model["f1_mean"], model["f1_std"]),
+    )
+    if not control:
+        return KeyNumber(measure, note, value)
+    gain, noise = model["f1_mean"] - control["f1_mean"], max(model["f1_std"], control["f1_std"])
+    baseline = plus_minus(control["f1_mean"], control["f1_std"])
+    return KeyNumber(
+        measure,
+        note,
+        value,
+        baseline,
+        "same model, random weights",
+        _gain(gain, noise, "within the deviation"),
+        gain > noise,
+    )
+
+
+def _gain(difference: float, noise: float, otherwise: str) -> str:
+    return points(difference) if difference > noise else f"{points(difference)}: {otherwise}"

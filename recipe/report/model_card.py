@@ -1,0 +1,261 @@
+"""Run folder -> model/README.md, the card that the Hub shows, with numbers that name the file they come from.
+
+The card says what was measured and nothing else: a stage that has not run leaves a sentence that says so, and no
+number is rounded up.
+"""
+
+import re
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from recipe.config import Recipe
+from recipe.files import whole_or_absent
+from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
+from recipe.report.run_files import PATHS, SCRIPTS, RunFiles, read_run_files
+from recipe.report.templates import render
+
+# Stands in the card until the repository is known; recipe/report/push.py puts the name in when it uploads.
+PLACEHOLDER = "NAME/MODEL"
+
+
+def write_model_card(recipe: Recipe) -> None:
+    """Write `model/README.md` into the run folder; its metadata carry the results as a model-index.
+
+    Raises:
+        InputError: if a file of the run is there but cannot be read.
+    """
+    files = read_run_files(recipe.folder)
+    card = ModelCard(
+        f"---\n{_metadata(recipe, files).to_yaml()}\n---\n\n{_body(recipe, files)}", ignore_metadata_errors=False
+    )
+    with whole_or_absent(recipe.folder / "model" / "README.md") as partial:
+        partial.write_text(str(card), encoding="utf-8")
+
+
+def _metadata(recipe: Recipe, files: RunFiles) -> ModelCardData:
+    return ModelCardData(
+        model_name=_name(recipe),
+        language=recipe.hub.language,
+        license=recipe.hub.license,
+        library_name="transformers",
+        pipeline_tag="fill-mask",
+        tags=["bert", "fill-mask", "next-sentence-prediction", "pretrained-from-scratch", _slug(recipe.hub.domain)],
+        eval_results=[*_pretraining_results(recipe, files.evaluation or {}), *_task_results(files.task or {})] or None,
+    )
+
+
+def _pretraining_results(recipe: Recipe, evaluation: dict[str, Any]) -> list[EvalResult]:
+    measures = (("mlm_accuracy", "accuracy", "MLM accuracy"), ("perplexity", "perplexity", "MLM perplexity"))
+    return [
+        EvalResult(
+            task_type="fill-mask",
+            task_name="Masked language modelling",
+            dataset_type=_slug(recipe.hub.domain),
+            dataset_name=f"documents about {recipe.hub.domain}, held out of training",
+            dataset_split="validation",
+            metric_type=metric_type,
+            metric_name=metric_name,
+            metric_value=round(evaluation[key], 4),
+        )
+        for key, metric_type, metric_name in measures
+        if evaluation.get(key) is not None
+    ]
+
+
+def _task_results(task: dict[str, Any]) -> list[EvalResult]:
+    model = task.get("models", {}).get("pretrained")
+    if not model:
+        return []
+    return [
+        EvalResult(
+            task_type="token-classification",
+            task_name="Named entity recognition, after fine-tuning",
+            dataset_type=_slug(task["task"]),
+            dataset_name=task["task"],
+            dataset_split="test",
+            metric_type=metric_type,
+            metric_name=f"{metric_type} ({task['metric']}; mean of {len(model['runs'])} seeds)",
+            metric_value=round(model[key], 4),
+        )
+        for metric_type, key in (("f1", "f1_mean"), ("precision", "precision_mean"), ("recall", "recall_mean"))
+    ]
+
+
+def _body(recipe: Recipe, files: RunFiles) -> str:
+    return render(
+        "model_card.md.j2",
+        name=_name(recipe),
+        repo=recipe.hub.repo or PLACEHOLDER,
+        domain=recipe.hub.domain,
+        license=recipe.hub.license,
+        model=recipe.model,
+        pairs=recipe.pairs,
+        parameters=compact((files.training or {}).get("parameters")),
+        start=(
+            f"continued from {recipe.training.init_from}" if recipe.training.init_from else "pretrained from scratch"
+        ),
+        prompt=_prompt(files),
+        results=[
+            [_cell(value) for value in row]
+            for row in (*_evaluation_rows(files.evaluation or {}), *_task_rows(files.task or {}))
+        ],
+        not_measured=_not_measured(recipe, files),
+        data=_data_rows(files.pairs or {}),
+        split_note=(
+            f"Validation documents, {percent(recipe.corpus.validation_share)} of all, were set aside before the"
+            " vocabulary and the pairs were made."
+        ),
+        settings=[[_cell(value) for value in row] for row in _settings(recipe, files)],
+        made_with=_made_with(files.stages or {}),
+        limitations=_limitations(recipe, files),
+        paths=PATHS,
+    )
+
+
+def _name(recipe: Recipe) -> str:
+    return recipe.hub.repo.rpartition("/")[2] if recipe.hub.repo else f"BERT of {recipe.hub.domain}"
+
+
+def _prompt(files: RunFiles) -> str:
+    """A line of the domain with one [MASK]; made up, since a sentence of the corpus may not be ours to publish."""
+    words = [word for word, _ in (files.tokenizer or {}).get("top_whole_words", []) if word.isalpha()]
+    return f"the [MASK] of {words[0]} was studied." if words else "the [MASK] was studied."
+
+
+def _evaluation_rows(evaluation: dict[str, Any]) -> list[tuple[str, ...]]:
+    if not evaluation:
+        return []
+    source, share = f"`{PATHS['evaluation']}`", evaluation["label_1_share"]
+    return [
+        (
+            "MLM loss, nats",
+            f"{evaluation['mlm_loss']:.3f}",
+            f"{evaluation['unigram_cross_entropy']:.3f}, token frequencies only",
+            source,
+        ),
+        ("MLM perplexity", f"{evaluation['perplexity']:,.1f}", NOT_KNOWN, source),
+        (
+            "MLM accuracy",
+            percent(evaluation["mlm_accuracy"]),
+            NOT_KNOWN,
+            f"{source}, {count(evaluation['masked_tokens'])} masked tokens",
+        ),
+        (
+            "NSP balanced accuracy",
+            percent(evaluation["nsp_balanced_accuracy"]),
+            "50.0 %, chance",
+            f"{source}, {count(evaluation['pairs'])} pairs",
+        ),
+        (
+            "NSP accuracy",
+            percent(evaluation["nsp_accuracy"]),
+            f"{percent(max(share, 1 - share))}, always the commoner label",
+            source,
+        ),
+    ]
+
+
+def _task_rows(task: dict[str, Any]) -> list[tuple[str, ...]]:
+    models = task.get("models", {})
+    model, control = models.get("pretrained"), models.get("random_weights")
+    if not model:
+        return []
+    to_beat = (
+        f"{plus_minus(control['f1_mean'], control['f1_std'])}, {model_name('random_weights')}"
+        if control
+        else NOT_KNOWN
+    )
+    source = f"`{PATHS['task']}`, {len(model['runs'])} seeds, {count(task.get('support', {}).get('test'))} entities"
+    return [(f"{task['task']}: {task['metric']}", plus_minus(model["f1_mean"], model["f1_std"]), to_beat, source)]
+
+
+def _not_measured(recipe: Recipe, files: RunFiles) -> list[str]:
+    sentences = []
+    if not files.evaluation:
+        sentences.append(
+            f"The pretraining losses on held-out text have not been measured (`{SCRIPTS['evaluation']}` has not run)."
+        )
+    if not files.task:
+        wanted = f"`{SCRIPTS['task']}` has not run" if recipe.task.data else "the recipe names no task"
+        sentences.append(f"The model has not been scored on a task ({wanted}).")
+    return sentences
+
+
+def _data_rows(pairs: dict[str, Any]) -> list[list[str]]:
+    splits = [pairs.get("train") or {}, pairs.get("validation") or {}]
+    if not any(splits):
+        return []
+    names = (("documents", "documents"), ("sentences", "sentences"), ("tokens", "tokens"), ("pairs a pass", "pairs"))
+    rows = [[name, *(count(split.get(key)) for split in splits)] for name, key in names]
+    return [*rows, ["pairs with a random second segment", *(percent(split.get("label_1_share")) for split in splits)]]
+
+
+def _settings(recipe: Recipe, files: RunFiles) -> list[tuple[str, ...]]:
+    training, masking, run = recipe.training, recipe.masking, files.training or {}
+    vocab_size = (files.tokenizer or {}).get("vocab_size") or recipe.tokenizer.vocab_size
+    adam = f"betas {training.adam_beta1:g} and {training.adam_beta2:g}, epsilon {training.adam_epsilon:g}"
+    kept = 1 - masking.mask_replace_prob - masking.random_replace_prob
+    replacement = (
+        f"{percent(masking.mask_replace_prob, 0)} [MASK], {percent(masking.random_replace_prob, 0)} random,"
+        f" {percent(abs(kept), 0)} kept"
+    )
+    return [
+        ("vocabulary", f"{count(vocab_size)} pieces, {'un' if recipe.tokenizer.lowercase else ''}cased"),
+        (
+            "steps × pairs a step",
+            f"{count(files.last('step') or training.max_steps)} × {count(training.global_batch_size)}",
+        ),
+        ("tokens seen", count(files.last("tokens_seen"))),
+        (
+            "masking",
+            (
+                f"{percent(masking.mlm_probability, 0)} of the tokens,"
+                f" {'whole words' if masking.whole_word_mask else 'single pieces'}; {replacement}"
+            ),
+        ),
+        ("optimizer", f"AdamW, {adam}, weight decay {training.weight_decay:g}"),
+        (
+            "learning rate",
+            (
+                f"peak {training.learning_rate:g}, {percent(training.warmup_share, 0)} warm-up,"
+                f" {training.lr_scheduler_type}"
+            ),
+        ),
+        ("dropout while pretraining", f"{training.dropout:g}"),
+        ("precision", "bfloat16" if training.bf16 else "float32"),
+        ("time", f"{duration(run.get('seconds'))} on {run.get('world_size') or 1} × {run.get('device') or NOT_KNOWN}"),
+        ("seed", str(recipe.seed)),
+    ]
+
+
+def _made_with(stages: dict[str, Any]) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in stages.get("versions", {}).items())
+    commit = f"code at commit {stages['git_commit']}" if stages.get("git_commit") else ""
+    return "; ".join(part for part in (f"made with {versions}" if versions else "", commit) if part)
+
+
+def _limitations(recipe: Recipe, files: RunFiles) -> list[str]:
+    domain, tokens = recipe.hub.domain, ((files.pairs or {}).get("train") or {}).get("tokens")
+    sentences = [
+        f"It has read {count(tokens)} tokens of {domain} and no other text: expect little on other subjects and languages." if tokens
+        else f"It has read text about {domain} and nothing else: expect little on other subjects and languages.",
+        "It is an encoder without any fine-tuning: it does not answer questions or write text, and its guesses are no statements of fact.",
+        "It repeats the errors and biases of its corpus, and may reproduce phrases of it.",
+    ]  # fmt: skip
+    if tokens and tokens < 100_000_000:
+        sentences.append(
+            "The corpus is small: published domain models of this kind read billions of tokens, this one"
+            f" {compact(tokens)}."
+        )
+    if files.evaluation and files.evaluation["mlm_loss"] >= files.evaluation["unigram_cross_entropy"]:
+        sentences.append("On held-out text it is no better than token frequencies: it has not learned to use context.")
+    return sentences
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "domain"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,310 @@
+"""Numbers of a run -> figures.
+
+Figures are made without pyplot, so nothing global is kept. Colours are Okabe and Ito's, which colour-blind readers
+tell apart (https://jfly.uni-koeln.de/color/), and line style or position always says the same thing a second time.
+"""
+
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+BLUE, ORANGE, GREEN, VERMILION, SKY, GREY, INK = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#56B4E9",
+    "#8A8F98",
+    "#22262B",
+)
+
+LogLine = dict[str, Any]
+
+
+def mlm_loss_figure(
+    training: Sequence[LogLine], validation: Sequence[LogLine], unigram_cross_entropy: float | None
+) -> Figure:
+    """MLM loss in nats per masked token over the tokens seen, with the loss of a model that knows only token
+    frequencies.
+    """
+    figure, axes = _figure()
+    _line(axes, training, "mlm_loss", "training", SKY, width=1.3)
+    _line(axes, validation, "eval_mlm_loss", "validation", BLUE, marker="o")
+    if unigram_cross_entropy is not None:
+        _reference(axes, unigram_cross_entropy, "token frequencies only")
+    return _over_tokens(figure, axes, [*training, *validation], "MLM loss (nats per masked token)")
+
+
+def mlm_accuracy_figure(training: Sequence[LogLine], validation: Sequence[LogLine]) -> Figure:
+    """Share of masked tokens guessed right, in percent, over the tokens seen."""
+    figure, axes = _figure()
+    _line(axes, training, "mlm_accuracy", "training", SKY, width=1.3, scale=100)
+    _line(axes, validation, "eval_mlm_accuracy", "validation", BLUE, marker="o", scale=100)
+    axes.set_ylim(bottom=0)
+    return _over_tokens(figure, axes, [*training, *validation], "masked tokens right (%)")
+
+
+def nsp_loss_figure(training: Sequence[LogLine], validation: Sequence[LogLine]) -> Figure:
+    """NSP loss in nats per pair over the tokens seen; ln 2 is the loss of a coin."""
+    figure, axes = _figure()
+    _line(axes, training, "nsp_loss", "training", ORANGE, width=1.3)
+    _line(axes, validation, "eval_nsp_loss", "validation", VERMILION, marker="o")
+    _reference(axes, 0.6931, "a fair coin (ln 2)")
+    return _over_tokens(figure, axes, [*training, *validation], "NSP loss (nats per pair)")
+
+
+def nsp_accuracy_figure(training: Sequence[LogLine], validation: Sequence[LogLine]) -> Figure:
+    """NSP accuracy in percent over the tokens seen; balanced accuracy weighs both labels alike, so chance is 50."""
+    figure, axes = _figure()
+    _line(axes, training, "nsp_accuracy", "training", ORANGE, width=1.3, scale=100)
+    _line(axes, validation, "eval_nsp_accuracy", "validation", VERMILION, marker="o", scale=100)
+    _line(axes, validation, "eval_nsp_balanced_accuracy", "balanced", INK, marker="s", style="--", scale=100)
+    _reference(axes, 50, "chance")
+    return _over_tokens(figure, axes, [*training, *validation], "NSP accuracy (%)")
+
+
+def learning_rate_figure(training: Sequence[LogLine]) -> Figure:
+    """Learning rate over the tokens seen."""
+    figure, axes = _figure()
+    _line(axes, training, "learning_rate", "learning rate", GREEN)
+    axes.set_ylim(bottom=0)
+    axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=True)
+    return _over_tokens(figure, axes, training, "learning rate", legend=False)
+
+
+def funnel_figure(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Characters left after each step of the funnel, in percent of what was read; what a step took stands beside its
+    bar.
+    """
+    figure, axes = _figure(0.8 + 0.27 * len(rows))
+    read = rows[0]["characters"] or 1
+    shares = [100 * row["characters"] / read for row in rows]
+    before = [shares[0], *shares[:-1]]
+    places = range(len(rows))
+    axes.barh(places, before, color=VERMILION, height=0.72)
+    axes.barh(places, shares, color=BLUE, height=0.72)
+    for place, (share, was) in enumerate(zip(shares, before, strict=True)):
+        text = f"{share:.2f}" if share == was else f"{share:.2f}  ({share - was:+.2f})".replace("-", "−")
+        axes.text(was + 1.2, place, text, va="center", fontsize=8, color=INK)
+    axes.set_yticks(places, labels=[row["step"].replace("_", " ") for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlim(0, 132)
+    axes.set_xticks(range(0, 101, 20))
+    _finish(axes, "characters left (% of those read)", "", grid="x")
+    return figure
+
+
+def pair_lengths_figure(histogram: dict[str, list[float]], mean_length: float | None, max_seq_length: int) -> Figure:
+    """How many pairs have which length, special tokens included."""
+    figure, axes = _figure()
+    edges, counts = histogram["edges"], histogram["counts"]
+    axes.bar(
+        edges[:-1],
+        counts,
+        width=[right - left for left, right in pairwise(edges)],
+        align="edge",
+        color=BLUE,
+        edgecolor="white",
+    )
+    if mean_length is not None:
+        axes.axvline(mean_length, color=VERMILION, linestyle="--", linewidth=1.6, label=f"mean {mean_length:,.1f}")
+    axes.axvline(max_seq_length, color=INK, linestyle=":", linewidth=1.6, label=f"max_seq_length {max_seq_length:,}")
+    _finish(axes, "length of a pair (tokens, with [CLS] and [SEP])", "pairs")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    _legend(axes)
+    return figure
+
+
+def label_balance_figure(shares: dict[str, tuple[float, float, float]]) -> Figure:
+    """One bar per split of B follows A / B random by the coin / B random because nothing follows A, in percent of the
+    pairs.
+    """
+    figure, axes = _figure(height=1.3 + 0.5 * len(shares))
+    names = list(shares)
+    left = [0.0] * len(names)
+    kinds = (("0: B follows A", BLUE), ("1: B random, by the coin", ORANGE), ("1: B random, forced", VERMILION))
+    for index, (label, color) in enumerate(kinds):
+        widths = [100 * shares[name][index] for name in names]
+        axes.barh(names, widths, left=left, color=color, edgecolor="white", height=0.62, label=label)
+        for row, (start, width) in enumerate(zip(left, widths, strict=True)):
+            if width >= 7:
+                axes.text(
+                    start + width / 2,
+                    row,
+                    f"{width:.1f}",
+                    ha="center",
+                    va="center",
+                    color=INK if color == ORANGE else "white",
+                    fontsize=9,
+                )
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    axes.axvline(50, color=INK, linestyle=":", linewidth=1.4)
+    axes.set_xlim(0, 100)
+    axes.invert_yaxis()
+    _finish(axes, "share of pairs (%)", "", grid=None)
+    axes.legend(
+        frameon=False,
+        fontsize=8,
+        ncols=3,
+        loc="lower center",
+        bbox_to_anchor=(0.46, 1.0),
+        columnspacing=0.9,
+        handlelength=1.0,
+        handletextpad=0.4,
+    )
+    return figure
+
+
+def whole_words_figure(words: Sequence[tuple[str, int]]) -> Figure:
+    """Counts of the most frequent whole words of the vocabulary, most frequent on top."""
+    figure, axes = _figure(height=0.9 + 0.21 * max(len(words), 4))
+    rows = range(len(words))
+    axes.barh(rows, [count for _, count in words], color=BLUE, height=0.72)
+    axes.set_yticks(rows, labels=[word for word, _ in words])
+    # A word is text of the corpus: "$" in it must not start a formula.
+    for label in axes.get_yticklabels():
+        label.set_parse_math(False)
+    axes.margins(y=0.01)
+    axes.invert_yaxis()
+    _finish(axes, "occurrences in the corpus", "", grid="x")
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    return figure
+
+
+def fertility_figure(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Share of words that are one piece, in percent, by text; one bar for each tokenizer."""
+    texts, names = (list(dict.fromkeys(row[field] for row in rows)) for field in ("text", "tokenizer"))
+    figure, axes = _figure(0.9 + 0.32 * len(rows) + 0.2 * len(texts))
+    height = 0.8 / len(names)
+    for number, name in enumerate(names):
+        shares = {row["text"]: 100 * row["whole_share"] for row in rows if row["tokenizer"] == name}
+        places = [place + number * height for place, text in enumerate(texts) if text in shares]
+        bars = axes.barh(
+            places,
+            list(shares.values()),
+            0.9 * height,
+            label=name,
+            color=(BLUE, ORANGE, GREEN, VERMILION, SKY)[number % 5],
+        )
+        axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color=INK)
+    axes.set_yticks([place + 0.4 - height / 2 for place in range(len(texts))], texts)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 108)
+    _legend(axes)
+    _finish(axes, "words that are one piece (%)", "", grid="x")
+    return figure
+
+
+def task_scores_figure(models: Mapping[str, Sequence[float]], metric: str) -> Figure:
+    """One bar per model: the mean over the seeds as the bar, each seed as a point; all in percent."""
+    figure, axes = _figure(height=1.0 + 0.62 * len(models))
+    for row, scores in enumerate(models.values()):
+        percent = [100 * score for score in scores]
+        mean = sum(percent) / len(percent)
+        axes.barh(row, mean, color=(BLUE, GREY)[row % 2], height=0.6)
+        heights = [row + _spread(index, len(percent)) for index in range(len(percent))]
+        axes.plot(percent, heights, "o", color="white", markeredgecolor=INK, markersize=4.5, zorder=3)
+        axes.text(max(percent) + 1.5, row, f"{mean:.1f}", va="center", color=INK, fontsize=10, fontweight="bold")
+    axes.set_yticks(range(len(models)), labels=list(models))
+    axes.set_xlim(0, min(112, 1.18 * 100 * max((max(scores) for scores in models.values()), default=1)))
+    axes.invert_yaxis()
+    _finish(axes, f"{metric} (%)", "", grid="x")
+    return figure
+
+
+def png_of(figure: Figure) -> bytes:
+    """The figure as a PNG."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def _figure(height: float = 2.9) -> tuple[Figure, Axes]:
+    # Narrow, so that the letters are still readable when a phone scales it down.
+    figure = Figure(figsize=(5.2, height), dpi=180, layout="constrained")
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#C4C9D0")
+    axes.tick_params(colors="#4A5058", labelsize=9, length=3)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _line(
+    axes: Axes,
+    log: Iterable[LogLine],
+    name: str,
+    label: str,
+    color: str,
+    width: float = 1.9,
+    marker: str = "",
+    style: str = "-",
+    scale: float = 1,
+) -> None:
+    points = [(line["tokens_seen"], scale * line[name]) for line in log if line.get(name) is not None]
+    if points:
+        tokens, values = zip(*points, strict=True)
+        # Markers of a long log would hide the line.
+        every = max(1, len(points) // 12)
+        axes.plot(
+            tokens,
+            values,
+            color=color,
+            linewidth=width,
+            marker=marker,
+            markersize=4,
+            markevery=every,
+            linestyle=style,
+            label=label,
+        )
+
+
+def _reference(axes: Axes, value: float, label: str) -> None:
+    axes.axhline(value, color=INK, linestyle=":", linewidth=1.5, label=label)
+
+
+def _over_tokens(figure: Figure, axes: Axes, log: Sequence[LogLine], y_label: str, legend: bool = True) -> Figure:
+    most = max((line["tokens_seen"] for line in log), default=0)
+    divisor, unit = next(
+        ((size, f" ({name})") for size, name in ((1e9, "billions"), (1e6, "millions")) if most >= 3 * size), (1, "")
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / divisor:,.12g}"))
+    axes.set_xlim(left=0)
+    _finish(axes, "tokens seen" + unit, y_label)
+    if legend:
+        _legend(axes)
+    return figure
+
+
+def _finish(axes: Axes, x_label: str, y_label: str, grid: str | None = "y") -> None:
+    axes.set_xlabel(x_label, fontsize=9.5, color=INK)
+    axes.set_ylabel(y_label, fontsize=9.5, color=INK)
+    if grid:
+        axes.grid(axis="x" if grid == "x" else "y", color="#E6E8EB", linewidth=0.8)
+
+
+def _legend(axes: Axes) -> None:
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(
+            frameon=False,
+            fontsize=8.5,
+            loc="lower left",
+            bbox_to_anchor=(-0.02, 1.0),
+            ncols=4,
+            columnspacing=1.1,
+            handlelength=1.7,
+            borderaxespad=0.1,
+        )
+
+
+def _spread(index: int, count: int) -> float:
+    """Height of one seed's point around the middle of its bar, so that equal scores stay apart."""
+    return 0.0 if count == 1 else 0.36 * (index / (count - 1) - 0.5)

@@ -1,0 +1,378 @@
+"""Run folder -> report.html, one file that loads nothing from anywhere, and plots/*.png."""
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from recipe.config import Recipe
+from recipe.files import whole_or_absent
+from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
+from recipe.report import plots
+from recipe.report.inspection import HEADINGS, longest_splits, table_of
+from recipe.report.key_numbers import key_numbers
+from recipe.report.run_files import SCRIPTS, RunFiles, read_run_files
+from recipe.report.shown_pairs import shown_pair
+from recipe.report.templates import render
+
+SHOWN_WORDS = 20
+SHOWN_EXAMPLES = 3
+
+
+def write_report(recipe: Recipe) -> None:
+    """Write `report.html` and `plots/*.png` into the run folder; a stage that has not run is named in its section.
+
+    Raises:
+        InputError: if a file of the run is there but cannot be read.
+    """
+    files = read_run_files(recipe.folder)
+    drawn = {plot.name: plot for plot in _plots(recipe, files)}
+    with whole_or_absent(recipe.folder / "plots") as folder:
+        folder.mkdir()
+        for plot in drawn.values():
+            (folder / f"{plot.name}.png").write_bytes(plot.data)
+    with whole_or_absent(recipe.folder / "report.html") as partial:
+        partial.write_text(_page(recipe, files, drawn), encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Plot:
+    """One picture of the page; the caption is one sentence that says how to read it."""
+
+    name: str
+    title: str
+    caption: str
+    data: bytes
+
+    @property
+    def png(self) -> str:
+        """The picture as base64 text."""
+        return base64.b64encode(self.data).decode("ascii")
+
+
+def _plots(recipe: Recipe, files: RunFiles) -> Iterator[Plot]:
+    if files.training_log() or files.validation_log():
+        yield from _training_plots(files)
+    if files.corpus:
+        caption = (
+            "What each step of the cleaning leaves, and red what it takes: a long red end is a step to look at in"
+            " corpus/removed.jsonl."
+        )
+        yield _plot("funnel", "From what was read to clean text", caption, plots.funnel_figure(files.corpus["funnel"]))
+    if files.pairs:
+        yield from _pair_plots(recipe, _splits(files))
+    words = (files.tokenizer or {}).get("top_whole_words")
+    if words:
+        caption = (
+            "Words that are one piece each, function words left out: they should read like the domain, or the corpus"
+            " is not what you think."
+        )
+        yield _plot(
+            "whole_words",
+            "Most frequent whole words",
+            caption,
+            plots.whole_words_figure([tuple(entry) for entry in words[:SHOWN_WORDS]]),
+        )
+    if fertility := (files.fertility or {}).get("rows"):
+        caption = (
+            "Words are runs of letters and digits, by occurrence: what is cut into many pieces is learned letter by"
+            " letter."
+        )
+        yield _plot("fertility", "Words that stay whole", caption, plots.fertility_figure(fertility))
+    if files.task:
+        scores = {
+            model_name(name): [run["f1"] for run in model["runs"]]
+            for name, model in files.task["models"].items()
+            if model["runs"]
+        }
+        caption = (
+            "A bar is the mean over the seeds and each circle one seed: pretraining pays where the circles of the two"
+            " bars stay apart."
+        )
+        yield _plot(
+            "task_scores",
+            "Task score by start of the weights",
+            caption,
+            plots.task_scores_figure(scores, files.task["metric"]),
+        )
+
+
+def _training_plots(files: RunFiles) -> Iterator[Plot]:
+    training, validation = files.training_log(), files.validation_log()
+    unigram = (files.evaluation or {}).get("unigram_cross_entropy")
+    caption = (
+        "Lower is better; below the dotted line the model uses context, above it a table of token frequencies would do"
+        " better."
+    )
+    yield _plot("mlm_loss", "MLM loss", caption, plots.mlm_loss_figure(training, validation, unigram))
+    caption = (
+        "Share of masked pieces whose first guess is right; validation that falls while training rises is overfitting."
+    )
+    yield _plot("mlm_accuracy", "MLM accuracy", caption, plots.mlm_accuracy_figure(training, validation))
+    caption = "Lower is better; NSP often stays at the coin's loss for a while and then drops."
+    yield _plot("nsp_loss", "NSP loss", caption, plots.nsp_loss_figure(training, validation))
+    caption = (
+        "Read the balanced line against chance: plain accuracy can exceed 50 % by always naming the commoner label."
+    )
+    yield _plot("nsp_accuracy", "NSP accuracy", caption, plots.nsp_accuracy_figure(training, validation))
+    caption = "Warm-up to the peak, then decay: a jump of the loss near the peak means that the peak is too high."
+    yield _plot("learning_rate", "Learning rate", caption, plots.learning_rate_figure(training))
+
+
+def _pair_plots(recipe: Recipe, pairs: dict[str, Any]) -> Iterator[Plot]:
+    train = pairs.get("train") or {}
+    if train.get("length_histogram"):
+        caption = (
+            "The nearer to the dotted line, the less padding: a hump at the left is short documents or"
+            " short_seq_probability."
+        )
+        figure = plots.pair_lengths_figure(
+            train["length_histogram"], train.get("mean_length"), recipe.pairs.max_seq_length
+        )
+        yield _plot("pair_lengths", "Lengths of the training pairs", caption, figure)
+    shares = {split: _label_shares(statistics) for split, statistics in pairs.items() if statistics.get("pairs")}
+    if shares:
+        caption = (
+            "Blue ends at the dotted line when labels are balanced; forced pairs are chunks of one sentence, which"
+            " nothing follows."
+        )
+        yield _plot("label_balance", "Label balance", caption, plots.label_balance_figure(shares))
+
+
+def _splits(files: RunFiles) -> dict[str, dict[str, Any]]:
+    return {name: split for name, split in (files.pairs or {}).items() if isinstance(split, dict)}
+
+
+def _label_shares(statistics: dict[str, Any]) -> tuple[float, float, float]:
+    """Shares of (B follows A, B random by the coin, B random because the chunk had one sentence)."""
+    random = statistics["label_1_share"]
+    forced = min(random, statistics.get("forced_random", 0) / statistics["pairs"])
+    return 1 - random, random - forced, forced
+
+
+def _plot(name: str, title: str, caption: str, figure: Figure) -> Plot:
+    return Plot(name, title, caption, plots.png_of(figure))
+
+
+def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
+    return render(
+        "report.html.j2",
+        title=f"A BERT of {recipe.hub.domain}",
+        lead=_lead(recipe, files),
+        facts=_facts(recipe, files),
+        numbers=key_numbers(files),
+        evaluation=files.evaluation,
+        training=files.training,
+        training_table=_training_table(recipe, files),
+        corpus=files.corpus,
+        funnel_table=_funnel_table(files.corpus or {"funnel": []}),
+        reading_table=_reading_table(files.corpus or {"reading": {}}),
+        pairs=_splits(files),
+        pairs_table=_pairs_table(_splits(files)),
+        tokenizer=files.tokenizer,
+        vocabulary_table=_vocabulary_table(recipe, files.tokenizer or {}),
+        fertility_headings=HEADINGS,
+        fertility_table=table_of((files.fertility or {}).get("rows", [])),
+        longest_splits=longest_splits((files.fertility or {}).get("rows", [])),
+        examples=[shown_pair(example) for example in (files.evaluation or {}).get("examples", [])[:SHOWN_EXAMPLES]],
+        task=_task(files.task) if files.task else None,
+        task_wanted=recipe.task.data is not None,
+        stages=_stages(files.stages or {}),
+        versions=_versions(files.stages or {}),
+        recipe_yaml=files.recipe_yaml or recipe.to_yaml(),
+        run_dir=recipe.run_dir,
+        plots=drawn,
+        scripts=SCRIPTS,
+    )
+
+
+def _lead(recipe: Recipe, files: RunFiles) -> str:
+    train, training = (files.pairs or {}).get("train") or {}, files.training or {}
+    start = f"continued from {recipe.training.init_from}" if recipe.training.init_from else "pretrained from scratch"
+    parts = [f"A {recipe.model.num_hidden_layers}-layer BERT, {recipe.model.hidden_size} wide, {start}"]
+    if train:
+        parts.append(f"on {count(train.get('documents'))} documents of {recipe.hub.domain}")
+    if files.last("step"):
+        parts.append(f"for {count(files.last('step'))} steps")
+    if training.get("seconds"):
+        parts.append(f"in {duration(training['seconds'])} on {_devices(training)}")
+    return " ".join(parts) + "." + ("" if training else " Pretraining has not run yet.")
+
+
+def _facts(recipe: Recipe, files: RunFiles) -> list[dict[str, str]]:
+    train, training, tokenizer = (files.pairs or {}).get("train") or {}, files.training or {}, files.tokenizer or {}
+    shape = (
+        f"{recipe.model.num_hidden_layers} layers × {recipe.model.hidden_size}, {recipe.model.num_attention_heads}"
+        " heads"
+    )
+    batch = (
+        f"{count(recipe.training.global_batch_size)} pairs a step, {compact(files.last('tokens_seen'))} tokens seen"
+    )
+    speed = files.last("tokens_per_second")
+    entries = (
+        (
+            "Corpus",
+            compact(train.get("tokens")) + " tokens",
+            f"{count(train.get('documents'))} documents, {count(train.get('sentences'))} sentences",
+        ),
+        (
+            "Vocabulary",
+            count(tokenizer.get("vocab_size") or recipe.tokenizer.vocab_size),
+            f"{_fixed(tokenizer.get('mean_pieces_per_word'))} pieces a word",
+        ),
+        ("Parameters", compact(training.get("parameters")), shape),
+        ("Steps", count(files.last("step")), batch if training else f"{count(recipe.training.max_steps)} planned"),
+        (
+            "Pretraining time",
+            duration(training.get("seconds")),
+            f"{_devices(training)}" + (f", {compact(speed)} tokens/s" if speed else ""),
+        ),
+    )
+    return [{"name": name, "value": value, "note": note} for name, value, note in entries]
+
+
+def _devices(training: dict[str, Any]) -> str:
+    size = training.get("world_size") or 1
+    return f"{size} × {training.get('device')}" if size > 1 else str(training.get("device") or NOT_KNOWN)
+
+
+def _training_table(recipe: Recipe, files: RunFiles) -> list[tuple[str, str]]:
+    training, masking = recipe.training, recipe.masking
+    unit = "whole words" if masking.whole_word_mask else "single pieces"
+    return [
+        ("steps done / planned", f"{count(files.last('step'))} / {count(training.max_steps)}"),
+        ("pairs a step", count(training.global_batch_size)),
+        ("pairs seen", count(files.last("pairs_seen"))),
+        ("tokens seen, padding left out", count(files.last("tokens_seen"))),
+        (
+            "peak learning rate",
+            f"{training.learning_rate:g}, {training.lr_scheduler_type}, {percent(training.warmup_share, 0)} warm-up",
+        ),
+        ("masking", f"{percent(masking.mlm_probability, 0)} of the tokens, {unit}"),
+        ("dropout / weight decay", f"{training.dropout:g} / {training.weight_decay:g}"),
+        ("precision", "bfloat16" if training.bf16 else "float32"),
+    ]
+
+
+def _funnel_table(corpus: dict[str, Any]) -> list[list[str]]:
+    """Step, and after it documents, sentences and characters left, documents that it removed, and those that it
+    changed.
+    """
+    rows = corpus["funnel"]
+    return [
+        [
+            row["step"].replace("_", " "),
+            *(count(row[unit]) for unit in ("documents", "sentences", "characters")),
+            count(before["documents"] - row["documents"]),
+            count(row["changed_documents"]),
+        ]
+        for before, row in zip([*rows[:1], *rows], rows, strict=False)
+    ]
+
+
+def _reading_table(corpus: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), count(number)) for name, number in corpus["reading"].items()]
+
+
+def _vocabulary_table(recipe: Recipe, tokenizer: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("entries, special tokens included", count(tokenizer.get("vocab_size"))),
+        ("learned from", recipe.tokenizer.path or f"{count(tokenizer.get('documents'))} documents"),
+        ("words counted", count(tokenizer.get("words"))),
+        ("pieces a word (1.00: all words whole)", _fixed(tokenizer.get("mean_pieces_per_word"))),
+        ("letters", "lower case, no accents" if recipe.tokenizer.lowercase else "as written"),
+    ]
+
+
+def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:
+    rows = (
+        ("documents", "documents", count),
+        ("sentences", "sentences", count),
+        ("empty documents, left out", "empty_documents", count),
+        ("empty sentences, left out", "empty_sentences", count),
+        ("tokens", "tokens", count),
+        ("tokens used in pairs", "tokens_used", count),
+        ("tokens cut by truncation", "tokens_cut", count),
+        ("tokens in no pair", "never_seen_share", percent),
+        ("documents of one sentence", "one_sentence_documents", count),
+        ("pairs", "pairs", count),
+        ("label 1 (B is random)", "label_1_share", percent),
+        ("random because nothing follows", "forced_random", count),
+        ("mean length of a pair, tokens", "mean_length", _tenths),
+        ("mean length of segment A, tokens", "segment_a_mean_length", _tenths),
+        ("mean length of segment B, tokens", "segment_b_mean_length", _tenths),
+    )
+    splits = list(pairs.values())
+    return [
+        (name, [form(split.get(key)) for split in splits])
+        for name, key, form in rows
+        if any(split.get(key) is not None for split in splits)
+    ]
+
+
+def _task(task: dict[str, Any]) -> dict[str, Any]:
+    support, sentences = task.get("support", {}).get("test"), task.get("sentences", {})
+    sizes = ", ".join(f"{count(size)} {split}" for split, size in sentences.items())
+    models = [
+        {
+            "name": model_name(name),
+            "f1": plus_minus(model["f1_mean"], model["f1_std"]),
+            "precision": percent(model["precision_mean"]),
+            "recall": percent(model["recall_mean"]),
+            "seeds": len(model["runs"]),
+        }
+        for name, model in task["models"].items()
+    ]
+    return {
+        "name": task["task"],
+        "note": (
+            f"{task['metric']}; {count(support)} entities in the test set; sentences: {sizes or NOT_KNOWN}. Mean ±"
+            " standard deviation over the seeds."
+        ),
+        "models": models,
+        "runs": [_task_run(name, run) for name, model in task["models"].items() for run in model["runs"]],
+        "settings": (
+            json.dumps(task.get("settings") or {}, indent=1, ensure_ascii=False) if task.get("settings") else ""
+        ),
+    }
+
+
+def _task_run(model: str, run: dict[str, Any]) -> list[str]:
+    scores = [percent(run.get(name)) for name in ("f1", "precision", "recall", "devel_f1")]
+    return [
+        model_name(model),
+        str(run["seed"]),
+        *scores,
+        str(run.get("best_epoch", NOT_KNOWN)),
+        duration(run.get("seconds")),
+    ]
+
+
+def _stages(stages: dict[str, Any]) -> list[dict[str, str]]:
+    done = stages.get("stages", {})
+    longest = max((stage["seconds"] for stage in done.values()), default=0) or 1
+    return [
+        {
+            "name": name,
+            "time": duration(stage["seconds"]),
+            "percent": f"{100 * stage['seconds'] / longest:.0f}",
+            "finished": str(stage.get("finished", NOT_KNOWN))[:16].replace("T", " "),
+        }
+        for name, stage in done.items()
+    ]
+
+
+def _versions(stages: dict[str, Any]) -> list[tuple[str, str]]:
+    commit = stages.get("git_commit") or "no git checkout"
+    return [("git commit", commit), *stages.get("versions", {}).items()]
+
+
+def _tenths(value: float | None) -> str:
+    return NOT_KNOWN if value is None else f"{value:,.1f}"
+
+
+def _fixed(value: float | None) -> str:
+    return NOT_KNOWN if value is None else f"{value:,.2f}"

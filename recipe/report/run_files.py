@@ -1,0 +1,90 @@
+"""Run folder -> what its stages left behind, for the report and the model card; a stage that has not run is None,
+never an error.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recipe.errors import InputError
+from recipe.files import read_json
+
+SCRIPTS = {
+    "corpus": "scripts/prepare_corpus.py",
+    "pairs": "scripts/build_pairs.py",
+    "tokenizer": "scripts/train_tokenizer.py",
+    "fertility": "scripts/run_recipe.py",
+    "training": "scripts/pretrain.py",
+    "evaluation": "scripts/evaluate.py",
+    "task": "scripts/finetune_ner.py",
+    "stages": "scripts/run_recipe.py",
+}
+
+PATHS = {
+    "corpus": "corpus/statistics.json",
+    "pairs": "pairs/statistics.json",
+    "tokenizer": "tokenizer/statistics.json",
+    "fertility": "fertility.json",
+    "training": "training.json",
+    "evaluation": "evaluation.json",
+    "task": "task/scores.json",
+    "stages": "stages.json",
+}
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The JSON files of a run folder, each as its stage wrote it; None where the stage has not run."""
+
+    folder: Path
+    recipe_yaml: str | None = None
+    corpus: dict[str, Any] | None = None
+    pairs: dict[str, Any] | None = None
+    tokenizer: dict[str, Any] | None = None
+    fertility: dict[str, Any] | None = None
+    training: dict[str, Any] | None = None
+    evaluation: dict[str, Any] | None = None
+    task: dict[str, Any] | None = None
+    stages: dict[str, Any] | None = None
+
+    def training_log(self) -> list[dict[str, Any]]:
+        """Log lines of training steps, in order."""
+        return [line for line in (self.training or {}).get("log_history", []) if "mlm_loss" in line]
+
+    def validation_log(self) -> list[dict[str, Any]]:
+        """Log lines of validations, in order."""
+        return [line for line in (self.training or {}).get("log_history", []) if "eval_mlm_loss" in line]
+
+    def last(self, name: str) -> Any:
+        """The newest value of a field in the log of training steps, None if there is none."""
+        return next((line[name] for line in reversed(self.training_log()) if line.get(name) is not None), None)
+
+
+def read_run_files(folder: Path) -> RunFiles:
+    """Read what stands in a run folder.
+
+    Raises:
+        InputError: if a file is there but is no JSON object, such as one that another program wrote or cut off.
+    """
+    recipe_path = folder / "recipe.yaml"
+    recipe_yaml = recipe_path.read_text(encoding="utf-8") if recipe_path.is_file() else None
+    return RunFiles(
+        folder=folder,
+        recipe_yaml=recipe_yaml,
+        **{name: _read(folder / path, SCRIPTS[name]) for name, path in PATHS.items()},
+    )
+
+
+def _read(path: Path, script: str) -> dict[str, Any] | None:
+    if not path.is_file():
+        return None
+    try:
+        content = read_json(path)
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is no JSON ({error}); remove it and run {script} again") from None
+    if not isinstance(content, dict):
+        raise InputError(
+            f"{path}: holds a {type(content).__name__} where an object belongs; remove it and run {script} again"
+        )
+    return content

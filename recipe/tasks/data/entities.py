@@ -1,0 +1,84 @@
+"""Tags of a sentence (O, B-X, I-X) -> entities in two readings, and counts of entities -> precision, recall, F1."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+# First word, last word + 1, type.
+Entity = tuple[int, int, str]
+
+
+def strict_entities(tags: Sequence[str]) -> list[Entity]:
+    """Entities by strict IOB2: B-X and the I-X directly behind it; a stray I-X is no entity."""
+    return _entities(tags, opens_at_stray=False)
+
+
+def conlleval_entities(tags: Sequence[str]) -> list[Entity]:
+    """Entities as CoNLL's conlleval and seqeval's default read them: an I-X that follows neither B-X nor I-X opens an
+    entity too.
+    """
+    return _entities(tags, opens_at_stray=True)
+
+
+MODES: dict[str, Callable[[Sequence[str]], list[Entity]]] = {
+    "strict": strict_entities,
+    "conlleval": conlleval_entities,
+}
+
+
+@dataclass
+class EntityCounts:
+    """Gold, predicted and right entities by type; counts add up over sentences."""
+
+    gold: Counter[str] = field(default_factory=Counter)
+    predicted: Counter[str] = field(default_factory=Counter)
+    right: Counter[str] = field(default_factory=Counter)
+
+    def add(self, gold: Iterable[Entity], predicted: Iterable[Entity]) -> None:
+        """Count the entities of one sentence; one is right if its type, first word and last word are."""
+        gold, predicted = set(gold), set(predicted)
+        for counter, entities in ((self.gold, gold), (self.predicted, predicted), (self.right, gold & predicted)):
+            counter.update(name for _, _, name in entities)
+
+    def scores(self) -> dict:
+        """ "precision", "recall", "f1" (0..1) and "support" (gold entities) over all types, and "per_type" with the
+        same four for each type.
+        """
+        types = sorted(self.gold.keys() | self.predicted.keys())
+        overall = scores_of(self.gold.total(), self.predicted.total(), self.right.total())
+        return {
+            **overall,
+            "per_type": {name: scores_of(self.gold[name], self.predicted[name], self.right[name]) for name in types},
+        }
+
+
+def count_entities_of(
+    gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]], mode: str = "strict"
+) -> EntityCounts:
+    """The counts of many sentences, in one of `MODES`."""
+    counts, read = EntityCounts(), MODES[mode]
+    for expected, found in zip(gold, predicted, strict=True):
+        counts.add(read(expected), read(found))
+    return counts
+
+
+def scores_of(gold: int, predicted: int, right: int) -> dict[str, float | int]:
+    """Precision, recall, F1 and support of counts; where there is nothing to divide by, the number is 0.0."""
+    return {
+        "precision": right / predicted if predicted else 0.0,
+        "recall": right / gold if gold else 0.0,
+        "f1": 2 * right / (gold + predicted) if gold + predicted else 0.0,
+        "support": gold,
+    }
+
+
+def _entities(tags: Sequence[str], opens_at_stray: bool) -> list[Entity]:
+    found: list[Entity] = []
+    start, name = 0, ""
+    for place, tag in enumerate((*tags, "O")):
+        if name and tag != f"I-{name}":
+            found.append((start, place, name))
+            name = ""
+        if not name and (tag[0] == "B" or (tag[0] == "I" and opens_at_stray)):
+            start, name = place, tag[2:]
+    return found

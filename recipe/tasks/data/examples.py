@@ -1,0 +1,108 @@
+"""Records of a folder -> `TextTask`: texts, or pairs of texts, each with one gold answer."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from recipe.errors import InputError
+from recipe.tasks.data.records import TASK_SPLITS, Column, Record, find_split, read_records
+
+ID = Column("id", ("index", "id", "documentid", "questionid", "pmid"), is_needed=False)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A text, the other text of a pair ("" where there is none), and the gold answer: a class, a number, or a set of
+    labels.
+    """
+
+    id: str
+    text: str
+    other: str
+    gold: Any
+
+
+@dataclass
+class TextTask:
+    """Examples in three splits.
+
+    unit: what an example is, such as "sentences". labels: what the head tells apart. further: what else is counted, by
+    split. notes: what readers see of oddities, such as {"fields in quotes": 3}.
+    """
+
+    name: str
+    labels: list[str]
+    unit: str
+    train: list[Example]
+    devel: list[Example]
+    test: list[Example]
+    further: dict[str, dict[str, int]] = field(default_factory=dict)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Examples, and what else is counted, by split."""
+        return {self.unit: {split: len(getattr(self, split)) for split in TASK_SPLITS}, **self.further}
+
+    def summary(self) -> str:
+        """Sizes of the splits, and oddities, in one line."""
+        sizes = ", ".join(f"{' / '.join(map(str, found.values()))} {what}" for what, found in self.counts().items())
+        notes = "".join(f", {number:,} {what}" for what, number in self.notes.items() if number)
+        return f"{self.name}: {sizes} (train / devel / test){notes}"
+
+
+def read_text_task(
+    folder: Path,
+    columns: Sequence[Column],
+    labels: list[str],
+    unit: str,
+    examples_of: Callable[[Iterable[Record]], list[Example]],
+) -> TextTask:
+    """Read a folder with one file for each of train, dev and test; see `recipe.tasks.data.records`.
+
+    Args:
+        examples_of: the records of a split -> its examples.
+
+    Raises:
+        InputError: for a missing folder or file, a record that cannot be read, or a split without a record.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder; name a folder with one file for each of train, dev and test")
+    splits: dict[str, list[Example]] = {}
+    unquoted = 0
+    for split in TASK_SPLITS:
+        path = find_split(folder, split)
+        records, quoted = read_records(path, columns)
+        if not records:
+            raise InputError(
+                f"{path}: holds no record; write one per line, as {', '.join(column.name for column in columns)} with"
+                " tabs between them"
+            )
+        splits[split] = examples_of(records)
+        unquoted += quoted
+    notes = Counter({"fields in quotes": unquoted})
+    return TextTask(folder.resolve().name, labels, unit, splits["train"], splits["devel"], splits["test"], notes=notes)
+
+
+def id_of(record: Record, number: int) -> str:
+    """The record's own id, or its number."""
+    return record.text("id") if record.values.get("id") not in (None, "") else str(number)
+
+
+def class_of(record: Record, classes: dict[str, str]) -> str:
+    """The class that a label stands for.
+
+    Args:
+        classes: what files write -> the class.
+
+    Raises:
+        InputError: for a label that is not among them.
+    """
+    label = record.text("label")
+    if label not in classes:
+        raise InputError(
+            f"{record.place}: the label {label[:60]!r} is none of {', '.join(classes)}; correct it, or leave the"
+            " record out"
+        )
+    return classes[label]

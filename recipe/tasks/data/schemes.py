@@ -1,0 +1,71 @@
+"""Tags in the schemes IO, IOB1, IOB2 and BIOES -> IOB2, with a count of what had to be repaired.
+
+One reading serves all of them, that of conlleval: an entity starts at B, at S, and at I or E where no entity of the
+type is open; it ends before O, B, S and another type, and behind E and S. The schemes differ in what is right, so in
+what counts as a repair; never in the number of entities.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+SCHEMES = {"IO": "I", "IOB1": "IB", "IOB2": "IB", "BIOES": "IBES"}
+UNTYPED = "Entity"
+# BILOU is BIOES with other letters.
+_LETTERS = {"L": "E", "U": "S"}
+_TAG = re.compile(r"O|([BIESLU])(?:-(\S+))?")
+
+
+def normal_tag(tag: str) -> str | None:
+    """The tag with L and U of BILOU as E and S, and the type "Entity" where it has none (B, I); None for what is no
+    tag.
+    """
+    match = _TAG.fullmatch(tag)
+    if match is None:
+        return None
+    prefix, name = match.groups()
+    return tag if prefix is None else f"{_LETTERS.get(prefix, prefix)}-{name or UNTYPED}"
+
+
+def detect_scheme(sentences: Iterable[Sequence[str]]) -> str:
+    """The scheme of a file's tags: BIOES if an E or S occurs, IO without any B, IOB1 if each B follows a tag of its
+    type, else IOB2.
+    """
+    prefixes, is_iob1 = set(), True
+    for tags in sentences:
+        for previous, tag in pairwise(("O", *tags)):
+            prefixes.add(tag[0])
+            is_iob1 &= tag[0] != "B" or previous[2:] == tag[2:]
+    if prefixes & set("ES"):
+        return "BIOES"
+    if "B" not in prefixes and "I" in prefixes:
+        return "IO"
+    return "IOB1" if "B" in prefixes and is_iob1 else "IOB2"
+
+
+def to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:
+    """The same entities in IOB2, and the number of tags that broke the rules of `scheme`."""
+    converted, repairs = [], 0
+    for previous, tag, following in zip(("O", *tags), tags, (*tags[1:], "O"), strict=False):
+        starts = _starts(previous, tag)
+        converted.append("O" if tag == "O" else ("B" if starts else "I") + tag[1:])
+        repairs += tag != "O" and tag[0] not in _right_prefixes(
+            scheme, previous, starts, ends=_starts(tag, following) or following == "O"
+        )
+    return converted, repairs
+
+
+def _starts(previous: str, tag: str) -> bool:
+    """Whether an entity starts at a tag."""
+    return tag[0] in "BS" or (tag != "O" and (previous[0] in "OES" or previous[2:] != tag[2:]))
+
+
+def _right_prefixes(scheme: str, previous: str, starts: bool, ends: bool) -> str:
+    """The prefixes that the scheme has for a word of an entity that starts or ends there."""
+    if scheme == "BIOES":
+        return "S" if starts and ends else "B" if starts else "E" if ends else "I"
+    if scheme == "IOB2":
+        return "B" if starts else "I"
+    # IO has no way to part two entities of one type; IOB1 needs B there and nowhere else, which is what makes an
+    # entity start behind its own type.
+    return "IB" if starts and previous != "O" else "I"

@@ -1,0 +1,64 @@
+"""Rows -> what a fine-tuned model says at their positions, in batches of like length."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from recipe.errors import InputError
+from recipe.tasks.finetuning.heads import collator_of, labels_of
+from recipe.tasks.types.task_type import Row
+
+TOKENS_PER_BATCH = 4096
+
+
+def predict(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> list[list[Any]]:
+    """What the model says at each position of each row (see `recipe.tasks.finetuning.heads.labels_of`), in the order
+    of `rows`.
+
+    Raises:
+        InputError: if a logit is not finite.
+    """
+    outputs: list[list[Any]] = [[] for _ in rows]
+    for index, logits in logits_of(model, rows, pad_token_id):
+        # Only the labels leave the device, never the logits.
+        outputs[index] = labels_of(model, logits)
+    return outputs
+
+
+def logits_of(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> Iterator[tuple[int, torch.Tensor]]:
+    """For each row, in the order of their lengths, its index and its logits of shape (positions, labels), on the
+    model's device.
+
+    Raises:
+        InputError: if a logit is not finite.
+    """
+    model.eval()
+    for chosen in batches_by_length([len(row.input_ids) for row in rows]):
+        logits = _logits(model, [rows[index] for index in chosen], pad_token_id)
+        if not torch.isfinite(logits).all():
+            raise InputError("the model's weights or logits are not finite numbers")
+        yield from zip(chosen, logits.split([len(rows[index].positions) for index in chosen]), strict=True)
+
+
+def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indices of rows, the shortest first, in batches of at most TOKENS_PER_BATCH tokens (or one row)."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[index] > TOKENS_PER_BATCH:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _logits(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> torch.Tensor:
+    """Logits at the rows' positions, row by row, shape (positions, labels); the rows come the shortest first."""
+    batch = collator_of(model, model.device, pad_token_id)(rows)
+    is_read = batch.pop("labels") >= 0
+    is_token_by_token = model.config.problem_type is None and "cu_seq_lens" not in batch
+    with torch.inference_mode():
+        logits = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).logits
+    return logits[is_read.to(model.device)] if is_token_by_token else logits  # type: ignore[no-any-return]

@@ -1,0 +1,45 @@
+"""A checkpoint folder -> model, with everything that can be wrong with its files as one line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import PreTrainedModel
+from transformers.utils import logging
+
+from recipe.errors import InputError
+
+
+def load_weights(model_class: Any, folder: Path, **arguments: Any) -> tuple[PreTrainedModel, list[str]]:
+    """The model of a folder in float32, and the names of the weights that the folder lacks.
+
+    Raises:
+        InputError: if the folder holds no weights, or none that fit the model.
+    """
+    try:
+        with quiet_transformers():
+            model, loading = model_class.from_pretrained(
+                folder, dtype=torch.float32, output_loading_info=True, **arguments
+            )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            f"{folder}: holds no weights that load ({' '.join(str(error).split())[:150]}); name a whole checkpoint"
+        ) from None
+    return model, sorted(loading["missing_keys"])
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """No progress bars and no word of a new head, which is expected to be missing from a checkpoint."""
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

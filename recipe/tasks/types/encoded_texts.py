@@ -1,0 +1,180 @@
+"""Examples -> rows of a model that reads whole texts; what the model says -> scores and a predictions file. Every
+example is one row, so none is lost.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from recipe.errors import InputError
+from recipe.tasks.data.examples import Example, TextTask
+from recipe.tasks.data.records import TASK_SPLITS
+from recipe.tasks.types.task_type import Row
+from recipe.tasks.types.truncation import longest_first, nearest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+class Reading(Protocol):
+    """How a kind of task reads its head, and what it makes of the answers."""
+
+    def label(self, gold: Any) -> Any:
+        """A gold answer as the label of a row."""
+        ...
+
+    def answer(self, label: Any) -> Any:
+        """The label of a row, gold or the model's, as an answer."""
+        ...
+
+    def scores(self, gold: Sequence[Any], predicted: Sequence[Any]) -> dict[str, Any]:
+        """The scores of answers, with their "support"."""
+        ...
+
+    def line(self, example: Example, predicted: Any) -> str:
+        """An example in a predictions file: columns with tabs between them, the last two gold and prediction."""
+        ...
+
+
+@dataclass
+class EncodedTexts:
+    """A split as rows of the model, one for each example, with what its scores are held against."""
+
+    examples: list[Example]
+    rows: list[Row]
+    truncated: int
+    reading: Reading
+
+    def score(self, outputs: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """The kind's scores, and "truncated".
+
+        Raises:
+            RuntimeError: if not every example of the file was scored once, by its own gold answer.
+        """
+        gold = self._answers([row.labels for row in self.rows])
+        expected = [example.gold for example in self.examples]
+        if gold != expected or len(outputs) != len(expected):
+            raise RuntimeError(
+                f"scored {len(outputs)} of {len(expected)} examples, or not by the gold of their file; the score would"
+                " not be comparable"
+            )
+        return {**self.reading.scores(gold, self._answers(outputs)), "truncated": self.truncated}
+
+    def predictions(self, outputs: Sequence[Sequence[Any]]) -> str:
+        """One line for each example; see `Reading.line`."""
+        return prediction_lines(self.examples, self._answers(outputs), self.reading)
+
+    def _answers(self, outputs: Sequence[Sequence[Any]]) -> list[Any]:
+        return [self.reading.answer(label) for (label,) in outputs]
+
+
+@dataclass(frozen=True)
+class ClassReading(ABC):
+    """The part of `Reading` that all kinds with one class per example share; answers are classes."""
+
+    labels: list[str]
+
+    def label(self, gold: str) -> int:
+        """The class's number."""
+        return self.labels.index(gold)
+
+    def answer(self, label: int) -> str:
+        """The number's class."""
+        return self.labels[label]
+
+    @abstractmethod
+    def scores(self, gold: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
+        """See `Reading.scores`."""
+
+    def line(self, example: Example, predicted: str) -> str:
+        """id, text, gold, prediction."""
+        return f"{example.id}\t{example.text}\t{example.gold}\t{predicted}"
+
+
+def control_of(task: TextTask, predicted: Sequence[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
+    """Answers to test that no model gave -> the text of a predictions file, and scores."""
+    return prediction_lines(task.test, predicted, reading), reading.scores(
+        [example.gold for example in task.test], predicted
+    )
+
+
+def majority_control(task: TextTask, answers: Iterable[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
+    """The most frequent of some answers of training, given to every text of test; see `control_of`."""
+    (answer, _), *_ = Counter(answers).most_common(1)
+    return control_of(task, [answer] * len(task.test), reading)
+
+
+def prediction_lines(examples: Sequence[Example], predicted: Sequence[Any], reading: Reading) -> str:
+    """The text of a predictions file."""
+    return "".join(reading.line(example, answer) + "\n" for example, answer in zip(examples, predicted, strict=True))
+
+
+def encode_texts(
+    task: TextTask,
+    tokenizer: "PreTrainedTokenizerFast",
+    max_seq_length: int,
+    reading: Reading,
+    must_stay: re.Pattern[str] | None = None,
+) -> dict[str, EncodedTexts]:
+    """The three splits, each example as [CLS] text [SEP], or [CLS] text [SEP] other [SEP] in two segments.
+
+    A pair that is too long is cut by `longest_first`, a text by `nearest`.
+
+    Args:
+        must_stay: what of a text no cut may take.
+
+    Raises:
+        InputError: if that alone is too long.
+    """
+    return {
+        split: _encode_split(getattr(task, split), tokenizer, max_seq_length, reading, must_stay)
+        for split in TASK_SPLITS
+    }
+
+
+def _encode_split(
+    examples: list[Example],
+    tokenizer: "PreTrainedTokenizerFast",
+    max_seq_length: int,
+    reading: Reading,
+    must_stay: re.Pattern[str] | None,
+) -> EncodedTexts:
+    texts, others = (
+        _encodings([getattr(example, side) for example in examples], tokenizer) for side in ("text", "other")
+    )
+    rows, truncated = [], 0
+    for example, text, other in zip(examples, texts, others, strict=True):
+        if example.other:
+            parts = longest_first(text.ids, other.ids, max_seq_length - 3)
+        else:
+            parts = (nearest(text.ids, _stays(example, text, must_stay, max_seq_length - 2), max_seq_length - 2), [])
+        truncated += sum(map(len, parts)) < len(text.ids) + len(other.ids)
+        rows.append(_row(*parts, bool(example.other), reading.label(example.gold), tokenizer))
+    return EncodedTexts(examples, rows, truncated, reading)
+
+
+def _encodings(texts: list[str], tokenizer: "PreTrainedTokenizerFast") -> Any:
+    return tokenizer(texts, add_special_tokens=False, verbose=False).encodings
+
+
+def _stays(example: Example, encoding: Any, must_stay: re.Pattern[str] | None, max_num_tokens: int) -> list[bool]:
+    """For each token, whether it belongs to what must stay."""
+    if must_stay is None or len(encoding.ids) <= max_num_tokens:
+        return [False] * len(encoding.ids)
+    spans = [match.span() for match in must_stay.finditer(example.text)]
+    stays = [any(first < end and start < last for start, end in spans) for first, last in encoding.offsets]
+    if sum(stays) > max_num_tokens:
+        needed = f"the placeholders of {example.id} ({example.text[:60]!r}) alone make {sum(stays) + 2}"
+        raise InputError(f"--max_seq_length is {max_num_tokens + 2}, but {needed}; raise it")
+    return stays
+
+
+def _row(text: list[int], other: list[int], is_pair: bool, label: Any, tokenizer: "PreTrainedTokenizerFast") -> Row:
+    first = [tokenizer.cls_token_id, *text, tokenizer.sep_token_id]
+    if not is_pair:
+        return Row(first, [0], [label])
+    second = [*other, tokenizer.sep_token_id]
+    return Row([*first, *second], [0], [label], [0] * len(first) + [1] * len(second))

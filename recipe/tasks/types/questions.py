@@ -1,0 +1,98 @@
+"""The kind "questions": a question and the text that answers it -> yes, no (or maybe). The head reads [CLS] of the
+pair, the score is accuracy, as in BLURB.
+
+PubMedQA comes in its own form, a JSON object of PMIDs (train_set.json, dev_set.json and test_set.json of fold 0), or
+as the Hub's bigbio/pubmed_qa; BioASQ as BLURB's scripts write it, a TSV of id, question, context and answer without a
+heading. The reader was written to these formats and tried on made-up files, not on the originals, which nobody here
+has.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recipe.tasks.data.examples import ID, Example, TextTask, class_of, id_of, read_text_task
+from recipe.tasks.data.records import Column, Record
+from recipe.tasks.types.encoded_texts import ClassReading, EncodedTexts, encode_texts, majority_control
+from recipe.tasks.types.scores import last_columns, micro_scores, share_of_counts
+from recipe.tasks.types.task_type import Kind
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+COLUMNS = (
+    ID,
+    Column("question", ("question", "sentence1")),
+    Column("context", ("contexts", "context", "sentence2")),
+    Column("label", ("finaldecision", "label", "answer")),
+)
+
+
+class AnswerReading(ClassReading):
+    """See `recipe.tasks.types.encoded_texts.ClassReading`."""
+
+    def scores(self, gold: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
+        """ "accuracy", "macro_f1" and "per_type" of the answers, and "support", the number of questions."""
+        by_answer = micro_scores([{answer} for answer in gold], [{answer} for answer in predicted], self.labels)
+        right = sum(expected == found for expected, found in zip(gold, predicted, strict=True))
+        return {
+            "accuracy": right / len(gold),
+            "macro_f1": by_answer["macro_f1"],
+            "per_type": by_answer["per_type"],
+            "support": len(gold),
+        }
+
+
+def read(folder: Path, answers: Sequence[str]) -> TextTask:
+    """Read a folder with train, dev and test.
+
+    Args:
+        answers: the answers that there are.
+
+    Raises:
+        InputError: for what cannot be read, or another answer.
+    """
+    return read_text_task(
+        folder, COLUMNS, [*answers], "questions", partial(_examples, classes={name: name for name in answers})
+    )
+
+
+def encode(task: TextTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> dict[str, EncodedTexts]:
+    """The three splits; of a pair that is too long the longer one, mostly the context, is cut first, at its end."""
+    return encode_texts(task, tokenizer, max_seq_length, AnswerReading(task.labels))
+
+
+def counts_by_question(text: str) -> np.ndarray:
+    """A predictions file -> whether the answer to each question is right, and 1, shape (questions, 2)."""
+    return np.array([[gold == predicted, 1] for gold, predicted in last_columns(text)], dtype=np.float64).reshape(
+        -1, 2
+    )
+
+
+def _examples(records: Iterable[Record], classes: dict[str, str]) -> list[Example]:
+    return [
+        Example(id_of(record, number), record.text("question"), record.text("context"), class_of(record, classes))
+        for number, record in enumerate(records, start=1)
+    ]
+
+
+def _by_majority(task: TextTask) -> tuple[str, dict[str, Any]]:
+    """The most frequent answer of training for every question."""
+    return majority_control(task, (example.gold for example in task.train), AnswerReading(task.labels))
+
+
+KIND = Kind(
+    head="class",
+    score="accuracy",
+    metric="accuracy on test",
+    unit="questions",
+    columns=("macro_f1",),
+    read=read,
+    encode=encode,
+    units=counts_by_question,
+    score_of=share_of_counts,
+    controls={"majority": _by_majority},
+)

@@ -1,0 +1,121 @@
+"""The kind "similarity": two sentences -> how alike they are, a number. The head is a regression on [CLS], the score
+Pearson's correlation, as in BLURB.
+
+BIOSSES comes as BLURB's scripts write it, a TSV of index, two sentences and score with a heading, or as the Hub's
+bigbio/biosses in Parquet. The reader was written to these formats and tried on made-up files, not on the originals,
+which nobody here has.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recipe.errors import InputError
+from recipe.tasks.data.examples import ID, Example, TextTask, id_of, read_text_task
+from recipe.tasks.data.records import Column, Record
+from recipe.tasks.types.encoded_texts import EncodedTexts, control_of, encode_texts
+from recipe.tasks.types.scores import last_columns, pearson, pearson_of_sums, sums_of_pairs
+from recipe.tasks.types.task_type import Kind
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+COLUMNS = (
+    ID,
+    Column("sentence 1", ("sentence1", "text1", "sentencea")),
+    Column("sentence 2", ("sentence2", "text2", "sentenceb")),
+    Column("score", ("score", "label", "similarity")),
+)
+
+
+class SimilarityReading:
+    """See `recipe.tasks.types.encoded_texts.Reading`; answers are numbers."""
+
+    def label(self, gold: float) -> float:
+        """The number itself."""
+        return gold
+
+    def answer(self, label: float) -> float:
+        """The number itself."""
+        return label
+
+    def scores(self, gold: Sequence[float], predicted: Sequence[float]) -> dict[str, Any]:
+        """ "pearson", 0 if all predictions are the same, and "support", the number of pairs."""
+        return {"pearson": pearson(gold, predicted), "support": len(gold)}
+
+    def line(self, example: Example, predicted: float) -> str:
+        """id, both sentences, gold, prediction."""
+        return f"{example.id}\t{example.text}\t{example.other}\t{example.gold!r}\t{predicted!r}"
+
+
+def read(folder: Path) -> TextTask:
+    """Read a folder with train, dev and test.
+
+    Raises:
+        InputError: for what cannot be read, a score that is no number, or a split whose scores are all the same.
+    """
+    task = read_text_task(folder, COLUMNS, ["similarity"], "pairs", _examples)
+    for split in ("devel", "test"):
+        if len({example.gold for example in getattr(task, split)}) < 2:
+            raise InputError(
+                f"{folder}: all scores of {split} are the same, so nothing correlates with them; it needs two"
+                " different ones"
+            )
+    return task
+
+
+def encode(task: TextTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> dict[str, EncodedTexts]:
+    """The three splits; of a pair that is too long the longer sentence is cut first."""
+    return encode_texts(task, tokenizer, max_seq_length, SimilarityReading())
+
+
+def sums_by_pair(text: str) -> np.ndarray:
+    """A predictions file -> the numbers of each pair that add up to Pearson's correlation, shape (pairs, 6)."""
+    gold, predicted = np.array(last_columns(text), dtype=np.float64).reshape(-1, 2).T
+    # The correlation does not change with the means, but sums of squares around them keep more digits.
+    return sums_of_pairs(gold - gold.mean(), predicted - predicted.mean())
+
+
+def shared_words(first: str, second: str) -> float:
+    """Words, without their case, that two sentences share, as a share of the words of both."""
+    words = [set(sentence.lower().split()) for sentence in (first, second)]
+    return len(words[0] & words[1]) / len(words[0] | words[1])
+
+
+def _examples(records: Iterable[Record]) -> list[Example]:
+    return [
+        Example(id_of(record, number), record.text("sentence 1"), record.text("sentence 2"), _score(record))
+        for number, record in enumerate(records, start=1)
+    ]
+
+
+def _score(record: Record) -> float:
+    text = record.text("score")
+    try:
+        score = float(text)
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise InputError(f"{record.place}: the score {text[:60]!r} is no number; write one, such as 2.4")
+    return score
+
+
+def _by_shared_words(task: TextTask) -> tuple[str, dict[str, Any]]:
+    return control_of(task, [shared_words(example.text, example.other) for example in task.test], SimilarityReading())
+
+
+KIND = Kind(
+    head="number",
+    score="pearson",
+    metric="Pearson's correlation on test",
+    unit="pairs",
+    columns=(),
+    read=read,
+    encode=encode,
+    units=sums_by_pair,
+    score_of=pearson_of_sums,
+    controls={"shared_words": _by_shared_words},
+)

@@ -1,0 +1,89 @@
+"""What fine-tuning needs to know of a kind of task. A kind is one module recipe/tasks/NAME.py with a constant `KIND`,
+and entries in tasks.yaml.
+
+No kind imports torch, so that bad input is found before anything slow is imported; scores are made from plain lists.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the model: token ids, the places that its head reads, the gold label of each such place, and, of a
+    pair, the segment of each token.
+
+    A head on tokens reads many places, one on whole texts only [CLS]. A label is a class (int), a number (float), or a
+    0.0 or 1.0 for each of many labels.
+    """
+
+    input_ids: list[int]
+    positions: list[int]
+    labels: list[Any]
+    token_type_ids: list[int] = field(default_factory=list)
+
+
+class Task(Protocol):
+    """A task as its files hold it."""
+
+    name: str
+    labels: list[str]
+
+    def summary(self) -> str:
+        """Sizes and repairs in one line."""
+        ...
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """What is counted, by split: {"sentences": {"train": 4560, ...}, "entities": {"train": 5203, ...}}."""
+        ...
+
+
+class EncodedSplit(Protocol):
+    """A split made ready for one tokenizer. `outputs` of a model are one label per position of each row; `truncated`:
+    texts of which a row lacks a part.
+    """
+
+    rows: list[Row]
+    truncated: int
+
+    def score(self, outputs: Sequence[Sequence[Any]]) -> dict[str, Any]:
+        """The scores of a model's outputs.
+
+        Raises:
+            RuntimeError: if what was scored is not all that the file holds.
+        """
+        ...
+
+    def predictions(self, outputs: Sequence[Sequence[Any]]) -> str:
+        """The text of a predictions file: every unit with gold and prediction."""
+        ...
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of task.
+
+    head: what the model ends in, a key of `recipe.tasks.finetuning.heads.HEADS`. score: the score that chooses on
+    devel and is reported on test; metric: the same in words. unit: what a bootstrap draws, in words. columns: further
+    scores of the table. read: folder and options of tasks.yaml -> task. encode: task, tokenizer and most tokens of a
+    row -> splits. controls: without a model, task -> text of a predictions file and scores. units: text of a
+    predictions file -> numbers that add up, float64 of shape (units, numbers), one row for each unit that a bootstrap
+    draws; score_of: such numbers, added up, shape (..., numbers) -> score, shape (...).
+    """
+
+    head: str
+    score: str
+    metric: str
+    unit: str
+    columns: tuple[str, ...]
+    read: Callable[..., Any]
+    encode: Callable[[Any, "PreTrainedTokenizerFast", int], dict[str, Any]]
+    units: Callable[[str], np.ndarray]
+    score_of: Callable[[np.ndarray], np.ndarray]
+    controls: Mapping[str, Callable[[Any], tuple[str, dict[str, Any]]]] = field(default_factory=dict)

@@ -1,0 +1,108 @@
+"""Documents -> RUN/tokenizer: a trained or given WordPiece tokenizer as a folder that AutoTokenizer loads, with counts
+for the report.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from recipe.config import Recipe
+from recipe.corpus import Document
+from recipe.corpus.prepared import read_prepared_split
+from recipe.errors import InputError
+from recipe.files import whole_or_absent, write_json
+from recipe.tokenizer.fertility import MOST_SENTENCES, fertility, most_frequent_whole_words, word_counts
+from recipe.tokenizer.folder import load_tokenizer, save_tokenizer
+from recipe.tokenizer.wordpiece import train_wordpiece
+
+SHOWN_WORDS = 40
+# Function words of English, left out of the list of frequent terms that the report shows.
+_FUNCTION_WORDS = frozenset(
+    """
+    the and for that with this from are was were been has have had not but which these those such their its our they them there than then also can may
+    might could would should will between both each other more most some any all one two three using used use however when where while who whom whose
+    what how into onto over under after before during through only very same different did does because being about above below further given many
+    much well here able due either neither per via within without among upon thus therefore whether although since until first second found show shown
+    shows based
+    """.split()
+)
+
+
+def make_tokenizer(recipe: Recipe) -> None:
+    """Train on the training documents, or copy the folder tokenizer.path, into RUN/tokenizer; with counts in
+    statistics.json.
+
+    Raises:
+        InputError: if there is no training document, or the folder holds no usable BERT tokenizer.
+    """
+    documents = _TrainingDocuments(recipe)
+    with whole_or_absent(recipe.folder / "tokenizer") as folder:
+        folder.mkdir()
+        given = recipe.tokenizer.path
+        if given is None:
+            tokenizer = train_wordpiece(documents, recipe.tokenizer, recipe.seed)
+        else:
+            tokenizer = load_tokenizer(Path(given))
+            for _ in documents:
+                pass
+        documents.require_two()
+        save_tokenizer(tokenizer, folder, recipe)
+        found = fertility(tokenizer, documents.words)
+        whole = [
+            entry
+            for entry in most_frequent_whole_words(tokenizer, documents.words, 8 * SHOWN_WORDS)
+            if entry[0] not in _FUNCTION_WORDS
+        ][:SHOWN_WORDS]
+        statistics = {
+            "documents": documents.number,
+            "words": found.words,
+            "vocab_size": tokenizer.get_vocab_size(),
+            "mean_pieces_per_word": found.pieces_per_word,
+            "whole_word_share": found.whole_share,
+            "unknown_share": found.unknown_share,
+            "top_whole_words": whole,
+        }
+        write_json(folder / "statistics.json", statistics)
+
+
+class _TrainingDocuments:
+    """The training documents of a run, again at every iteration; the first one counts them, and the words of the first
+    million sentences.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self.number = 0
+        self.words: Counter[str] = Counter()
+        self._sentences = 0
+        self._last_source = ""
+        self._is_counted = False
+
+    def __iter__(self) -> Iterator[Document]:
+        found = read_prepared_split(self._recipe.folder / "corpus", self._recipe.corpus, "train", self._recipe.seed)
+        for document in tqdm(found, desc="tokenizer: documents read", unit=" documents"):
+            if not self._is_counted:
+                self._count(document)
+            yield document
+        self._is_counted = True
+
+    def _count(self, document: Document) -> None:
+        self.number += 1
+        self._last_source = document.source
+        if self._sentences < MOST_SENTENCES:
+            self._sentences += len(document.sentences)
+            self.words.update(word_counts(document.sentences))
+
+    def require_two(self) -> None:
+        """Raise InputError for fewer than two documents: a random segment must come from another one."""
+        if self.number == 0:
+            raise InputError(
+                "corpus.path: no training document has any text; check the files and corpus.validation_share"
+            )
+        if self.number == 1:
+            raise InputError(
+                f"{self._last_source}: found 1 training document, but a random segment B must come from another one;"
+                " put a blank line between documents"
+            )

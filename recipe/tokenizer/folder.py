@@ -1,0 +1,83 @@
+"""A tokenizer as a folder that AutoTokenizer loads: reading, checking and writing it."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tokenizers import Tokenizer, models
+
+from recipe.config import Recipe
+from recipe.errors import InputError
+
+SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Read folder/tokenizer.json and check that it can serve BERT; truncation and padding that it asks for are off.
+
+    Raises:
+        InputError: if the file is absent or broken, is no WordPiece tokenizer with ## pieces, or lacks a special
+            token.
+    """
+    path = folder / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise InputError(
+            f"{path}: cannot be read; name a folder that `save_pretrained` of a fast BERT tokenizer wrote"
+        ) from None
+    except Exception as error:  # the library raises a bare Exception for what it cannot parse
+        raise InputError(
+            f"{path}: is no tokenizer ({' '.join(str(error).split())[:150]}); save it again by `save_pretrained`"
+        ) from None
+    missing = [token for token in SPECIAL_TOKENS if tokenizer.token_to_id(token) is None]
+    if missing:
+        raise InputError(
+            f"{path}: the vocabulary lacks {', '.join(missing)}, which BERT needs; add them or train a tokenizer with"
+            " tokenizer.path: null"
+        )
+    if not isinstance(tokenizer.model, models.WordPiece):
+        raise InputError(
+            f"{path}: is a {type(tokenizer.model).__name__} tokenizer; whole-word masking needs WordPiece with ##"
+            " pieces"
+        )
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: Tokenizer, folder: Path, recipe: Recipe) -> None:
+    """Write a folder that `AutoTokenizer` loads as a fast BertTokenizer, with vocab.txt for tools older than
+    transformers 5.
+    """
+    if recipe.tokenizer.path is not None:
+        for file in Path(recipe.tokenizer.path).iterdir():
+            if file.name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+                shutil.copy(file, folder)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        # BertTokenizer makes a normaliser of its own from these settings, without NFKC; the plain class keeps that of
+        # tokenizer.json.
+        "tokenizer_class": "PreTrainedTokenizerFast" if recipe.tokenizer.nfkc else "BertTokenizer",
+        "do_lower_case": recipe.tokenizer.lowercase,
+        "strip_accents": recipe.tokenizer.strip_accents,
+        "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+        "model_max_length": recipe.model.max_position_embeddings,
+        **{f"{name}_token": f"[{name.upper()}]" for name in ("pad", "unk", "cls", "sep", "mask")},
+    }
+    if not (folder / "tokenizer_config.json").exists():
+        (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    (folder / "vocab.txt").write_text("\n".join(vocabulary(tokenizer)) + "\n", encoding="utf-8")
+
+
+def vocabulary(tokenizer: Tokenizer) -> list[str]:
+    """The tokens in the order of their ids."""
+    entries = tokenizer.get_vocab(with_added_tokens=True)
+    return sorted(entries, key=lambda token: entries[token])
+
+
+def special_token_ids(folder: Path) -> dict[str, int]:
+    """The ids of [PAD], [UNK], [CLS], [SEP] and [MASK]."""
+    tokenizer = load_tokenizer(folder)
+    entries = tokenizer.get_vocab(with_added_tokens=True)
+    return {token: entries[token] for token in SPECIAL_TOKENS}

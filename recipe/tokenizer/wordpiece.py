@@ -1,0 +1,117 @@
+"""Documents -> WordPiece tokenizer: the same text gives the same tokenizer, byte for byte, whatever the number of
+threads.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from recipe.config import TokenizerConfig
+from recipe.corpus import Document
+from recipe.rng import derive_key, random_uniform
+from recipe.tokenizer.alphabet import Alphabet
+from recipe.tokenizer.folder import SPECIAL_TOKENS
+
+PREFIX = "##"
+SIZE_STEP = 8
+# Share of the vocabulary that single characters may take; the rest of a text with many more is [UNK].
+MOST_CHARACTERS = 0.5
+
+logger = logging.getLogger(__name__)
+
+
+def train_wordpiece(documents: Iterable[Document], config: TokenizerConfig, seed: int = 1) -> Tokenizer:
+    """Train a BERT WordPiece tokenizer: special tokens, all characters of the text, merged pieces, then [unused] slots
+    up to a multiple of 8.
+
+    Normalisation and pre-tokenisation are BERT's (google-research/bert@eedf571, tokenization.py), with NFKC before
+    them if config.nfkc; the pieces are merged by count, as the `tokenizers` library does it, not by likelihood as in
+    Schuster and Nakajima (2012). That trainer numbers ## characters as they come out of a hash table, so that pairs of
+    equal counts are merged in another order each time (tokenizers #1794); here it is given all characters, numbered,
+    beforehand.
+
+    Args:
+        documents: read twice: all of it for the characters, of more than config.max_train_characters a random part,
+            document by document, for the pieces.
+        seed: what chooses that part.
+    """
+    normalizer = _normalizer(config)
+    characters, size = _characters(documents, normalizer)
+    alphabet = _both_forms(characters, config)
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=config.vocab_size - config.unused_tokens,
+        min_frequency=config.min_frequency,
+        special_tokens=[*SPECIAL_TOKENS, *alphabet],
+        limit_alphabet=0,  # none but those
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_sentences(documents, config.max_train_characters / max(size, 1), seed), trainer)
+    return _bert_tokenizer(_with_unused(tokenizer.get_vocab(), config), normalizer)
+
+
+def _normalizer(config: TokenizerConfig) -> normalizers.Normalizer:
+    bert = normalizers.BertNormalizer(lowercase=config.lowercase, strip_accents=config.strip_accents)
+    return normalizers.Sequence([normalizers.NFKC(), bert]) if config.nfkc else bert
+
+
+def _characters(
+    documents: Iterable[Document], normalizer: normalizers.Normalizer
+) -> tuple[list[tuple[str, int]], int]:
+    """Characters with their counts, and the size of the whole text in characters."""
+    alphabet, size = Alphabet(normalizer), 0
+    for document in documents:
+        text = "\n".join(document.sentences)
+        alphabet.add(text)
+        size += len(text)
+    return alphabet.characters(), size
+
+
+def _both_forms(characters: list[tuple[str, int]], config: TokenizerConfig) -> list[str]:
+    """The characters at the start of a word and, by ##, within one; of too many the most frequent."""
+    most = max(int(config.vocab_size * MOST_CHARACTERS) // 2, 1)
+    if len(characters) > most:
+        lost, total = (sum(count for _, count in part) for part in (characters[most:], characters))
+        logger.warning(
+            "the text has %s characters and tokenizer.vocab_size %s has room for %s: the rarest, %.2g %% of the text,"
+            " become [UNK]",
+            f"{len(characters):,}",
+            f"{config.vocab_size:,}",
+            f"{most:,}",
+            100 * lost / total,
+        )
+    kept = sorted(character for character, _ in characters[:most])
+    return [*kept, *(PREFIX + character for character in kept)]
+
+
+def _sentences(documents: Iterable[Document], share: float, seed: int) -> Iterator[str]:
+    key = derive_key(seed, "tokenizer sample")
+    for number, document in enumerate(documents):
+        if share >= 1 or random_uniform(key, number) < share:
+            yield from document.sentences
+
+
+def _with_unused(vocabulary: dict[str, int], config: TokenizerConfig) -> dict[str, int]:
+    size = -(-(len(vocabulary) + config.unused_tokens) // SIZE_STEP) * SIZE_STEP
+    tokens = [
+        *sorted(vocabulary, key=lambda token: vocabulary[token]),
+        *(f"[unused{number}]" for number in range(size - len(vocabulary))),
+    ]
+    return {token: number for number, token in enumerate(tokens)}
+
+
+def _bert_tokenizer(vocabulary: dict[str, int], normalizer: normalizers.Normalizer) -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.decoder = (
+        normalizer,
+        pre_tokenizers.BertPreTokenizer(),
+        decoders.WordPiece(),
+    )
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    ends = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0", pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1", special_tokens=ends
+    )
+    return tokenizer

@@ -1,0 +1,171 @@
+"""PubMed's XML: what is read of a record, which of several versions counts, and hostile files."""
+
+import gzip
+import time
+import tracemalloc
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recipe.config import CorpusConfig
+from recipe.corpus import RawDocument, read_raw_documents
+from recipe.errors import InputError
+
+
+def record(pmid: object, title: str = "A title.", abstract: str = "", version: object = 1) -> str:
+    inside = f"<Abstract>{abstract}</Abstract>" if abstract else ""
+    citation = (
+        f'<PMID Version="{version}">{pmid}</PMID><Article><ArticleTitle>{title}</ArticleTitle>{inside}</Article>'
+    )
+    return f"<PubmedArticle><MedlineCitation>{citation}</MedlineCitation></PubmedArticle>"
+
+
+def deleted(*pmids: object) -> str:
+    return "<DeleteCitation>" + "".join(f"<PMID>{pmid}</PMID>" for pmid in pmids) + "</DeleteCitation>"
+
+
+def write(path, *elements: str):
+    path.write_text(
+        f'<?xml version="1.0"?>\n<PubmedArticleSet>\n{"".join(elements)}\n</PubmedArticleSet>\n', encoding="utf-8"
+    )
+    return path
+
+
+def read(path, counts: Counter | None = None) -> list[RawDocument]:
+    return list(read_raw_documents(CorpusConfig(path=[str(path)]), counts))
+
+
+@pytest.mark.parametrize(
+    ("abstract", "expected"),
+    [
+        ("<AbstractText>One <i>in vivo</i> K<sup>+</sup>.\n  Two.</AbstractText>", ["One in vivo K+.\n  Two."]),
+        (
+            (
+                '<AbstractText Label="METHODS">We did.</AbstractText><AbstractText Label="RESULTS:">It'
+                " was.</AbstractText>"
+            ),
+            ["METHODS: We did.", "RESULTS: It was."],
+        ),
+        ('<AbstractText Label="UNLABELLED">Plain.</AbstractText><AbstractText/>', ["Plain."]),
+        (
+            (
+                "<AbstractText>p &lt; 0.05 &amp; more &#945;</AbstractText><CopyrightInformation>©"
+                " X</CopyrightInformation>"
+            ),
+            ["p < 0.05 & more α"],
+        ),
+        ("<AbstractText>a<!-- comment -->b<?pi?>c</AbstractText>", ["abc"]),
+    ],
+)
+def test_sections(tmp_path, abstract, expected):
+    (document,) = read(write(tmp_path / "a.xml", record(7, "A <b>bold</b>\n title.", abstract)))
+    assert (document.id, document.title, document.parts) == ("7", "A bold title.", expected)
+    assert document.source == f"{tmp_path}/a.xml#7"
+
+
+def test_records_without_text_are_counted(tmp_path):
+    counts: Counter = Counter()
+    path = write(
+        tmp_path / "a.xml",
+        record(1, "[Not Available]."),
+        record(2),
+        record(3, "", "<AbstractText>Text.</AbstractText>"),
+    )
+    assert [(document.id, document.title, document.parts) for document in read(path, counts)] == [
+        ("2", "A title.", []),
+        ("3", "", ["Text."]),
+    ]
+    assert counts == {"documents_without_text": 1, "records_without_abstract": 2, "records_superseded": 0}
+
+
+ENTRIES = st.lists(
+    st.one_of(
+        st.tuples(st.just("record"), st.integers(1, 4), st.integers(1, 3)),
+        st.tuples(st.just("record"), st.just("none"), st.just(1)),
+        st.tuples(st.just("deleted"), st.integers(1, 5), st.just(0)),
+    ),
+    max_size=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(ENTRIES, min_size=1, max_size=3))
+def test_the_newest_version_counts_unless_it_was_deleted_later(tmp_path_factory, files):
+    folder = tmp_path_factory.mktemp("files")
+    number = 0
+    entries = []
+    for place, content in enumerate(files):
+        elements = []
+        for kind, pmid, version in content:
+            number += 1
+            entries.append((kind, pmid, version, number))
+            elements.append(record(pmid, f"Title {number}.", version=version) if kind == "record" else deleted(pmid))
+        write(folder / f"{place}.xml", *elements)
+    assert [document.title for document in read(folder)] == [f"Title {number}." for number in kept_of(entries)]
+
+
+def kept_of(entries: list[tuple]) -> list[int]:
+    """The numbers of the records that count, by the words of the rule."""
+    kept = []
+    for kind, pmid, version, number in entries:
+        if kind == "record":
+            others = [(v, n) for k, p, v, n in entries if k == "record" and p == pmid]
+            is_deleted = any(k == "deleted" and p == pmid and n > number for k, p, _, n in entries)
+            if pmid == "none" or ((version, number) == max(others) and not is_deleted):
+                kept.append(number)
+    return kept
+
+
+BOMB = (
+    '<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa">'
+    + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    + "]>"
+)
+
+
+@pytest.mark.parametrize(
+    "doctype",
+    [
+        BOMB,
+        '<!DOCTYPE a [<!ENTITY i SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE a [<!ENTITY % p SYSTEM "http://127.0.0.1/x">%p;]>',
+    ],
+)
+@pytest.mark.parametrize("root", ["PubmedArticleSet", "article"])
+def test_entities_are_refused_at_once(tmp_path, doctype, root):
+    (tmp_path / "a.xml").write_text(f"<?xml version='1.0'?>{doctype}<{root}><p>&i;</p></{root}>")
+    started = time.monotonic()
+    with pytest.raises(InputError, match=r"a\.xml: declares entities"):
+        read(tmp_path / "a.xml")
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize("cut", [2, 30, 200])
+def test_a_cut_file_is_named_before_any_document(tmp_path, cut):
+    whole = write(tmp_path / "a.xml", *(record(number) for number in range(50))).read_bytes()
+    (tmp_path / "a.xml").write_bytes(whole[:-cut])
+    with pytest.raises(InputError, match=r"a\.xml: the XML is broken"):
+        next(read_raw_documents(CorpusConfig(path=[str(tmp_path / "a.xml")])))
+    packed = tmp_path / "b.xml.gz"
+    packed.write_bytes(gzip.compress(whole)[:-cut])
+    with pytest.raises(InputError, match=r"b\.xml\.gz: the gzip data is broken or cut short"):
+        next(read_raw_documents(CorpusConfig(path=[str(packed)])))
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    peaks = []
+    for records in (300, 3000):
+        path = write(
+            tmp_path / "a.xml",
+            *(
+                record(number, "A title.", f"<AbstractText>{'word ' * 200}</AbstractText>")
+                for number in range(records)
+            ),
+        )
+        tracemalloc.start()
+        assert sum(1 for _ in read_raw_documents(CorpusConfig(path=[str(path)]))) == records
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 2 * peaks[0] + 1_000_000

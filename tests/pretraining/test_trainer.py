@@ -1,0 +1,302 @@
+"""Real trainings of a tiny model; dropout 0 where losses of different splits of a batch are compared."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+import transformers
+from conftest import ROOT, small_recipe
+from torch.nn.functional import cross_entropy
+
+from recipe.config import Recipe
+from recipe.errors import InputError
+from recipe.model.bert import load_model
+from recipe.pairs.dataset import build_pairs
+from recipe.pipeline import run_all
+from recipe.pretraining.checkpoints import newest_whole_checkpoint
+from recipe.pretraining.run import checkpoint_folder, make_collator, make_trainer, pretrain
+from recipe.pretraining.sampler import PairRows, StepSampler
+
+NO_DROPOUT = {"training.dropout": "0", "training.eval_steps": "6"}
+
+
+def run_folder_of(prepared: Recipe, run_dir, corpus, **overrides: str) -> Recipe:
+    """A recipe with its own run folder that has the tokenizer and the pairs of `prepared`."""
+    recipe = small_recipe(corpus, run_dir, **overrides)
+    for name in ("corpus", "tokenizer"):
+        shutil.copytree(prepared.folder / name, recipe.folder / name)
+    build_pairs(recipe)
+    return recipe
+
+
+def history(recipe: Recipe) -> list[dict]:
+    return json.loads((recipe.folder / "training.json").read_text())["log_history"]
+
+
+def losses(recipe: Recipe) -> list[tuple]:
+    return [
+        (line["step"], line["loss"], line["mlm_loss"], line["nsp_loss"], line["grad_norm"])
+        for line in history(recipe)
+        if "loss" in line
+    ]
+
+
+@pytest.fixture(scope="module")
+def whole_run(prepared, corpus_file, tmp_path_factory) -> Recipe:
+    recipe = run_folder_of(prepared, tmp_path_factory.mktemp("whole") / "run", corpus_file, **NO_DROPOUT)
+    pretrain(recipe)
+    return recipe
+
+
+def weights(recipe: Recipe) -> dict[str, torch.Tensor]:
+    return load_model(recipe.folder / "model").state_dict()
+
+
+@pytest.mark.parametrize("micro_batch", ["4", "2", "1"])
+def test_accumulation_changes_neither_loss_nor_gradient(prepared, corpus_file, whole_run, tmp_path, micro_batch):
+    recipe = run_folder_of(
+        prepared, tmp_path / "run", corpus_file, **{**NO_DROPOUT, "training.per_device_batch_size": micro_batch}
+    )
+    pretrain(recipe)
+    for one, other in zip(losses(whole_run), losses(recipe), strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
+    for name, tensor in weights(recipe).items():
+        torch.testing.assert_close(tensor, weights(whole_run)[name], atol=2e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("switch", ["padding_free", "last_layer_for_read_places", "head_at_masked_places"])
+def test_work_that_is_not_left_out_changes_neither_loss_nor_gradient(
+    prepared, corpus_file, whole_run, tmp_path, switch
+):
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{**NO_DROPOUT, f"training.{switch}": "false"})
+    assert make_trainer(recipe).model.head_at_masked_places == (switch != "head_at_masked_places")
+    assert make_trainer(recipe).model.last_layer_for_read_places == (switch != "last_layer_for_read_places")
+    pretrain(recipe)
+    for one, other in zip(losses(whole_run), losses(recipe), strict=True):
+        assert one == pytest.approx(other, rel=1e-5)
+    assert [line["tokens_seen"] for line in history(recipe)[:-1]] == [
+        line["tokens_seen"] for line in history(whole_run)[:-1]
+    ]
+
+
+@pytest.mark.parametrize("switch", ["padding_free", "last_layer_for_read_places"])
+def test_fsdp_refuses_what_calls_the_parts_of_a_layer(prepared, corpus_file, tmp_path, monkeypatch, switch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(InputError, match=f"training.{switch}.*FSDP.*null"):
+        make_trainer(run_folder_of(prepared, tmp_path / "run", corpus_file, **{f"training.{switch}": "true"}))
+
+
+def test_logged_loss_of_the_first_step_is_that_of_the_stock_model_on_the_whole_batch(prepared, corpus_file, tmp_path):
+    recipe = run_folder_of(
+        prepared, tmp_path / "run", corpus_file, **{**NO_DROPOUT, "training.per_device_batch_size": "2"}
+    )
+    trainer = make_trainer(recipe)
+    stock = transformers.BertForPreTraining(trainer.model.config)
+    stock.load_state_dict(trainer.model.state_dict())
+    rows = next(iter(StepSampler(PairRows(trainer.train_dataset), 8, 8, 6, recipe.seed, True, 0, 1)))
+    batch = make_collator(recipe, trainer.processing_class)(
+        [{**trainer.train_dataset[index], "epoch": epoch} for epoch, index in rows]
+    )
+    stock.eval()
+    with torch.no_grad():
+        out = stock(**{name: batch[name] for name in ("input_ids", "attention_mask", "token_type_ids")})
+        expected = (
+            cross_entropy(out.prediction_logits.flatten(0, 1), batch["labels"].flatten()),
+            cross_entropy(out.seq_relationship_logits, batch["next_sentence_label"]),
+        )
+    trainer.train()
+    first = next(line for line in trainer.state.log_history if line["step"] == 1)
+    assert (first["mlm_loss"], first["nsp_loss"]) == pytest.approx([value.item() for value in expected], rel=1e-5)
+    assert first["loss"] == pytest.approx(sum(value.item() for value in expected), rel=1e-5)
+
+
+def test_log_has_both_losses_accuracies_tokens_and_speed(whole_run):
+    line = next(line for line in history(whole_run) if line.get("step") == 3 and "loss" in line)
+    names = {
+        "loss",
+        "mlm_loss",
+        "nsp_loss",
+        "mlm_accuracy",
+        "nsp_accuracy",
+        "nsp_balanced_accuracy",
+        "learning_rate",
+        "grad_norm",
+    }
+    assert names | {
+        "tokens_seen",
+        "pairs_seen",
+        "tokens_per_second",
+        "mfu",
+        "padding_share",
+        "data_wait_share",
+        "epoch",
+    } <= set(line)
+    assert line["padding_share"] == 0
+    assert 0 < line["mfu"] < 1
+    assert 0 < line["data_wait_share"] < 1
+    assert line["loss"] == pytest.approx(line["mlm_loss"] + line["nsp_loss"], rel=1e-5)
+    assert line["pairs_seen"] == 24
+    evaluation = [line for line in history(whole_run) if "eval_mlm_loss" in line]
+    assert evaluation[-1]["eval_perplexity"] == pytest.approx(2.718281828 ** evaluation[-1]["eval_mlm_loss"], rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "shares"),
+    [
+        ("linear", [0, 0.5, 1, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125]),
+        ("constant_with_warmup", [0, 0.5, 1, 1, 1, 1, 1, 1, 1, 1]),
+        ("warmup_stable_decay", [0, 0.5, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25]),
+    ],
+)
+def test_learning_rate_follows_the_schedule(prepared, corpus_file, tmp_path, schedule, shares):
+    settings = {
+        "training.lr_scheduler_type": schedule,
+        "training.warmup_share": "0.2",
+        "training.decay_share": "0.4",
+        "training.max_steps": "10",
+    }
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **NO_DROPOUT, **settings)
+    pretrain(recipe)
+    assert [line["learning_rate"] / 1e-3 for line in history(recipe) if "loss" in line] == pytest.approx(shares)
+
+
+def test_decay_spares_biases_and_layer_norms(prepared, corpus_file, tmp_path):
+    trainer = make_trainer(run_folder_of(prepared, tmp_path / "run", corpus_file, **{"training.weight_decay": "0.01"}))
+    decayed, spared = sorted(trainer.create_optimizer().param_groups, key=lambda group: -group["weight_decay"])
+    names = {id(parameter): name for name, parameter in trainer.model.named_parameters()}
+    assert (decayed["weight_decay"], spared["weight_decay"]) == (0.01, 0)
+    assert {id(parameter) for group in (decayed, spared) for parameter in group["params"]} == set(names)
+    assert all("bias" in names[id(parameter)] or "LayerNorm" in names[id(parameter)] for parameter in spared["params"])
+    assert not any(
+        "bias" in names[id(parameter)] or "LayerNorm" in names[id(parameter)] for parameter in decayed["params"]
+    )
+
+
+def test_a_run_that_goes_on_reads_no_row_of_the_steps_before(prepared, corpus_file, tmp_path, monkeypatch):
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **NO_DROPOUT)
+    trainer = make_trainer(recipe)
+    trainer.add_callback(_StopAfter(4))
+    trainer.train()
+    read = []
+    fetch = PairRows.__getitems__
+    monkeypatch.setattr(PairRows, "__getitems__", lambda rows, places: read.extend(places) or fetch(rows, places))
+    trainer = make_trainer(recipe)
+    trainer.train(resume_from_checkpoint=str(newest_whole_checkpoint(checkpoint_folder(recipe))))
+    steps = list(StepSampler(PairRows(trainer.train_dataset), 8, 8, 6, recipe.seed, True, 0, 1))
+    validation = [(0, index) for index in range(len(trainer.eval_dataset))]
+    assert sorted(read) == sorted([place for batch in steps[3:] for place in batch] + validation)
+
+
+@pytest.mark.parametrize(("workers", "refresh"), [("0", "false"), ("2", "false"), ("0", "true"), ("2", "true")])
+def test_a_run_that_goes_on_is_the_run_that_would_have_been(prepared, corpus_file, tmp_path, workers, refresh):
+    """Bit for bit, with dropout: losses, weights. The second run is stopped after the checkpoint of step 3, in epoch 2
+    of small epochs.
+    """
+    overrides = {
+        "pairs.refresh_every_epoch": refresh,
+        "training.global_batch_size": "64",
+        "training.dataloader_num_workers": workers,
+        "training.per_device_batch_size": "4",
+        "training.dropout": "0.1",
+        "training.eval_steps": "6",
+    }
+    whole = run_folder_of(prepared, tmp_path / "whole", corpus_file, **overrides)
+    pretrain(whole)
+    stopped = run_folder_of(prepared, tmp_path / "stopped", corpus_file, **overrides)
+    trainer = make_trainer(stopped)
+    trainer.add_callback(_StopAfter(4))
+    trainer.train()
+    assert not (stopped.folder / "model").exists()
+    pretrain(stopped)
+    assert losses(stopped)[-3:] == losses(whole)[-3:]
+    assert all(torch.equal(tensor, weights(whole)[name]) for name, tensor in weights(stopped).items())
+    assert [line["tokens_seen"] for line in history(stopped) if "loss" in line][-1] == [
+        line["tokens_seen"] for line in history(whole) if "loss" in line
+    ][-1]
+
+
+class _StopAfter(transformers.TrainerCallback):
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_end(self, args, state, control, **kwargs):
+        control.should_training_stop = state.global_step >= self._step
+        return control
+
+
+def test_evaluation_scores_each_pair_once_with_the_same_masks_each_time(prepared, corpus_file, tmp_path):
+    recipe = run_folder_of(
+        prepared, tmp_path / "run", corpus_file, **{"training.eval_pairs": "7", "training.per_device_batch_size": "2"}
+    )
+    trainer = make_trainer(recipe)
+    assert len(trainer.eval_dataset) == 7
+    first, second = trainer.evaluate(), trainer.evaluate()
+    assert {name: first[name] for name in first if name.startswith("eval_mlm")} == {
+        name: second[name] for name in second if name.startswith("eval_mlm")
+    }
+    batch = make_collator(recipe, trainer.processing_class)(trainer.eval_dataset.to_list())
+    with torch.no_grad():
+        assert first["eval_mlm_loss"] + first["eval_nsp_loss"] == pytest.approx(
+            trainer.model.eval()(**batch).loss.item(), rel=1e-5
+        )
+
+
+def test_a_diverged_run_stops_with_one_line_and_keeps_its_checkpoint(prepared, corpus_file, tmp_path):
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file)
+    trainer = make_trainer(recipe)
+    with torch.no_grad():
+        trainer.model.bert.embeddings.LayerNorm.weight[0] = float("nan")
+    with pytest.raises(InputError, match=r"step 1: the loss is nan; lower training.learning_rate"):
+        trainer.train()
+    assert not list(recipe.folder.rglob("checkpoint-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", [("16", "16"), ("16", "4")])
+def test_two_processes_give_the_losses_of_one(tmp_path, corpus_file, batch):
+    """`torchrun --nproc_per_node 2 scripts/pretrain.py` at the same global batch, dropout 0: within 1e-4 at every
+    step.
+    """
+    settings = {
+        "training.global_batch_size": batch[0],
+        "training.per_device_batch_size": batch[1],
+        "training.max_steps": "20",
+        **NO_DROPOUT,
+    }
+    recipe = small_recipe(corpus_file, tmp_path / "one", **settings)
+    run_all(recipe)
+    shutil.copytree(recipe.folder, tmp_path / "two")
+    for name in ("model", "checkpoints", "training.json", "evaluation.json"):
+        path = tmp_path / "two" / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    config = tmp_path / "two.yaml"
+    config.write_text(recipe.to_yaml())
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--master_port",
+        "29617",
+        "scripts/pretrain.py",
+        str(config),
+    ]
+    command += [f"--run_dir={tmp_path / 'two'}", "--training.max_steps=20", "--training.use_cpu=true"]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "pretrain: 2 process(es)" in done.stdout
+    other = small_recipe(corpus_file, tmp_path / "two", **settings)
+    assert len(losses(other)) == 20
+    for one, two in zip(losses(recipe), losses(other), strict=True):
+        assert one == pytest.approx(two, abs=1e-4)
+    evaluations = [
+        [line["eval_mlm_loss"] for line in history(run) if "eval_mlm_loss" in line] for run in (recipe, other)
+    ]
+    assert evaluations[0] == pytest.approx(evaluations[1], abs=1e-4)

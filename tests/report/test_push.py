@@ -1,0 +1,171 @@
+"""The push to the Hub: what is sent, what is never sent, and how a refusal looks. The Hub is a stub on loopback; the
+client is the real one.
+"""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub_stub import TOKEN, StubHub, stub_hub
+from run_folder import make_recipe, write_model, write_run_files
+
+from recipe.errors import InputError
+from recipe.report.push import push_run, uploaded_files
+
+ROOT = Path(__file__).parents[2]
+REPO = "someone/domain-bert"
+
+LOAD = """
+import sys, torch
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+torch.set_num_threads(1)
+repo, folder = sys.argv[1:]
+ours, theirs = AutoModelForMaskedLM.from_pretrained(folder).state_dict(), AutoModelForMaskedLM.from_pretrained(repo).state_dict()
+assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+text = "levels of hiv in plasma"
+assert AutoTokenizer.from_pretrained(repo)(text)["input_ids"] == AutoTokenizer.from_pretrained(folder)(text)["input_ids"]
+print("equal")
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """A tiny model, made once; its folder is model/ of a run."""
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    write_model(folder)
+    return folder
+
+
+@pytest.fixture
+def run_dir(tmp_path, model) -> Path:
+    """A run folder with a real tiny model and with files that must stay at home."""
+    folder = tmp_path / "run"
+    write_run_files(make_recipe(folder))
+    (folder / "model").mkdir()
+    for path in model.iterdir():
+        (folder / "model" / path.name).write_bytes(path.read_bytes())
+    for name in ("training_args.bin", "optimizer.pt", "trainer_state.json", ".env"):
+        (folder / "model" / name).write_bytes(b"stays at home " + TOKEN.encode())
+    (folder / "plots").mkdir()
+    (folder / "plots" / "mlm_loss.png").write_bytes(b"\x89PNG")
+    (folder / "report.html").write_text("<p>report</p>")
+    return folder
+
+
+@pytest.fixture
+def hub():
+    with stub_hub() as server:
+        yield server
+
+
+def test_a_push_is_private_whole_without_secrets_and_loads_back(hub, run_dir, tmp_path):
+    result = push(hub, tmp_path, run_dir, "--repo", REPO)
+    assert (result.returncode, result.stdout.strip()) == (0, f"{hub.url}/{REPO}"), result.stderr
+    repository = hub.repositories[f"models/{REPO}"]
+    assert repository.private
+    assert len(repository.commits) == 1
+    assert set(repository.files) == {
+        "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "README.md",
+        "recipe.yaml", "report.html", "plots/mlm_loss.png",
+    }  # fmt: skip
+    assert not [body for body in hub.bodies if TOKEN.encode() in body or b"stays at home" in body]
+    assert not [content for content in (*repository.files.values(), *hub.blobs.values()) if TOKEN.encode() in content]
+    assert REPO in repository.files["README.md"].decode()
+    assert "NAME/MODEL" not in repository.files["README.md"].decode()
+    assert repository.files["model.safetensors"] == (run_dir / "model" / "model.safetensors").read_bytes()
+    loaded = python(hub, tmp_path, "-c", LOAD, REPO, str(run_dir / "model"))
+    assert loaded.stdout.strip() == "equal", loaded.stderr
+
+
+def test_public_is_asked_for_by_name(hub, run_dir, tmp_path):
+    assert push(hub, tmp_path, run_dir, "--repo", REPO, "--public").returncode == 0
+    assert not hub.repositories[f"models/{REPO}"].private
+    again = push(hub, tmp_path, run_dir, "--repo", REPO)
+    assert_one_line(again, "is a public repository already")
+    assert len(hub.repositories[f"models/{REPO}"].commits) == 1
+
+
+@pytest.mark.parametrize(
+    ("refused", "status"),
+    [
+        (("POST", "/api/repos/create"), 403),
+        (("POST", "/commit/"), 403),
+        (("PUT", "/blobs/"), 403),
+        (("POST", "/preupload/"), 400),
+    ],
+)
+def test_a_refusal_is_one_line(hub, run_dir, tmp_path, refused, status):
+    hub.refusals[refused] = (status, "You lack the right to write")
+    assert_one_line(push(hub, tmp_path, run_dir, "--repo", REPO), f"error: the Hub did not take {REPO}")
+    assert not [repository for repository in hub.repositories.values() if repository.files]
+
+
+def test_no_login_and_no_hub_are_one_line(hub, run_dir, tmp_path):
+    assert_one_line(push(hub, tmp_path, run_dir, "--repo", REPO, token=None), "not logged in")
+    hub.shutdown()
+    hub.server_close()
+    assert_one_line(push(hub, tmp_path, run_dir, "--repo", REPO), "the Hub did not take")
+
+
+def test_a_token_in_a_file_stops_the_push(run_dir):
+    (run_dir / "recipe.yaml").write_text((run_dir / "recipe.yaml").read_text() + f"# {TOKEN}\n")
+    with pytest.raises(InputError, match=r"^recipe\.yaml: holds what looks like a Hub token"):
+        push_run(run_dir, REPO, public=False)
+    (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
+    (run_dir / "report.html").write_text(f"<p>hf_oauth_{'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9'}.x</p>")
+    with pytest.raises(InputError, match=r"^report\.html: holds what looks like a Hub token"):
+        push_run(run_dir, REPO, public=False)
+
+
+def test_what_is_missing_is_named(run_dir, tmp_path):
+    with pytest.raises(InputError, match="give --repo NAME/MODEL"):
+        push_run(run_dir, None, public=False)
+    with pytest.raises(InputError, match="it takes NAME/MODEL"):
+        push_run(run_dir, "no-slash", public=False)
+    (run_dir / "model" / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"model\.safetensors: is missing.*scripts/pretrain\.py"):
+        push_run(run_dir, REPO, public=False)
+    with pytest.raises(InputError, match="is no folder of a run"):
+        push_run(tmp_path / "nothing", REPO, public=False)
+
+
+def test_only_listed_files_are_uploaded(run_dir):
+    (run_dir / "plots" / "notes.txt").write_text("mine")
+    places = set(uploaded_files(run_dir))
+    assert {"config.json", "recipe.yaml", "plots/" + next((run_dir / "plots").glob("*.png")).name} <= places
+    assert not places & {
+        "training_args.bin",
+        "optimizer.pt",
+        "trainer_state.json",
+        ".env",
+        "plots/notes.txt",
+        "training.json",
+    }
+
+
+def push(
+    hub: StubHub, folder: Path, *arguments: object, token: str | None = TOKEN
+) -> subprocess.CompletedProcess[str]:
+    return python(hub, folder, "scripts/push_to_hub.py", *arguments, token=token)
+
+
+def python(
+    hub: StubHub, folder: Path, *arguments: object, token: str | None = TOKEN
+) -> subprocess.CompletedProcess[str]:
+    """Run Python with the stub as its Hub and, to show that loopback goes around it, a proxy that is not there."""
+    proxies = dict.fromkeys(
+        ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"), "http://127.0.0.1:9"
+    )
+    environment = hub.environment(folder / "hub_home", token) | proxies | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def assert_one_line(result: subprocess.CompletedProcess[str], words: str) -> None:
+    assert result.returncode == 2, result.stderr
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert "Traceback" not in result.stderr + result.stdout
+    assert TOKEN not in result.stderr + result.stdout

@@ -1,0 +1,227 @@
+"""The report: one file that loads nothing, says what was measured, names what has not run and cannot be broken by the
+text of a corpus.
+"""
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from run_folder import evaluation_record, make_recipe, task_scores, tokenizer_statistics, write_run_files
+
+from recipe.errors import InputError
+from recipe.formatting import compact, count, duration, points
+from recipe.report.report import write_report
+
+PLOTS = {
+    "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate", "funnel", "pair_lengths", "label_balance", "whole_words", "fertility",
+    "task_scores",
+}  # fmt: skip
+VOID = {"meta", "img", "br", "link", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """The page taken apart; fails on a tag that is closed in the wrong place."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.resources: list[str] = []
+        self.texts: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.resources += [
+            value
+            for name, value in attributes
+            if name in ("src", "href", "srcset", "data", "action") and not value.startswith("#")
+        ]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.texts.append(data)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The report of a run in which every stage has run."""
+    recipe = make_recipe(tmp_path_factory.mktemp("whole") / "run")
+    write_run_files(recipe)
+    write_report(recipe)
+    return recipe
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Figures are made but not drawn, which is the slow part."""
+    monkeypatch.setattr("recipe.report.plots.png_of", lambda figure: b"\x89PNG")
+
+
+def read(recipe) -> Page:
+    return Page((recipe.folder / "report.html").read_text(encoding="utf-8"))
+
+
+def test_the_page_is_whole_and_loads_nothing(whole):
+    page = read(whole)
+    text = (whole.folder / "report.html").read_text(encoding="utf-8")
+    assert all(resource.startswith("data:image/png;base64,") for resource in page.resources)
+    assert len(page.resources) == len(PLOTS)
+    assert not re.search(r"@import|url\(|<script|<link", text)
+    assert {path.stem for path in (whole.folder / "plots").iterdir()} == PLOTS
+    inlined = {base64.b64decode(resource.partition(",")[2]) for resource in page.resources}
+    assert inlined == {path.read_bytes() for path in (whole.folder / "plots").iterdir()}
+    assert all(image.startswith(b"\x89PNG") for image in inlined)
+    assert "not run yet" not in page.text
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "A 2-layer BERT, 128 wide, pretrained from scratch on 119 documents of open-access biomedicine for 3,000 steps in 5 min 41 s on cpu.",
+        "810 k tokens", "8,192", "1.59 M", "6.29 6.98", "0.69 lower", "perplexity 539", "13.3 %", "60.2 % 50.0 %", "+10.2 points", "65.8 % 61.8 %",
+        "39.4 ± 0.7 % 30.3 ± 0.7 %", "+9.0 points", "5,370,000", "61.8 %", "1,873 entities", "77eaa0523be1", "2.13.0", "mlm_probability: 0.2",
+        "3 of 8 guessed right",
+        "exact duplicates 123 27,950 3,850,331 1 0", "replaced bytes 17", "phosphatid ##yl ##inositol", "bert-base-uncased", "0.021 %", "64.3 %",
+    ],
+)  # fmt: skip
+def test_numbers_appear(whole, number):
+    assert number in read(whole).text
+
+
+@pytest.mark.parametrize(
+    ("absent", "script"),
+    [
+        ("corpus/statistics.json", "prepare_corpus.py"),
+        ("pairs/statistics.json", "build_pairs.py"),
+        ("tokenizer/statistics.json", "train_tokenizer.py"),
+        ("training.json", "pretrain.py"),
+        ("evaluation.json", "evaluate.py"),
+        ("task/scores.json", "finetune_ner.py"),
+        ("stages.json", "run_recipe.py"),
+    ],
+)
+def test_what_has_not_run_is_named(tmp_path, undrawn, absent, script):
+    recipe = make_recipe(tmp_path / "run")
+    write_run_files(recipe)
+    (recipe.folder / absent).unlink()
+    write_report(recipe)
+    assert f"not run yet: scripts/{script}" in read(recipe).text
+
+
+def test_an_empty_run_gives_a_page_without_plots(tmp_path):
+    recipe = make_recipe(tmp_path / "run")
+    write_report(recipe)
+    page = read(recipe)
+    assert page.text.count("not run yet: scripts/") == 8
+    assert "img" not in page.tags
+    assert list((recipe.folder / "plots").iterdir()) == []
+
+
+def test_old_plots_go(tmp_path):
+    recipe = make_recipe(tmp_path / "run")
+    write_run_files(recipe, "task/scores.json")
+    write_report(recipe)
+    assert [path.name for path in (recipe.folder / "plots").iterdir()] == ["task_scores.png"]
+    (recipe.folder / "task" / "scores.json").unlink()
+    write_report(recipe)
+    assert list((recipe.folder / "plots").iterdir()) == []
+
+
+def test_text_of_the_corpus_cannot_break_the_page(tmp_path):
+    evil = '"><script>alert(1)</script>{{ 7 * 7 }}'
+    recipe = make_recipe(tmp_path / "run", domain=evil)
+    evaluation, task, tokenizer = evaluation_record(), task_scores(), tokenizer_statistics()
+    evaluation["examples"][0]["tokens"][2] = evil
+    evaluation["examples"][0]["guesses"]["2"][0][0] = evil
+    task["task"] = evil
+    tokenizer["top_whole_words"][:3] = [["$\\frac$", 99], ["<b>", 98], ["α$_", 97]]
+    write_run_files(recipe)
+    for name, content in (
+        ("evaluation.json", evaluation),
+        ("task/scores.json", task),
+        ("tokenizer/statistics.json", tokenizer),
+    ):
+        (recipe.folder / name).write_text(json.dumps(content))
+    write_report(recipe)
+    page = read(recipe)
+    assert "script" not in page.tags
+    assert page.text.count(evil) >= 4
+    assert "4 of 8" not in page.text
+
+
+def test_a_task_without_control_and_with_one_seed(tmp_path):
+    recipe = make_recipe(tmp_path / "run")
+    task = task_scores()
+    del task["models"]["random_weights"]
+    task["models"]["pretrained"]["runs"] = task["models"]["pretrained"]["runs"][:1]
+    write_run_files(recipe, "task/scores.json")
+    (recipe.folder / "task" / "scores.json").write_text(json.dumps(task))
+    write_report(recipe)
+    assert "39.4 ± 0.7 %" in read(recipe).text
+
+
+def test_no_gain_is_called_so(tmp_path, undrawn):
+    recipe = make_recipe(tmp_path / "run")
+    evaluation = evaluation_record() | {"mlm_loss": 7.1, "nsp_balanced_accuracy": 0.51, "nsp_accuracy": 0.6}
+    write_run_files(recipe)
+    (recipe.folder / "evaluation.json").write_text(json.dumps(evaluation))
+    write_report(recipe)
+    for words in (
+        "not lower: context is not used yet",
+        "+1.0 points: within the noise of a coin",
+        "−1.8 points: not above",
+    ):
+        assert words in read(recipe).text
+
+
+def test_a_broken_file_is_named(tmp_path):
+    recipe = make_recipe(tmp_path / "run")
+    write_run_files(recipe)
+    (recipe.folder / "training.json").write_text('{"log_history": [')
+    with pytest.raises(InputError, match=r"training\.json: is no JSON .*scripts/pretrain\.py"):
+        write_report(recipe)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (0.04, "0.0 s"),
+        (9.97, "10 s"),
+        (59.6, "1 min"),
+        (341.2, "5 min 41 s"),
+        (3600, "1 h"),
+        (93_784, "1 d 2 h"),
+        (3599.6, "1 h"),
+    ],
+)
+def test_durations(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_counts_and_points():
+    counts = {
+        None: "–",
+        9_999: "9,999",
+        10_000: "10.0 k",
+        810_300: "810 k",
+        999_960: "1.00 M",
+        5_370_000: "5.37 M",
+        3.2e9: "3.20 B",
+    }
+    assert {value: compact(value) for value in counts} == counts
+    assert (count(1_234_567), points(-0.018)) == ("1,234,567", "−1.8 points")
