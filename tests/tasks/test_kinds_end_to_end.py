@@ -12,7 +12,7 @@ from made_up_texts import SIZES, WORDS, write_texts
 from transformers import AutoModelForSequenceClassification, DistilBertConfig, DistilBertModel
 
 from recipe.errors import InputError
-from recipe.tasks.catalog import read_named_task, task_table
+from recipe.tasks.catalog import KINDS, read_named_task, task_table
 from recipe.tasks.experiments.command import finetune
 from recipe.tasks.experiments.comparison import compare
 
