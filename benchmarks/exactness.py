@@ -67,7 +67,7 @@ def prepare(folder: Path) -> None:
         RECIPE.format(corpus=corpus, folder=folder, steps=exactness_runs.STEPS, batch=batch)
     )
     recipe = load_recipe(folder / "recipe.yaml")
-    for stage in ("corpus", "tokenizer", "pairs"):
+    for stage in ("corpus", "tokenizer", "tokens", "pairs"):
         run_stage(recipe, stage)
     steps = len(load_pairs(recipe)["train"]) // batch
     if steps != exactness_runs.STEPS_PER_EPOCH:

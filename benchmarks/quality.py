@@ -58,7 +58,7 @@ def main() -> None:
             RECIPE.format(corpus=arguments.corpus, folder=name, steps=arguments.steps)
         )
         recipe = load_recipe(Path(name) / "recipe.yaml")
-        for stage in ("corpus", "tokenizer", "pairs"):
+        for stage in ("corpus", "tokenizer", "tokens", "pairs"):
             run_stage(recipe, stage)
         rows = [trained(Path(name), system, seed) for seed in SEEDS for system in (plain, ours)]
     save("quality", {"machine": machine(), "steps": arguments.steps, "rows": rows}, markdown(rows, arguments.steps))

@@ -13,6 +13,7 @@ import yaml
 
 from recipe.errors import InputError
 
+FORMATS = ("blank_line_text", "plain_text", "paragraphs", "jsonl", "parquet", "pubmed", "jats", "bioc_json")
 SPLITTERS = ("rules", "blingfire", "pysbd")
 
 
@@ -24,8 +25,11 @@ def key(
     choices: tuple = (),
     shapes_result: bool = True,
 ) -> Any:
-    """A config field. `shapes_result=False` marks what changes how a stage runs but not what it makes: a change of it
-    does not redo the stage.
+    """A config field.
+
+    Args:
+        low, high: range of a number, both included. choices: all values that it takes.
+        shapes_result: False marks what changes how a stage runs but not what it makes: a change redoes nothing.
     """
     metadata = {"help": help, "low": low, "high": high, "choices": choices, "shapes_result": shapes_result}
     if isinstance(default, list):
@@ -41,32 +45,26 @@ class CorpusConfig:
         " set of the Hub (hub:NAME/DATA?split=train&name=CONFIG&revision=REVISION), or embedded:allofplos (122 PLOS"
         " articles that `make setup` installs).",
     )
+    prepared_from: str | None = key(
+        None,
+        "Run folder whose corpus, tokenizer and token ids this run takes over instead of corpus.path, such as that of"
+        " the 128-token phase.",
+        shapes_result=False,
+    )
     format: str = key(
         "auto",
         "blank_line_text (one sentence per line, a blank line between documents), plain_text (a file is a document),"
         " paragraphs (a block between blank lines is a document), jsonl, parquet, pubmed (baseline XML), jats (journal"
-        " articles), bioc_json; auto: by file name, .xml and .json by what stands in them (.txt is blank_line_text)."
-        " All also as .gz and .zst.",
-        choices=(
-            "auto",
-            "blank_line_text",
-            "plain_text",
-            "paragraphs",
-            "jsonl",
-            "parquet",
-            "pubmed",
-            "jats",
-            "bioc_json",
-        ),
+        " articles), bioc_json; auto: by file name, .xml and .json by their content (.txt is blank_line_text). All"
+        " also as .gz and .zst.",
+        choices=("auto", *FORMATS),
     )
     text_column: str = key("text", "JSONL, Parquet, Hub: field of the text, or of the list of sentences.")
-    title_column: str | None = key(
-        None, "JSONL, Parquet, Hub: field of the title, which becomes the first sentence; null: none."
-    )
+    title_column: str | None = key(None, "JSONL, Parquet, Hub: field of the title, the first sentence; null: none.")
     id_column: str | None = key(None, "JSONL, Parquet, Hub: field of the document's id; null: none.")
     errors: str = key(
         "strict",
-        "Bytes that are no UTF-8 in text and JSONL: strict refuses the file, replace puts U+FFFD and counts.",
+        "Bytes that are not UTF-8 in text and JSONL: strict refuses the file, replace puts U+FFFD and counts.",
         choices=("strict", "replace"),
     )
     sentence_splitter: str = key(
@@ -77,23 +75,15 @@ class CorpusConfig:
     )
     unicode: str = key(
         "none",
-        "Cleaning: Unicode normal form of the text; NFKC also makes one of ligatures, full-width and raised letters.",
+        "Cleaning: Unicode normal form; NFKC also unifies ligatures, full-width and raised letters.",
         choices=("none", "NFC", "NFKC"),
     )
-    control_characters: bool = key(
-        True, "Cleaning: delete control and zero-width characters, soft hyphens and byte order marks."
-    )
+    control_characters: bool = key(True, "Cleaning: delete control and zero-width characters and soft hyphens.")
     white_space: bool = key(True, "Cleaning: fold every run of white space, no-break spaces too, to one space.")
     boilerplate: bool = key(True, "Cleaning: delete copyright notices, notes of truncation and the like.")
-    script: str | None = key(
-        None, "Cleaning: script that a document must be written in, such as latin, cyrillic or greek; null: any."
-    )
-    min_script_share: float = key(
-        0.7, "Cleaning: least share of its letters that are of corpus.script.", low=0, high=1
-    )
-    max_sentence_words: int | None = key(
-        None, "Cleaning: drop sentences of more words, which are mostly tables or lists; null: none.", low=1
-    )
+    script: str | None = key(None, "Cleaning: script of the documents that stay, such as latin or greek; null: any.")
+    min_script_share: float = key(0.7, "Cleaning: least share of letters that are of corpus.script.", low=0, high=1)
+    max_sentence_words: int | None = key(None, "Cleaning: drop longer sentences, mostly tables; null: none.", low=1)
     min_document_words: int = key(1, "Cleaning: drop documents of fewer words.", low=1)
     max_document_words: int | None = key(None, "Cleaning: drop documents of more words; null: none.", low=1)
     exact_duplicates: bool = key(True, "Cleaning: keep the first of the documents whose text is the same.")
@@ -106,7 +96,7 @@ class CorpusConfig:
     )
     decontaminate: list[str] = key(
         [],
-        "Cleaning: task files or folders (devel and test .tsv, .txt, .jsonl); documents that hold one of their"
+        "Cleaning: task files or folders (devel and test .tsv, .txt, .jsonl); documents that contain one of their"
         " sentences or 80 letters in a row are dropped.",
     )
     validation_share: float = key(
@@ -121,29 +111,21 @@ class TokenizerConfig:
     )
     vocab_size: int = key(
         30522,
-        "Entries of the WordPiece vocabulary, special tokens included (BERT: 30,522); rounded up to a multiple of 8.",
+        "WordPiece entries with special tokens (BERT: 30,522), rounded up to a multiple of 8.",
         low=64,
         high=2**24,
     )
     lowercase: bool = key(True, "Lower-case the text (uncased BERT).")
     strip_accents: bool | None = key(None, "Take accents off letters; null: where the text is lower-cased (BERT).")
     nfkc: bool = key(
-        False,
-        "Unicode NFKC before all else: one form for \u00b5 and \u03bc, K\u207a becomes K+; vocab.txt alone does not"
-        " carry it.",
+        False, "Unicode NFKC first: one form for \u00b5 and \u03bc, K\u207a becomes K+; not in vocab.txt."
     )
     min_frequency: int = key(2, "Least count of a piece that training may add.", low=1)
-    unused_tokens: int = key(
-        0, "Slots [unused0], ... for words of your own later; some more fill the size up to a multiple of 8.", low=0
-    )
+    unused_tokens: int = key(0, "Slots [unused0], ... for words of your own later.", low=0)
     compare_with: list[str] = key(
-        [],
-        "Folders of other tokenizers to put beside this one in the report, such as a general one.",
-        shapes_result=False,
+        [], "Folders of other tokenizers to compare with in the report.", shapes_result=False
     )
-    max_train_characters: float = key(
-        1e9, "Pieces are learned from a random part of so many characters of a larger corpus.", low=1000
-    )
+    max_train_characters: float = key(1e9, "Characters to learn from: a random part of a larger corpus.", low=1000)
 
 
 @dataclass
@@ -171,24 +153,12 @@ class PairsConfig:
         " back by a coin (BERT).",
         choices=("random_tail", "longest_first"),
     )
-    dupe_factor: int = key(
-        1,
-        "Passes over the training documents, each with new pairs (BERT: 10; masks are new every epoch anyway).",
-        low=1,
-        high=1000,
-    )
+    dupe_factor: int = key(1, "Passes over the training documents, each with new pairs (BERT: 10).", low=1, high=1000)
     refresh_every_epoch: bool = key(
-        False,
-        "Train every epoch on a new pass, made from the token store when it begins; no training rows are stored then.",
+        False, "Make new training pairs for every epoch, from the token ids; none are stored then."
     )
     max_shard_size: str = key("500MB", "Largest Arrow file of the rows.", shapes_result=False)
-    num_proc: int = key(
-        1,
-        "Processes that tokenise and write rows; the rows are the same for any number.",
-        low=1,
-        high=1024,
-        shapes_result=False,
-    )
+    num_proc: int = key(1, "Processes that tokenise and write rows.", low=1, high=1024, shapes_result=False)
 
 
 @dataclass
@@ -196,15 +166,13 @@ class MaskingConfig:
     mlm_probability: float = key(
         0.15, "Share of a row's tokens that are predicted, special tokens aside (BERT: 0.15).", low=0.001, high=0.9
     )
-    whole_word_mask: bool = key(
-        True, "Choose whole words (a piece with the ## pieces behind it); false chooses single pieces."
-    )
+    whole_word_mask: bool = key(True, "Choose whole words (a piece with its ## pieces); false chooses single pieces.")
     max_predictions_per_seq: int | None = key(
         None, "Most tokens of a pair that are predicted (BERT: 20 at 128, 77 at 512); null: no limit.", low=1
     )
-    mask_replace_prob: float = key(0.8, "Share of the chosen words that become [MASK] (BERT: 0.8).", low=0, high=1)
+    mask_replace_prob: float = key(0.8, "Share of chosen words that become [MASK] (BERT: 0.8).", low=0, high=1)
     random_replace_prob: float = key(
-        0.1, "Share of the chosen words that become random pieces (BERT: 0.1); the rest is kept.", low=0, high=1
+        0.1, "Share of chosen words that become random pieces (BERT: 0.1); the rest is kept.", low=0, high=1
     )
 
 
@@ -214,18 +182,13 @@ class ModelConfig:
     hidden_size: int = key(768, "Width (BERT-base: 768).", low=1)
     num_attention_heads: int = key(12, "Heads; they divide hidden_size (BERT-base: 12).", low=1)
     intermediate_size: int = key(3072, "Width of the feed-forward layer (BERT-base: 3,072).", low=1)
-    max_position_embeddings: int = key(512, "Longest input that the model can take, in tokens.", low=5, high=65536)
+    max_position_embeddings: int = key(512, "Longest input of the model, in tokens.", low=5, high=65536)
     hidden_dropout_prob: float = key(
-        0.1,
-        "Dropout that config.json names for fine-tuning (BERT: 0.1); training.dropout is what pretraining uses.",
-        low=0,
-        high=0.9,
+        0.1, "Dropout that config.json names for fine-tuning (BERT: 0.1); see training.dropout.", low=0, high=0.9
     )
-    attention_probs_dropout_prob: float = key(0.1, "The same for the attention weights (BERT: 0.1).", low=0, high=0.9)
+    attention_probs_dropout_prob: float = key(0.1, "The same for attention weights (BERT: 0.1).", low=0, high=0.9)
     vocab_size: int | None = key(
-        None,
-        "Rows of the embedding table, at least the tokenizer's; null: the tokenizer's, rounded up to a multiple of 8.",
-        low=64,
+        None, "Rows of the embedding table; null: the tokenizer's size, rounded up to a multiple of 8.", low=64
     )
     decoder_bias: str = key(
         "zeros",
@@ -237,15 +200,10 @@ class ModelConfig:
 
 @dataclass
 class TrainingConfig:
-    init_from: str | None = key(
-        None, "Checkpoint folder to start from, such as the 128-token phase of a 512-token run; null: fresh weights."
-    )
+    init_from: str | None = key(None, "Checkpoint folder to start from, such as the 128-token phase; null: scratch.")
     max_steps: int = key(62500, "Optimizer steps.", low=1)
     global_batch_size: int = key(
-        8192,
-        "Pairs per optimizer step over all devices; accumulation follows from it, so any number of GPUs trains the"
-        " same.",
-        low=1,
+        8192, "Pairs per optimizer step over all devices; gradient accumulation follows from it.", low=1
     )
     per_device_batch_size: int = key(64, "Most pairs that one device takes at once.", low=1, shapes_result=False)
     learning_rate: float = key(6e-4, "Peak learning rate of AdamW.", low=0, high=10)
@@ -255,9 +213,7 @@ class TrainingConfig:
         " decay_share (warmup_stable_decay).",
         choices=("linear", "cosine", "constant_with_warmup", "warmup_stable_decay"),
     )
-    decay_share: float = key(
-        0.1, "Share of max_steps at the end over which warmup_stable_decay goes down to 0, in a line.", low=0, high=1
-    )
+    decay_share: float = key(0.1, "Last share of max_steps, in which warmup_stable_decay goes to 0.", low=0, high=1)
     warmup_share: float = key(
         0.1, "Share of max_steps over which the learning rate rises (PubMedBERT: 0.1).", low=0, high=1
     )
@@ -265,41 +221,19 @@ class TrainingConfig:
     adam_beta1: float = key(0.9, "First AdamW beta.", low=0, high=0.9999)
     adam_beta2: float = key(0.999, "Second AdamW beta (BERT: 0.999).", low=0, high=0.99999)
     adam_epsilon: float = key(1e-6, "AdamW epsilon (BERT: 1e-6).", low=1e-12, high=0.1)
-    max_grad_norm: float = key(
-        1.0, "Gradient norm above which gradients are scaled down; 0: never (BERT: 1.0).", low=0
-    )
+    max_grad_norm: float = key(1.0, "Largest gradient norm, scaled down to it; 0: no limit (BERT: 1.0).", low=0)
     dropout: float = key(0.1, "Dropout while pretraining (BERT: 0.1).", low=0, high=0.9)
-    group_by_length: bool = key(True, "Put pairs of like length into one batch, which saves padding.")
-    head_at_masked_places: bool = key(
-        True, "Run the vocabulary's softmax at masked tokens only: same loss, less work.", shapes_result=False
-    )
-    last_layer_for_read_places: bool | None = key(
-        None,
-        "Run the last layer only where a head reads it: same loss, less work; null: unless FSDP wraps the layers.",
-        shapes_result=False,
-    )
-    padding_free: bool | None = key(
-        None,
-        "Batches without padding: same loss, less work; null: on CPUs only; on GPUs it wants bf16 and the package"
-        " flash-attn.",
-        shapes_result=False,
-    )
+    group_by_length: bool = key(True, "Put pairs of like length into one batch.")
     bf16: bool = key(False, "Mixed precision in bfloat16, for GPUs of 2020 and later.")
+    fp16: bool = key(False, "Mixed precision in float16 with loss scaling, for older GPUs (T4, V100).")
     tf32: bool = key(False, "TensorFloat-32 matrix products, for GPUs of 2020 and later.")
-    torch_compile: bool = key(
-        False,
-        "Compile the layers, with rows padded to a quarter, half, three quarters or all of max_seq_length; for GPUs.",
-        shapes_result=False,
-    )
     use_cpu: bool = key(False, "Stay on the CPU even where there is a GPU.", shapes_result=False)
     dataloader_num_workers: int = key(
-        0, "Processes per device that prepare batches; they change no result.", low=0, high=256, shapes_result=False
+        0, "Processes per device that prepare batches.", low=0, high=256, shapes_result=False
     )
     logging_steps: int = key(50, "Steps between two lines of the log.", low=1, shapes_result=False)
     eval_steps: int = key(1000, "Steps between two validations.", low=1, shapes_result=False)
-    eval_pairs: int = key(
-        4096, "Validation pairs that are scored, the same ones each time.", low=1, shapes_result=False
-    )
+    eval_pairs: int = key(4096, "Validation pairs that are scored, evenly spread.", low=1, shapes_result=False)
     save_steps: int = key(1000, "Steps between two checkpoints.", low=1, shapes_result=False)
     save_total_limit: int = key(2, "Checkpoints that are kept.", low=1, shapes_result=False)
     report_to: list[str] = key(
@@ -385,16 +319,18 @@ class Recipe:
                 found.append((top.name, top, value))
         return found
 
-    def settings(self, *sections: str) -> dict[str, Any]:
-        """The values of some sections or single keys ("pairs", "seed", "model.vocab_size") that shape a result, by
-        key.
+    def settings(self, *sections: str, only_shaping: bool = True) -> dict[str, Any]:
+        """The values of some sections or single keys ("pairs", "seed", "model.vocab_size"), by key.
+
+        Args:
+            only_shaping: leave out what does not shape a result.
         """
-        wanted = [
-            entry
-            for entry in self.entries()
-            if {entry[0], entry[0].split(".")[0]} & set(sections) and entry[1].metadata["shapes_result"]
-        ]
-        return {place: value for place, _, value in wanted}
+        return {
+            place: value
+            for place, config_field, value in self.entries()
+            if {place, place.split(".")[0]} & set(sections)
+            and (config_field.metadata["shapes_result"] or not only_shaping)
+        }
 
     def to_yaml(self) -> str:
         """The recipe as YAML that `load_recipe` reads back."""
@@ -434,65 +370,78 @@ def range_text(config_field: dataclasses.Field) -> str:
 
 
 def _check_sizes(recipe: Recipe) -> None:
-    pairs, model, training, masking = recipe.pairs, recipe.model, recipe.training, recipe.masking
-    if pairs.refresh_every_epoch and pairs.dupe_factor > 1:
-        raise InputError(
-            f"pairs.refresh_every_epoch makes a new pass for every epoch, so pairs.dupe_factor {pairs.dupe_factor} has"
-            " no meaning; set it to 1"
-        )
-    if not re.fullmatch(r"[1-9][0-9]*\s?[KMGT]B", pairs.max_shard_size):
-        raise InputError(f"pairs.max_shard_size is {pairs.max_shard_size!r}; write a size such as 500MB or 2GB")
-    if pairs.max_seq_length > model.max_position_embeddings:
-        raise InputError(
-            f"pairs.max_seq_length is {pairs.max_seq_length}, but model.max_position_embeddings is"
-            f" {model.max_position_embeddings}: the model has no positions for such rows; lower the first or raise the"
-            " second"
-        )
-    if recipe.task.data is not None and recipe.task.max_seq_length > model.max_position_embeddings:
-        raise InputError(
-            f"task.max_seq_length is {recipe.task.max_seq_length}, but model.max_position_embeddings is"
-            f" {model.max_position_embeddings}; lower the first or raise the second"
-        )
-    if model.hidden_size % model.num_attention_heads:
-        raise InputError(
-            f"model.hidden_size {model.hidden_size} is no multiple of model.num_attention_heads"
-            f" {model.num_attention_heads}; change one of them"
-        )
-    if (
-        model.vocab_size is not None
-        and recipe.tokenizer.path is None
-        and -(-recipe.tokenizer.vocab_size // 8) * 8 > model.vocab_size
-    ):
-        raise InputError(
-            f"tokenizer.vocab_size {recipe.tokenizer.vocab_size}, rounded up to a multiple of 8, is larger than"
+    """Refuse values that are fine alone but not together.
+
+    Raises:
+        InputError: for the first pair of keys that contradict each other.
+    """
+    corpus, tokenizer, pairs, model = recipe.corpus, recipe.tokenizer, recipe.pairs, recipe.model
+    training, masking, task = recipe.training, recipe.masking, recipe.task
+    positions, batch, device_batch = (
+        model.max_position_embeddings,
+        training.global_batch_size,
+        training.per_device_batch_size,
+    )
+    vocab_size = -(-tokenizer.vocab_size // 8) * 8 if tokenizer.path is None else 0
+    for is_wrong, why in (
+        (
+            corpus.prepared_from is not None and (corpus.path or tokenizer.path),
+            "corpus.prepared_from brings corpus and tokenizer, so remove corpus.path and tokenizer.path",
+        ),
+        (
+            pairs.refresh_every_epoch and pairs.dupe_factor > 1,
+            f"pairs.refresh_every_epoch makes a new pass for every epoch, so pairs.dupe_factor {pairs.dupe_factor}"
+            " has no meaning; set it to 1",
+        ),
+        (
+            not re.fullmatch(r"[1-9][0-9]*\s?[KMGT]B", pairs.max_shard_size),
+            f"pairs.max_shard_size is {pairs.max_shard_size!r}; write a size such as 500MB or 2GB",
+        ),
+        (
+            pairs.max_seq_length > positions,
+            f"pairs.max_seq_length is {pairs.max_seq_length}, but model.max_position_embeddings is {positions}: the"
+            " model has no positions for such rows; lower the first or raise the second",
+        ),
+        (
+            task.data is not None and task.max_seq_length > positions,
+            f"task.max_seq_length is {task.max_seq_length}, but model.max_position_embeddings is {positions}; lower"
+            " the first or raise the second",
+        ),
+        (
+            model.hidden_size % model.num_attention_heads,
+            f"model.hidden_size {model.hidden_size} is not a multiple of model.num_attention_heads"
+            f" {model.num_attention_heads}; change one of them",
+        ),
+        (
+            model.vocab_size is not None and vocab_size > model.vocab_size,
+            f"tokenizer.vocab_size {tokenizer.vocab_size}, rounded up to a multiple of 8, is larger than"
             f" model.vocab_size {model.vocab_size}: some pieces would have no embedding; set model.vocab_size to null"
-            " or to a larger number"
-        )
-    if recipe.tokenizer.unused_tokens > recipe.tokenizer.vocab_size // 2:
-        raise InputError(
-            f"tokenizer.unused_tokens {recipe.tokenizer.unused_tokens} leaves less than half of tokenizer.vocab_size"
-            f" {recipe.tokenizer.vocab_size} to the text; lower the first or raise the second"
-        )
-    if training.lr_scheduler_type == "warmup_stable_decay" and training.warmup_share + training.decay_share > 1:
-        raise InputError(
+            " or to a larger number",
+        ),
+        (
+            tokenizer.unused_tokens > tokenizer.vocab_size // 2,
+            f"tokenizer.unused_tokens {tokenizer.unused_tokens} leaves less than half of tokenizer.vocab_size"
+            f" {tokenizer.vocab_size} to the text; lower the first or raise the second",
+        ),
+        (
+            training.lr_scheduler_type == "warmup_stable_decay" and training.warmup_share + training.decay_share > 1,
             f"training.warmup_share {training.warmup_share} and training.decay_share {training.decay_share} exceed 1"
-            " together; lower one of them"
-        )
-    if training.torch_compile and training.padding_free:
-        raise InputError(
-            "training.torch_compile wants batches of few shapes, training.padding_free makes each its own; set"
-            " padding_free to null"
-        )
-    if masking.mask_replace_prob + masking.random_replace_prob > 1:
-        raise InputError(
+            " together; lower one of them",
+        ),
+        (
+            training.bf16 and training.fp16,
+            "training.bf16 and training.fp16 exclude each other; switch one of them off",
+        ),
+        (
+            masking.mask_replace_prob + masking.random_replace_prob > 1,
             f"masking.mask_replace_prob {masking.mask_replace_prob} and masking.random_replace_prob"
-            f" {masking.random_replace_prob} exceed 1 together"
-        )
-    if (
-        training.global_batch_size > training.per_device_batch_size
-        and training.global_batch_size % training.per_device_batch_size
+            f" {masking.random_replace_prob} exceed 1 together",
+        ),
+        (
+            batch > device_batch and batch % device_batch,
+            f"training.global_batch_size {batch} is not a multiple of training.per_device_batch_size {device_batch};"
+            " choose a divisor of it",
+        ),
     ):
-        raise InputError(
-            f"training.global_batch_size {training.global_batch_size} is no multiple of training.per_device_batch_size"
-            f" {training.per_device_batch_size}; choose a divisor of it"
-        )
+        if is_wrong:
+            raise InputError(why)

@@ -25,7 +25,7 @@ def load_recipe(path: str | Path, overrides: dict[str, str] | None = None) -> Re
     values = _flatten(_read_yaml(Path(path)), str(path))
     for place, text in (overrides or {}).items():
         values[place] = (yaml_value(text, f"--{place}"), f"--{place}")
-    return _build(values)
+    return build_recipe(values)
 
 
 def yaml_value(text: str, source: str) -> Any:
@@ -106,7 +106,12 @@ def _flatten(content: dict, source: str) -> dict[str, tuple[Any, str]]:
     return flat
 
 
-def _build(values: dict[str, tuple[Any, str]]) -> Recipe:
+def build_recipe(values: dict[str, tuple[Any, str]]) -> Recipe:
+    """The recipe of values by key, each with the name of its source for messages.
+
+    Raises:
+        InputError: for an unknown key, a value of the wrong kind or out of range.
+    """
     known = known_keys()
     sections: dict[str, dict[str, Any]] = {}
     top: dict[str, Any] = {}
@@ -140,7 +145,8 @@ def _coerce_one(value: Any, wanted: type, place: str) -> Any:
         return value
     if wanted is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
-    if wanted is int and isinstance(value, (int, float)) and not isinstance(value, bool) and value == int(value):
+    # An infinite number cannot become an int.
+    if wanted is int and isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0:
         return int(value)
     named = {str: "text", bool: "true or false", float: "a number", int: "a whole number"}[wanted]
     raise InputError(f"{place} is {value!r}; it takes {named}")

@@ -1,16 +1,14 @@
-"""The stages of a run in their order: each is done once, and again only when its settings, its input's content or its
-code have changed.
+"""The stages of a run in their order: what each needs, what it makes, and when it is redone.
 
-A stage's key is a hash of the settings that shape its result, of the content that it reads and, for the cheap stages,
-of its code. RUN/stages.json remembers the key and the content of what came out; both must still be as they were, else
-the stage runs again.
+A stage is redone when its settings, the content that it reads or its VERSION have changed, or when its results are not
+what they were; RUN/stages.json remembers all of this. An update of the package redoes nothing by itself.
 """
 
-import importlib
 import os
+import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,245 +16,345 @@ from typing import Any
 from recipe.config import CorpusConfig, Recipe
 from recipe.corpus import Source
 from recipe.corpus.cleaning import task_files
+from recipe.corpus.prepare import VERSION as CORPUS_VERSION
 from recipe.corpus.readers.hub_dataset import HubSource
 from recipe.corpus.reading import corpus_sources
 from recipe.errors import InputError
-from recipe.files import read_json, sha256_of_file, sha256_of_json, write_json
+from recipe.files import read_json, sha256_of_file, sha256_of_json, whole_or_absent, write_json
+from recipe.pairs.sampling import VERSION as PAIRS_VERSION
 from recipe.processes import is_first_process
-from recipe.provenance import code_hash, git_commit, package_versions
+from recipe.provenance import git_commit, package_versions
+from recipe.records import read_records, recorded_recipe, write_recipe, write_record
+from recipe.tokenizer.build import VERSION as TOKENIZER_VERSION
+from recipe.tokenizer.folder import load_tokenizer
+from recipe.tokens.store import VERSION as TOKENS_VERSION
+
+Input = Path | Source | HubSource
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One arrow of the pipeline.
+# The imports of the stages stand in their functions: torch and `datasets` take seconds to import, and bad input shall
+# be found before.
+def _prepare_corpus(recipe: Recipe) -> None:
+    from recipe.corpus.prepare import prepare_corpus
 
-    call: "module:function" that takes the recipe. script: the command of its own. sections: the parts of the recipe
-    that shape its result. reads: the stages before it that it needs. results: files below the run folder whose content
-    stands for all that it made. inputs: the user's files and data sets that it reads; it raises InputError where they
-    cannot serve, fast enough to be asked at the start. follows_code: whether a change of its code redoes it;
-    pretraining and fine-tuning take hours or days, so there the user decides.
-    """
-
-    name: str
-    call: str
-    script: str
-    sections: tuple[str, ...]
-    reads: tuple[str, ...]
-    results: tuple[str, ...]
-    inputs: Callable[[Recipe], Sequence[Path | Source | HubSource]] = lambda recipe: []
-    follows_code: bool = True
+    prepare_corpus(recipe)
 
 
-def _corpus_sources(recipe: Recipe) -> list[Path | Source | HubSource]:
+def _make_tokenizer(recipe: Recipe) -> None:
+    from recipe.tokenizer.build import make_tokenizer
+
+    make_tokenizer(recipe)
+
+
+def _inspect_tokenizer(recipe: Recipe) -> None:
+    from recipe.report.inspection import inspect_run
+
+    inspect_run(recipe)
+
+
+def _build_tokens(recipe: Recipe) -> None:
+    from recipe.tokens.build import build_token_stores
+
+    build_token_stores(recipe)
+
+
+def _build_pairs(recipe: Recipe) -> None:
+    from recipe.pairs.dataset import build_pairs
+
+    build_pairs(recipe)
+
+
+def _pretrain(recipe: Recipe) -> None:
+    from recipe.pretraining.run import pretrain
+
+    pretrain(recipe)
+
+
+def _evaluate(recipe: Recipe) -> None:
+    from recipe.pretraining.evaluation import evaluate
+
+    evaluate(recipe)
+
+
+def _finetune(recipe: Recipe) -> None:
+    from recipe.tasks.stage import finetune_task
+
+    finetune_task(recipe)
+
+
+def _corpus_inputs(recipe: Recipe) -> list[Input]:
     return [*corpus_sources(recipe.corpus), *task_files(recipe.corpus.decontaminate)]
 
 
-def _tokenizer_files(recipe: Recipe) -> list[Path]:
+def _tokenizer_inputs(recipe: Recipe) -> list[Input]:
     if recipe.tokenizer.path is None:
         return []
-    size = _function("recipe.tokenizer.build:load_tokenizer")(Path(recipe.tokenizer.path)).get_vocab_size()
+    folder = Path(recipe.tokenizer.path)
+    size = load_tokenizer(folder).get_vocab_size()
     if recipe.model.vocab_size is not None and size > recipe.model.vocab_size:
         raise InputError(
-            f"model.vocab_size is {recipe.model.vocab_size}, but the tokenizer {recipe.tokenizer.path} has {size}"
-            " entries: some pieces would have no embedding; set it to null"
+            f"model.vocab_size is {recipe.model.vocab_size}, but the tokenizer {folder} has {size} entries: some"
+            " pieces would have no embedding; set it to null"
         )
-    return [Path(recipe.tokenizer.path) / "tokenizer.json"]
+    return [folder / "tokenizer.json"]
 
 
-def _first_checkpoint_files(recipe: Recipe) -> list[Path]:
+def _inspection_inputs(recipe: Recipe) -> list[Input]:
+    for folder in recipe.tokenizer.compare_with:
+        load_tokenizer(Path(folder))
+    return [*_task_inputs(recipe), *(Path(folder) / "tokenizer.json" for folder in recipe.tokenizer.compare_with)]
+
+
+def _pretrain_inputs(recipe: Recipe) -> list[Input]:
     if recipe.training.init_from is None:
         return []
     path = Path(recipe.training.init_from) / "config.json"
     if not path.is_file():
         raise InputError(f"training.init_from: {path} does not exist; name the folder RUN/model of the phase before")
-    positions = read_json(path).get("max_position_embeddings", 0)
-    if positions < recipe.pairs.max_seq_length:
+    positions, longest = read_json(path).get("max_position_embeddings", 0), recipe.pairs.max_seq_length
+    if positions < longest:
         raise InputError(
             f"training.init_from: {path} has max_position_embeddings {positions}, less than pairs.max_seq_length"
-            f" {recipe.pairs.max_seq_length}; train the first phase with model.max_position_embeddings as long as the"
-            " last phase needs"
+            f" {longest}; train the first phase with model.max_position_embeddings as long as the last phase needs"
         )
     return sorted(path.parent.glob("*.safetensors"))
 
 
-def _task_files(recipe: Recipe) -> list[Path]:
+def _task_inputs(recipe: Recipe) -> list[Input]:
+    from recipe.tasks import load_task
+
     if recipe.task.data is None:
         return []
-    _function("recipe.tasks:load_task")(recipe.task.data)
-    return _tsv_files(recipe)
+    load_task(recipe.task.data)
+    return sorted(Path(recipe.task.data).glob("*.tsv"))
 
 
-def _tsv_files(recipe: Recipe) -> list[Path]:
-    return sorted(Path(recipe.task.data).glob("*.tsv")) if recipe.task.data is not None else []
+@dataclass(frozen=True)
+class Stage:
+    """One step of the pipeline.
+
+    run: does it. script: the command that does it alone.
+    sections: the parts of the recipe that shape its result. reads: the stages whose results it needs.
+    results: files below the run folder whose content stands for everything that it made.
+    version: raised by hand when the same settings and input give another result.
+    inputs: the user's files that it reads; raises InputError where they cannot serve, and is fast.
+    """
+
+    name: str
+    run: Callable[[Recipe], None]
+    script: str
+    sections: tuple[str, ...]
+    reads: tuple[str, ...]
+    results: tuple[str, ...]
+    version: int = 1
+    inputs: Callable[[Recipe], Sequence[Input]] = lambda recipe: []
 
 
-def _inspected_files(recipe: Recipe) -> list[Path]:
-    for folder in recipe.tokenizer.compare_with:
-        _function("recipe.tokenizer.build:load_tokenizer")(Path(folder))
-    return [*_tsv_files(recipe), *(Path(folder) / "tokenizer.json" for folder in recipe.tokenizer.compare_with)]
-
-
-# What shapes the clean documents: all of the section but for the split, which the later stages make.
+# The split into training and validation is made after cleaning, so another share does not clean again.
 _CORPUS_KEYS = tuple(f"corpus.{found.name}" for found in fields(CorpusConfig) if found.name != "validation_share")
+_SPLIT_KEYS = ("seed", "corpus.validation_share")
 
 STAGES = (
     Stage(
-        "corpus",
-        "recipe.corpus.prepare:prepare_corpus",
-        "scripts/prepare_corpus.py",
+        name="corpus",
+        run=_prepare_corpus,
+        script="scripts/prepare_corpus.py",
         sections=_CORPUS_KEYS,
         reads=(),
         results=("corpus/sha256.json",),
-        inputs=_corpus_sources,
+        version=CORPUS_VERSION,
+        inputs=_corpus_inputs,
     ),
     Stage(
-        "tokenizer",
-        "recipe.tokenizer.build:make_tokenizer",
-        "scripts/train_tokenizer.py",
-        sections=("seed", "corpus.validation_share", "tokenizer", "model.max_position_embeddings"),
+        name="tokenizer",
+        run=_make_tokenizer,
+        script="scripts/train_tokenizer.py",
+        sections=(*_SPLIT_KEYS, "tokenizer", "model.max_position_embeddings"),
         reads=("corpus",),
         results=("tokenizer/tokenizer.json",),
-        inputs=_tokenizer_files,
+        version=TOKENIZER_VERSION,
+        inputs=_tokenizer_inputs,
     ),
     Stage(
-        "inspect",
-        "recipe.report.inspection:inspect_run",
-        "scripts/run_recipe.py",
-        sections=("seed", "corpus.validation_share", "task.data"),
+        name="inspect",
+        run=_inspect_tokenizer,
+        script="scripts/run_recipe.py",
+        sections=(*_SPLIT_KEYS, "task.data"),
         reads=("corpus", "tokenizer"),
         results=("fertility.json",),
-        inputs=_inspected_files,
+        inputs=_inspection_inputs,
     ),
     Stage(
-        "pairs",
-        "recipe.pairs.dataset:build_pairs",
-        "scripts/build_pairs.py",
-        sections=("seed", "corpus.validation_share", "pairs"),
+        name="tokens",
+        run=_build_tokens,
+        script="scripts/build_pairs.py",
+        sections=_SPLIT_KEYS,
         reads=("corpus", "tokenizer"),
-        results=("store/train/sha256.json", "store/validation/sha256.json", "pairs/statistics.json"),
+        results=("store/train/sha256.json", "store/validation/sha256.json"),
+        version=TOKENS_VERSION,
     ),
     Stage(
-        "pretrain",
-        "recipe.pretraining.run:pretrain",
-        "scripts/pretrain.py",
+        name="pairs",
+        run=_build_pairs,
+        script="scripts/build_pairs.py",
+        sections=("seed", "pairs"),
+        reads=("tokenizer", "tokens"),
+        results=("pairs/statistics.json",),
+        version=PAIRS_VERSION,
+    ),
+    Stage(
+        name="pretrain",
+        run=_pretrain,
+        script="scripts/pretrain.py",
         sections=("seed", "masking", "model", "training"),
-        reads=("tokenizer", "pairs"),
+        reads=("tokenizer", "tokens", "pairs"),
         results=("model/config.json", "model/model.safetensors"),
-        inputs=_first_checkpoint_files,
-        follows_code=False,
+        inputs=_pretrain_inputs,
     ),
     Stage(
-        "evaluate",
-        "recipe.pretraining.evaluation:evaluate",
-        "scripts/evaluate.py",
+        name="evaluate",
+        run=_evaluate,
+        script="scripts/evaluate_model.py",
         sections=("seed", "masking"),
-        reads=("pairs", "pretrain"),
+        reads=("tokens", "pairs", "pretrain"),
         results=("evaluation.json",),
     ),
     Stage(
-        "task",
-        "recipe.tasks.stage:finetune_task",
-        "scripts/finetune_ner.py",
+        name="task",
+        run=_finetune,
+        script="scripts/finetune_ner.py",
         sections=("task",),
         reads=("pretrain",),
         results=("task/scores.json",),
-        inputs=_task_files,
-        follows_code=False,
+        inputs=_task_inputs,
     ),
 )
+_BY_NAME = {stage.name: stage for stage in STAGES}
+# What a second phase takes from the first one by corpus.prepared_from.
+SHARED_STAGES = ("corpus", "tokenizer", "tokens")
 
 
-def run_all(recipe: Recipe) -> None:
-    """All stages, then the model card and the report; what is done and unchanged is skipped. Prints the time of each."""
+def run_all(recipe: Recipe, until: str | None = None) -> None:
+    """Run all stages, then write the report and the model card; what is done and unchanged is skipped.
+
+    Args:
+        until: the last stage that is run; None: all stages and the report.
+
+    Raises:
+        InputError: for bad input of any stage, before the first one starts.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(
             "scripts/run_recipe.py runs as one process; start `accelerate launch scripts/pretrain.py CONFIG` for the"
             " stage that uses many"
         )
+    if until is not None and until not in _BY_NAME:
+        raise InputError(f"--until is {until!r}; it takes one of {', '.join(_BY_NAME)}")
+    recipe = _with_prepared(recipe)
     stages = [stage for stage in STAGES if stage.name != "task" or recipe.task.data is not None]
-    for stage in stages:
-        stage.inputs(recipe)
+    # All input is looked at now: a wrong task file shall not be found after days of pretraining.
+    inputs = {stage.name: _inputs_of(recipe, stage) for stage in stages}
     for number, stage in enumerate(stages, start=1):
         print(f"[{number}/{len(stages) + 1}] {stage.name}", flush=True)
-        run_stage(recipe, stage.name)
+        run_stage(recipe, stage.name, inputs=inputs[stage.name])
+        if stage.name == until:
+            return
     print(f"[{len(stages) + 1}/{len(stages) + 1}] report", flush=True)
-    write_results(recipe)
+    write_recipe(recipe.folder, recipe)
+    write_results(recipe.folder)
 
 
-def write_results(recipe: Recipe) -> None:
-    """Write RUN/report.html with its plots, and the model card."""
-    write_recipe(recipe)
-    if (recipe.folder / "model").is_dir():
-        _function("recipe.report.model_card:write_model_card")(recipe)
-    _function("recipe.report.report:write_report")(recipe)
-    print(f"report: {recipe.folder / 'report.html'}")
+def write_results(run: Path) -> None:
+    """Write RUN/report.html with its plots and, if there is a model, its card, from what the stages recorded.
+
+    Raises:
+        InputError: if the folder is not a run folder.
+    """
+    from recipe.report.model_card import write_model_card
+    from recipe.report.report import write_report
+
+    if (run / "model").is_dir():
+        write_model_card(run)
+    write_report(run)
+    print(f"report: {run / 'report.html'}")
 
 
-def run_stage(recipe: Recipe, name: str, call: Callable[[Recipe], None] | None = None) -> None:
-    """One stage, unless it is done and unchanged.
+def run_stage(
+    recipe: Recipe, name: str, run: Callable[[Recipe], None] | None = None, inputs: Sequence[Input] | None = None
+) -> None:
+    """Run one stage, unless it is done and unchanged.
 
     Args:
-        call: does it in place of the stage's own function, with the same result; such as from parts that other
-            machines made.
+        run: does it instead of the stage's own function, with the same result, such as from shards of other machines.
+        inputs: what the stage's `inputs` gave for this recipe, if it was called before.
 
     Raises:
         InputError: if a stage before it is not done, or was done with other settings or input.
     """
-    stage = _stage(name)
+    stage, recipe = _BY_NAME[name], _with_prepared(recipe)
     for before in stage.reads:
-        _require_done(recipe, _stage(before), stage)
-    stage.inputs(recipe)
-    key = stage_key(recipe, stage)
+        _require_done(recipe, _BY_NAME[before], stage)
+    key = _key_of(recipe, stage, _inputs_of(recipe, stage) if inputs is None else inputs)
     if _is_done(recipe, stage, key):
         print(f"{name}: done and unchanged, skipped")
         return
     started = time.time()
     recipe.folder.mkdir(parents=True, exist_ok=True)
-    (call or _function(stage.call))(recipe)
+    if _is_shared(recipe, stage):
+        _take_over(recipe, stage)
+    else:
+        (run or stage.run)(recipe)
     if is_first_process():
-        _record(recipe, stage, key, time.time() - started)
-        print(f"{name}: done in {time.time() - started:.0f} s", flush=True)
-
-
-def stage_key(recipe: Recipe, stage: Stage) -> str:
-    """Hash of all that the stage's result depends on."""
-    before = {name: _results(recipe, _stage(name)) for name in stage.reads}
-    code = code_hash(stage.call.split(":")[0]) if stage.follows_code else None
-    return sha256_of_json(
-        [stage.name, recipe.settings(*stage.sections), before, code, _content_hash(recipe, stage.inputs(recipe))]
-    )
+        seconds = time.time() - started
+        record = {
+            "key": key,
+            "version": stage.version,
+            # All keys of the sections, also those that shape no result: the report tells what was used.
+            "settings": recipe.settings(*stage.sections, only_shaping=False),
+            "results": _results_of(recipe.folder, stage),
+            "seconds": round(seconds, 1),
+            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "packages": package_versions(),
+            "git_commit": git_commit(),
+        }
+        write_record(recipe.folder, name, record)
+        write_recipe(recipe.folder, recipe)
+        print(f"{name}: done in {seconds:.0f} s", flush=True)
 
 
 def is_done(recipe: Recipe, name: str) -> bool:
     """Whether a stage and those that it reads are done and unchanged, so that `run_stage` would skip it."""
-    stage = _stage(name)
-    if name not in _records(recipe) or not all(is_done(recipe, before) for before in stage.reads):
+    stage, recipe = _BY_NAME[name], _with_prepared(recipe)
+    if name not in read_records(recipe.folder) or not all(is_done(recipe, before) for before in stage.reads):
         return False
-    return _is_done(recipe, stage, stage_key(recipe, stage))
+    return _is_done(recipe, stage, _key_of(recipe, stage, _inputs_of(recipe, stage)))
 
 
 def remember_inputs(recipe: Recipe, seen: dict[str, dict[str, Any]]) -> None:
-    """Take note of inputs' sha256 that others worked out, beside the state of each at that time, so that `run_stage`
-    need not read them again.
-    """
+    """Keep the sha256 and state of inputs that others hashed, so that `run_stage` need not read them again."""
     memory = _remembered(recipe)
     if not seen.items() <= memory.items():
         write_json(recipe.folder / "inputs.json", memory | seen)
 
 
-def write_recipe(recipe: Recipe) -> None:
-    """Leave the recipe as it was run in RUN/recipe.yaml."""
-    recipe.folder.mkdir(parents=True, exist_ok=True)
-    (recipe.folder / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+def _inputs_of(recipe: Recipe, stage: Stage) -> Sequence[Input]:
+    return [] if _is_shared(recipe, stage) else stage.inputs(recipe)
 
 
-def _content_hash(recipe: Recipe, inputs: Sequence[Path | Source | HubSource]) -> str:
-    """sha256 over the bytes of inputs; one is read again only when its size or time of change differ from what
-    RUN/inputs.json remembers.
-    """
-    memory = _remembered(recipe)
-    seen = {}
+def _key_of(recipe: Recipe, stage: Stage, inputs: Sequence[Input]) -> str:
+    """Hash of everything that the stage's result depends on."""
+    before = {name: _results_of(recipe.folder, _BY_NAME[name]) for name in stage.reads}
+    if _is_shared(recipe, stage):
+        before["prepared_from"] = _results_of(Path(recipe.corpus.prepared_from or ""), stage)
+    settings = recipe.settings(*stage.sections)
+    return sha256_of_json([stage.name, stage.version, settings, before, _content_hash(recipe, inputs)])
+
+
+def _content_hash(recipe: Recipe, inputs: Sequence[Input]) -> str:
+    """sha256 over the bytes of the inputs."""
+    memory, seen = _remembered(recipe), {}
     for source in (Source(str(entry)) if isinstance(entry, Path) else entry for entry in inputs):
+        # Terabytes are not read at each start: a file is hashed again only when its size or time of change differs.
         state, known = source.state(), memory.get(str(source), {})
         is_same = "sha256" in known and known.items() >= state.items()
         seen[str(source)] = known if is_same else {**state, "sha256": source.sha256()}
@@ -270,62 +368,71 @@ def _remembered(recipe: Recipe) -> dict[str, dict[str, Any]]:
     return read_json(path) if path.is_file() else {}
 
 
-def _stage(name: str) -> Stage:
-    return next(stage for stage in STAGES if stage.name == name)
-
-
-def _function(call: str):
-    module, _, name = call.partition(":")
-    return getattr(importlib.import_module(module), name)
-
-
 def _require_done(recipe: Recipe, stage: Stage, wanted_by: Stage) -> None:
-    """Neither the corpus nor the code is looked at: a long run goes on where the corpus is not at hand, or after an
-    update.
-    """
+    # Neither the user's files nor VERSION are looked at: a long run goes on where the corpus is absent, and after an
+    # update.
     for before in stage.reads:
-        _require_done(recipe, _stage(before), wanted_by)
-    record = _records(recipe).get(stage.name)
-    if record is None or record["results"] != _results(recipe, stage):
+        _require_done(recipe, _BY_NAME[before], wanted_by)
+    record = read_records(recipe.folder).get(stage.name)
+    if record is None or record["results"] != _results_of(recipe.folder, stage):
         raise InputError(
             f"{wanted_by.name} needs the stage {stage.name}, which is not done in {recipe.run_dir}; run {stage.script}"
-            " first, same recipe"
+            " with the same recipe first"
         )
-    settings = recipe.settings(*stage.sections)
-    changed = [place for place in settings if record["settings"].get(place) != settings[place]]
+    settings, recorded = recipe.settings(*stage.sections), record["settings"]
+    changed = [place for place in settings if recorded.get(place) != settings[place]]
     if changed:
         raise InputError(
-            f"{recipe.run_dir}: the stage {stage.name} was made with {changed[0]}"
-            f" {record['settings'].get(changed[0])!r} instead of {settings[changed[0]]!r}; run {stage.script} again,"
-            " or set --run_dir to another folder"
+            f"{recipe.run_dir}: the stage {stage.name} was made with {changed[0]} {recorded.get(changed[0])!r} instead"
+            f" of {settings[changed[0]]!r}; run {stage.script} again, or set --run_dir to another folder"
         )
 
 
 def _is_done(recipe: Recipe, stage: Stage, key: str) -> bool:
-    record = _records(recipe).get(stage.name)
-    return record is not None and record["key"] == key and record["results"] == _results(recipe, stage)
+    record = read_records(recipe.folder).get(stage.name)
+    return record is not None and record["key"] == key and record["results"] == _results_of(recipe.folder, stage)
 
 
-def _results(recipe: Recipe, stage: Stage) -> dict[str, str | None]:
-    paths = {name: recipe.folder / name for name in stage.results}
+def _results_of(run: Path, stage: Stage) -> dict[str, str | None]:
+    paths = {name: run / name for name in stage.results}
     return {name: sha256_of_file(path) if path.is_file() else None for name, path in paths.items()}
 
 
-def _records(recipe: Recipe) -> dict:
-    path = recipe.folder / "stages.json"
-    return read_json(path)["stages"] if path.is_file() else {}
+def _is_shared(recipe: Recipe, stage: Stage) -> bool:
+    return recipe.corpus.prepared_from is not None and stage.name in SHARED_STAGES
 
 
-def _record(recipe: Recipe, stage: Stage, key: str, seconds: float) -> None:
-    write_recipe(recipe)
-    record = {
-        "key": key,
-        "settings": recipe.settings(*stage.sections),
-        "results": _results(recipe, stage),
-        "seconds": round(seconds, 1),
-        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-    }
-    records = {**_records(recipe), stage.name: record}
-    write_json(
-        recipe.folder / "stages.json", {"stages": records, "versions": package_versions(), "git_commit": git_commit()}
-    )
+def _with_prepared(recipe: Recipe) -> Recipe:
+    """The recipe with the corpus and tokenizer settings of corpus.prepared_from, which later stages read too."""
+    if recipe.corpus.prepared_from is None:
+        return recipe
+    run = Path(recipe.corpus.prepared_from)
+    for name in SHARED_STAGES:
+        record = read_records(run).get(name)
+        if record is None or record["results"] != _results_of(run, _BY_NAME[name]):
+            raise InputError(
+                f"corpus.prepared_from: the stage {name} is not done in {run}; run {_BY_NAME[name].script} there first"
+            )
+    other = recorded_recipe(run)
+    if other.seed != recipe.seed:
+        raise InputError(
+            f"seed is {recipe.seed}, but {run} was prepared with seed {other.seed}, which decides the split into"
+            f" training and validation documents; set seed to {other.seed}"
+        )
+    corpus = replace(other.corpus, prepared_from=recipe.corpus.prepared_from)
+    return replace(recipe, corpus=corpus, tokenizer=other.tokenizer)
+
+
+def _take_over(recipe: Recipe, stage: Stage) -> None:
+    """Link the stage's folders of the other run into this one, which then needs the other one no more."""
+
+    def link_or_copy(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:  # another file system
+            shutil.copy2(source, target)
+
+    # Hard links take no space and are safe: nothing changes these files, they are only replaced as a whole.
+    for name in {Path(result).parts[0] for result in stage.results}:
+        with whole_or_absent(recipe.folder / name) as partial:
+            shutil.copytree(Path(recipe.corpus.prepared_from or "") / name, partial, copy_function=link_or_copy)

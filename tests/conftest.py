@@ -111,7 +111,7 @@ def prepared(tmp_path_factory, corpus_file):
     from recipe.pipeline import run_stage
 
     recipe = small_recipe(corpus_file, tmp_path_factory.mktemp("prepared") / "run")
-    for stage in ("corpus", "tokenizer", "pairs"):
+    for stage in ("corpus", "tokenizer", "tokens", "pairs"):
         run_stage(recipe, stage)
     return recipe
 
@@ -122,6 +122,6 @@ def trained(tmp_path_factory, corpus_file):
     from recipe.pipeline import run_stage
 
     recipe = small_recipe(corpus_file, tmp_path_factory.mktemp("trained") / "run")
-    for stage in ("corpus", "tokenizer", "pairs", "pretrain", "evaluate"):
+    for stage in ("corpus", "tokenizer", "tokens", "pairs", "pretrain", "evaluate"):
         run_stage(recipe, stage)
     return recipe

@@ -1,28 +1,30 @@
+import dataclasses
 import json
+import os
 
 import pytest
-from conftest import small_recipe, write_corpus
+from conftest import run_script, small_recipe, write_corpus
 
-from recipe import pipeline as stages
+from recipe import pipeline
+from recipe.config_file import load_recipe
 from recipe.errors import InputError
-from recipe.pipeline import run_all, run_stage
+from recipe.pipeline import STAGES, run_all, run_stage
+from recipe.records import read_records, recorded_recipe
 
-FIRST = ("corpus", "tokenizer", "pairs", "pretrain", "evaluate")
+DATA = ("corpus", "tokenizer", "tokens", "pairs")
+FIRST = (*DATA, "pretrain", "evaluate")
 
 
 def run_first_stages(recipe) -> list[str]:
     """Run the stages and say which of them ran."""
-    before = {name: record["finished"] + str(record["seconds"]) for name, record in stages._records(recipe).items()}
-    ran = []
-    calls = stages._function
-    try:
-        stages._function = lambda call: (ran.append(call), calls(call))[1]
-        for name in FIRST:
-            run_stage(recipe, name)
-    finally:
-        stages._function = calls
-    assert set(before) <= set(stages._records(recipe))
-    return [stage.name for stage in stages.STAGES if stage.call in ran]
+    before = {name: json.dumps(record) for name, record in read_records(recipe.folder).items()}
+    finished = []
+    for name in FIRST:
+        run_stage(recipe, name)
+    after = {name: json.dumps(record) for name, record in read_records(recipe.folder).items()}
+    assert set(before) <= set(after)
+    finished = [name for name in FIRST if after[name] != before.get(name)]
+    return finished
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +62,10 @@ def test_the_tokenizer_follows_the_clean_text_not_the_files(done):
     # No document is that short, so the same ones come out.
     assert run_first_stages(changed(done, **{"corpus.min_document_words": "2"})) == ["corpus"]
     assert run_first_stages(done) == ["corpus"]
-    assert run_first_stages(changed(done, **{"corpus.validation_share": "0.3"}))[:2] == ["tokenizer", "pairs"], (
+    assert run_first_stages(changed(done, **{"corpus.validation_share": "0.3"}))[:2] == ["tokenizer", "tokens"], (
         "the split is made after cleaning"
     )
-    assert run_first_stages(done)[:2] == ["tokenizer", "pairs"]
+    assert run_first_stages(done)[:2] == ["tokenizer", "tokens"]
 
 
 def test_a_changed_result_is_made_again(done):
@@ -71,9 +73,31 @@ def test_a_changed_result_is_made_again(done):
     assert run_first_stages(done) == ["pretrain"], "the same weights come out, so nothing after it changes"
 
 
-def test_changed_code_redoes_the_cheap_stages_only(done, monkeypatch):
-    monkeypatch.setattr(stages, "code_hash", lambda module: f"other code of {module}")
-    assert run_first_stages(done)[:3] == ["corpus", "tokenizer", "pairs"]
+def with_stage(name: str, **changes):
+    """The stages, one of them changed, as an update of the package would change it."""
+    stages = tuple(dataclasses.replace(stage, **changes) if stage.name == name else stage for stage in STAGES)
+    return {stage.name: stage for stage in stages}
+
+
+def test_an_update_redoes_nothing_but_a_stage_whose_version_was_raised(done, monkeypatch):
+    field = dataclasses.fields(done.pairs)[0]
+    help_text = {**field.metadata, "help": "other words, as an update brings them"}
+    monkeypatch.setattr(field, "metadata", help_text)
+    monkeypatch.setattr("recipe.records.read_json", pipeline.read_json)
+    assert run_first_stages(done) == []
+    monkeypatch.setattr(pipeline, "_BY_NAME", with_stage("tokenizer", version=2))
+    assert run_first_stages(done) == ["tokenizer"], "the same bytes came out, so nothing after it is redone"
+    monkeypatch.setattr(pipeline, "_BY_NAME", with_stage("pairs", version=2))
+    assert run_first_stages(done) == ["tokenizer", "pairs"]
+    monkeypatch.undo()
+    assert run_first_stages(done) == ["tokenizer", "pairs"]
+
+
+def test_pretraining_goes_on_after_an_update_with_the_pairs_that_are_there(done, monkeypatch):
+    monkeypatch.setattr(pipeline, "_BY_NAME", with_stage("pairs", version=2))
+    (done.folder / "evaluation.json").unlink()
+    run_stage(done, "evaluate")
+    assert (done.folder / "evaluation.json").is_file()
 
 
 def test_a_stage_needs_the_ones_before_it(tmp_path, corpus_file):
@@ -81,7 +105,7 @@ def test_a_stage_needs_the_ones_before_it(tmp_path, corpus_file):
     with pytest.raises(InputError, match=r"run scripts/prepare_corpus.py first"):
         run_stage(recipe, "pretrain")
     assert not recipe.folder.exists()
-    for name in FIRST[:3]:
+    for name in DATA:
         run_stage(recipe, name)
     with pytest.raises(
         InputError,
@@ -92,7 +116,7 @@ def test_a_stage_needs_the_ones_before_it(tmp_path, corpus_file):
 
 def test_pretraining_goes_on_without_the_corpus(tmp_path):
     recipe = small_recipe(write_corpus(tmp_path / "corpus.txt"), tmp_path / "run")
-    for name in FIRST[:3]:
+    for name in DATA:
         run_stage(recipe, name)
     (tmp_path / "corpus.txt").unlink()
     run_stage(recipe, "pretrain")
@@ -127,7 +151,71 @@ def test_run_all_writes_report_card_and_recipe(tmp_path, corpus_file):
     run_all(recipe)
     assert (recipe.folder / "report.html").stat().st_size > 10_000
     assert "fill-mask" in (recipe.folder / "model" / "README.md").read_text()
-    assert set(json.loads((recipe.folder / "stages.json").read_text())["stages"]) == {*FIRST, "inspect"}
+    assert set(read_records(recipe.folder)) == {*FIRST, "inspect"}
+
+
+# Keys that were never used, as a careless report command line would name them.
+NEVER_USED = {"training.learning_rate": "1e-5", "masking.mlm_probability": "0.4", "seed": "7"}
+
+
+def test_the_report_tells_what_was_used_whatever_is_planned(done):
+    run_first_stages(done)
+    pipeline.write_recipe(done.folder, changed(done, **NEVER_USED))
+    pipeline.write_results(done.folder)
+    card, page = (done.folder / "model" / "README.md").read_text(), (done.folder / "report.html").read_text()
+    for text in (card, page, (done.folder / "recipe.yaml").read_text()):
+        assert "1e-05" not in text
+        assert "40 %" not in text
+        assert "mlm_probability: 0.4" not in text
+    assert "peak 0.001" in card
+    assert "15 % of the tokens" in card
+    assert recorded_recipe(done.folder).settings("seed", "training", "masking") == done.settings(
+        "seed", "training", "masking"
+    )
+
+
+def test_the_report_script_takes_keys_of_the_hub_only(done):
+    refused = run_script("report", str(done.folder), "--training.learning_rate=1e-5")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "unknown argument --training.learning_rate; it takes hub.repo" in refused.stderr
+    told = run_script("report", str(done.folder), "--hub.domain=made-up words")
+    assert told.returncode == 0, told.stderr
+    assert "A BERT of made-up words" in (done.folder / "report.html").read_text()
+    assert load_recipe(done.folder / "recipe.yaml").hub.domain == "made-up words"
+
+
+def test_recipe_yaml_keeps_what_is_planned_until_it_is_done(tmp_path, corpus_file):
+    recipe = small_recipe(corpus_file, tmp_path / "run")
+    run_stage(recipe, "corpus")
+    run_stage(small_recipe(corpus_file, tmp_path / "run", **{"training.max_steps": "9"}), "tokenizer")
+    written = load_recipe(recipe.folder / "recipe.yaml")
+    assert written.training.max_steps == 9
+    assert written == dataclasses.replace(
+        small_recipe(corpus_file, recipe.folder, **{"training.max_steps": "9"}), run_dir=str(recipe.folder)
+    )
+
+
+def test_a_second_phase_takes_over_what_the_first_prepared(tmp_path, corpus_file, trained):
+    overrides = {
+        "corpus.prepared_from": str(trained.folder),
+        "corpus.path": "[]",
+        "training.init_from": str(trained.folder / "model"),
+        "pairs.max_seq_length": "64",
+    }
+    recipe = small_recipe(corpus_file, tmp_path / "run", **overrides)
+    run_all(recipe)
+    for name in ("corpus/sha256.json", "tokenizer/tokenizer.json", "store/train/tokens.bin"):
+        assert os.path.samefile(recipe.folder / name, trained.folder / name), "it was copied or made again"
+    told = recorded_recipe(recipe.folder)
+    assert told.corpus.path == trained.corpus.path
+    assert told.corpus.validation_share == trained.corpus.validation_share
+    assert run_first_stages(recipe) == []
+    with pytest.raises(InputError, match=r"seed is 5, but .* was prepared with seed 1.*set seed to 1"):
+        run_all(small_recipe(corpus_file, tmp_path / "other", **overrides, seed="5"))
+    with pytest.raises(InputError, match=r"corpus.prepared_from: the stage corpus is not done in"):
+        run_all(small_recipe(corpus_file, tmp_path / "other", **{**overrides, "corpus.prepared_from": str(tmp_path)}))
+    with pytest.raises(InputError, match=r"corpus.prepared_from brings corpus and tokenizer"):
+        small_recipe(corpus_file, tmp_path / "other", **{**overrides, "corpus.path": str(corpus_file)})
     evaluation = json.loads((recipe.folder / "evaluation.json").read_text())
     assert 0 < evaluation["mlm_loss"] < 10
     assert len(evaluation["examples"]) == 4

@@ -15,6 +15,9 @@ from recipe.corpus.prepared import write_prepared
 from recipe.errors import InputError
 from recipe.files import naming_full_disk, whole_or_absent, write_json
 
+# Raise it when the same input and settings give other bytes: then this stage is redone.
+VERSION = 1
+
 # Of one step; a corpus of copies would otherwise fill the disk with their list.
 MOST_LISTED = 100_000
 

@@ -1,7 +1,6 @@
-"""A stock layer on rows that stand one behind the other, without a padding token between them."""
+"""A stock layer on rows that lie one after another, without a padding token between them."""
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -15,9 +14,7 @@ from recipe.model.dropout import drop
 
 @dataclass(frozen=True)
 class Rows:
-    """Where rows lie: their lengths, int64 of shape (rows,), and their bounds, int32 of shape (rows + 1,), on the
-    device.
-    """
+    """Where rows lie. lengths: int64, shape (rows,). bounds: int32, shape (rows + 1,). Both on the device."""
 
     lengths: torch.Tensor
     bounds: torch.Tensor
@@ -36,38 +33,40 @@ class Rows:
 def states_at(
     bert: BertModel,
     cu_seq_lens: torch.Tensor,
-    reads: torch.Tensor,
+    positions: torch.Tensor,
     input_ids: torch.Tensor,
     token_type_ids: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Last hidden states at the places that a head reads, shape (reads, hidden), of rows that stand one behind the
-    other; rows do not see each other.
-
-    The last layer runs for the read places only; keys and values are those of all tokens, so the result is exact.
+    """Last hidden states at the positions that a head reads, shape (read tokens, hidden). Rows do not see each other.
 
     Args:
-        cu_seq_lens: where each row begins and the last one ends, shape (rows + 1,). reads: the places in the order of
-            the tokens, or a bool for each token.
+        cu_seq_lens: where each row begins and the last one ends, shape (rows + 1,).
+        positions: of the read tokens in their order, or a bool for each token.
         input_ids, token_type_ids: shape (1, tokens).
     """
     rows = Rows.of(cu_seq_lens.diff().long())
     row_of_token = torch.arange(len(rows.lengths), device=input_ids.device).repeat_interleave(rows.lengths)
-    places = torch.arange(input_ids.shape[1], device=input_ids.device) - cu_seq_lens[:-1][row_of_token]
-    hidden = bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, position_ids=places[None])[0]
+    position_ids = torch.arange(input_ids.shape[1], device=input_ids.device) - cu_seq_lens[:-1][row_of_token]
+    hidden = bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, position_ids=position_ids[None])[0]
     *layers, last = bert.encoder.layer
     for layer in layers:
         hidden = layer_without_padding(layer, hidden, hidden, rows, rows)
-    row_of_read = row_of_token[reads]
-    reads_of_row = torch.zeros_like(rows.lengths).index_add_(0, row_of_read, torch.ones_like(row_of_read))
-    return layer_without_padding(last, hidden[reads], hidden, Rows.of(reads_of_row), rows)
+    # The last layer runs for the read positions only. Its keys and values are those of all tokens, so this is exact.
+    row_of_read = row_of_token[positions]
+    read_of_row = torch.zeros_like(rows.lengths).index_add_(0, row_of_read, torch.ones_like(row_of_read))
+    return layer_without_padding(last, hidden[positions], hidden, Rows.of(read_of_row), rows)
 
 
 def layer_without_padding(
     layer: BertLayer, queries: torch.Tensor, hidden: torch.Tensor, query_rows: Rows, rows: Rows
 ) -> torch.Tensor:
-    """The layer's output for the queries, shape (queries, hidden), each of which sees the tokens of its row in
-    `hidden`, shape (tokens, hidden).
+    """The layer's output for some queries, each of which sees the tokens of its row in `hidden`.
+
+    Args:
+        queries: shape (queries, hidden), in the rows `query_rows`. hidden: shape (tokens, hidden), in the rows `rows`.
     """
+    # The layer is called by its parts: an attention function of the library could not be told that the last layer has
+    # other queries than keys.
     attention = layer.attention.self
     if queries is hidden:
         states = _together((attention.query, attention.key, attention.value), hidden)
@@ -81,7 +80,8 @@ def layer_without_padding(
 
 
 def _together(modules: tuple[torch.nn.Linear, ...], states: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """What each linear module makes of the states, by one matrix product, which is faster than several narrow ones."""
+    """What each linear module makes of the states."""
+    # One matrix product is faster than several narrow ones, although the weights are copied for it.
     weight, bias = torch.cat([module.weight for module in modules]), torch.cat([module.bias for module in modules])
     return torch.nn.functional.linear(states, weight, bias).chunk(len(modules), -1)
 
@@ -95,22 +95,19 @@ def _by_flash_attention(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, query_rows: Rows, rows: Rows, dropout: float
 ) -> torch.Tensor:
     """All rows in one kernel; shapes (tokens, heads, size of a head)."""
-    longest = max(query_rows.sizes), max(rows.sizes)
-    return _flash_kernel()(query, key, value, query_rows.bounds, rows.bounds, *longest, dropout_p=dropout)  # type: ignore[no-any-return]
-
-
-def _flash_kernel() -> Callable:
     from flash_attn import flash_attn_varlen_func
 
-    return flash_attn_varlen_func  # type: ignore[no-any-return]
+    longest = max(query_rows.sizes), max(rows.sizes)
+    bounds = query_rows.bounds, rows.bounds
+    return flash_attn_varlen_func(query, key, value, *bounds, *longest, dropout_p=dropout)  # type: ignore
 
 
 def _by_runs(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, query_rows: Rows, rows: Rows, dropout: float
 ) -> torch.Tensor:
-    """Neighbours of equal lengths in one go, without any mask, which lets the fast kernel of the CPU do it (with
-    dropout 0); shapes as above.
-    """
+    """Neighbours of equal lengths in one go; shapes (tokens, heads, size of a head)."""
+    # Rows of one length need no mask, and only without a mask the fast kernel of the CPU runs. The collator sorts rows
+    # by length, so there are few runs.
     runs = [(len(list(same)), *sizes) for sizes, same in groupby(zip(query_rows.sizes, rows.sizes, strict=True))]
 
     def parts(states: torch.Tensor, runs: list[tuple[int, int]]) -> list[torch.Tensor]:
@@ -123,6 +120,7 @@ def _by_runs(
 
 
 def _attended(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dropout: float) -> torch.Tensor:
+    # With dropout torch has no fast kernel on CPUs, and its own path draws its numbers slowly.
     if dropout and query.device.type == "cpu":
         weights = ((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)).softmax(-1)
         return drop(weights, dropout) @ value

@@ -1,6 +1,4 @@
-"""Cross-entropy over the vocabulary in chunks of rows: neither the logits nor their gradients of all masked tokens are
-ever held at once.
-"""
+"""Cross-entropy over the vocabulary in chunks of rows: the logits of all masked tokens never exist at once."""
 
 from typing import Any
 
@@ -17,21 +15,23 @@ COLUMNS_PER_BLOCK = 2048
 
 def vocabulary_loss(
     states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, targets: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Sum of the cross-entropy of `states @ weight.T + bias` against the targets, and how many targets have the
-    largest logit.
-
-    On CPUs the gradients are computed along with the loss, chunk by chunk (a quarter less time than with all logits at
-    once); elsewhere as torch does.
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """Cross-entropy of `states @ weight.T + bias` against the targets.
 
     Args:
-        states: shape (tokens, hidden). weight: shape (vocabulary, hidden). bias: shape (vocabulary,). targets: int64,
-            shape (tokens,).
+        states: shape (tokens, hidden). weight: shape (vocabulary, hidden). bias: shape (vocabulary,).
+        targets: int64, shape (tokens,).
+
+    Returns:
+        The summed loss; at how many tokens the prediction is right; the predictions, None while gradients are wanted.
     """
+    # On CPUs the gradients are computed along with the loss, chunk by chunk: a quarter less time than with all logits.
     if states.device.type == "cpu" and states.dtype == weight.dtype:
-        return _VocabularyLoss.apply(states, weight, bias, targets, torch.is_grad_enabled())  # type: ignore[no-any-return,no-untyped-call]
+        return _VocabularyLoss.apply(states, weight, bias, targets, torch.is_grad_enabled())  # type: ignore
     logits = torch.nn.functional.linear(states, weight, bias).float()
-    return cross_entropy(logits, targets, reduction="sum"), (logits.argmax(-1) == targets).sum()
+    predictions = logits.argmax(-1)
+    loss = cross_entropy(logits, targets, reduction="sum")
+    return loss, (predictions == targets).sum(), None if torch.is_grad_enabled() else predictions
 
 
 class _VocabularyLoss(torch.autograd.Function):
@@ -45,13 +45,15 @@ class _VocabularyLoss(torch.autograd.Function):
         bias: torch.Tensor,
         targets: torch.Tensor,
         with_gradients: bool,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
         chunks = -(-len(states) // ROWS_PER_CHUNK) or 1
         size = -(-len(states) // chunks)
-        loss, number_right = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
-        gradients = (
-            (torch.empty_like(states), torch.zeros_like(weight), torch.zeros_like(bias)) if with_gradients else None
-        )
+        loss, correct = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
+        gradients = None
+        if with_gradients:
+            gradients = torch.empty_like(states), torch.zeros_like(weight), torch.zeros_like(bias)
+        predictions = None if with_gradients else torch.empty_like(targets)
+        # Two buffers serve all chunks: to allocate them anew would cost as much as the softmax.
         buffers = [states.new_empty(size, len(weight)) for _ in range(2)]
         for start in range(0, len(states), size or 1):
             chunk, wanted = states[start : start + size], targets[start : start + size, None]
@@ -61,13 +63,17 @@ class _VocabularyLoss(torch.autograd.Function):
                 torch.addmm(bias[block], chunk, weight[block].t(), out=logits[:, block])
             torch.softmax(logits, 1, out=probabilities)
             at_targets = probabilities.gather(1, wanted)
-            number_right += _number_right(logits, probabilities, at_targets, wanted)
             loss += _losses(logits, at_targets, wanted).sum(dtype=torch.float64)
             if gradients is not None:
+                correct += _number_right(logits, probabilities, at_targets, wanted)
                 _add_gradients(gradients, start, chunk, weight, probabilities, wanted)
+            elif predictions is not None:
+                predictions[start : start + size] = logits.argmax(1)
+        if predictions is not None:
+            correct = (predictions == targets).sum()
         ctx.save_for_backward(*(gradients or ()))
-        ctx.mark_non_differentiable(number_right)
-        return loss.to(states.dtype), number_right
+        ctx.mark_non_differentiable(correct, *([] if predictions is None else [predictions]))
+        return loss.to(states.dtype), correct, predictions
 
     @staticmethod
     def backward(ctx: Any, *upstream: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
@@ -77,15 +83,15 @@ class _VocabularyLoss(torch.autograd.Function):
 def _number_right(
     logits: torch.Tensor, probabilities: torch.Tensor, at_targets: torch.Tensor, wanted: torch.Tensor
 ) -> torch.Tensor:
-    """At how many targets the logit is the first of the largest ones; a search for its place, which is slow, is made
-    only where it can be.
-    """
+    """At how many targets the logit is the first of the largest ones."""
+    # argmax is slow, so it is taken only of the rows in which the target's probability is the largest one.
     may_be = torch.nonzero((at_targets == probabilities.amax(1, keepdim=True))[:, 0])[:, 0]
     return (logits[may_be].argmax(1) == wanted[may_be, 0]).sum()
 
 
 def _losses(logits: torch.Tensor, at_targets: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy of each row, shape (rows, 1), also where the target's probability is too small for a float."""
+    """Cross-entropy of each row, shape (rows, 1)."""
+    # The logarithm of the probability, but for the few rows in which that is too small for a float.
     losses = -at_targets.log()
     vanished = torch.nonzero(at_targets[:, 0] < torch.finfo(at_targets.dtype).tiny)[:, 0]
     losses[vanished] = (logits[vanished].logsumexp(1, keepdim=True) - logits[vanished].gather(1, wanted[vanished])).to(

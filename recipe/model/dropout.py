@@ -8,9 +8,8 @@ STEPS = 1 << 16
 
 
 def set_dropout(model: torch.nn.Module, probability: float | None) -> None:
-    """Let all dropouts of the model drop `probability` while it trains, None: each as much as before; config.json
-    keeps the values meant for fine-tuning.
-    """
+    """Let all dropouts of the model drop `probability` while it trains; None: each as much as before."""
+    # On the modules, not in the config: config.json keeps the values that are meant for fine-tuning.
     for parent in list(model.modules()):
         for name, child in parent.named_children():
             if isinstance(child, torch.nn.Dropout):
@@ -25,14 +24,11 @@ class Dropout(torch.nn.Dropout):
 
 
 def drop(values: torch.Tensor, probability: float) -> torch.Tensor:
-    """Set each value to zero with `probability`, rounded to 1/65,536 on CPUs, and scale the others so that the mean
-    stays.
-
-    On CPUs other than Intel's, torch draws one Bernoulli number after another, 4.6 ns each; four 16-bit draws from one
-    64-bit number take 1.3 ns.
-    """
+    """Set each value to zero with `probability` (on CPUs a multiple of 1/65,536) and scale the others up."""
     if not probability:
         return values
+    # On CPUs other than Intel's, torch draws one Bernoulli number after another, 4.6 ns each; four 16-bit draws from
+    # one 64-bit number take 1.3 ns.
     if values.device.type != "cpu" or torch.compiler.is_compiling():
         return torch.nn.functional.dropout(values, probability)
     return _Drop.apply(values, round(probability * STEPS))  # type: ignore[no-any-return,no-untyped-call]

@@ -1,4 +1,4 @@
-"""Token store -> the pairs of any pass as a memory-mapped file: how an epoch gets pairs of its own at next to no cost."""
+"""Token store -> the pairs of any pass as a memory-mapped file, so that every epoch can have pairs of its own."""
 
 from pathlib import Path
 
@@ -8,23 +8,18 @@ from recipe.files import exclusive, whole_or_absent
 from recipe.pairs.sampling import PairRules, make_pairs
 from recipe.tokens.store import TokenStore
 
+# 33 bytes a pair: all that a row needs besides the token store.
 PAIR = np.dtype(
-    [
-        ("row_id", "i8"),
-        ("a_start", "i8"),
-        ("b_start", "i8"),
-        ("a_length", "i4"),
-        ("b_length", "i4"),
-        ("next_sentence_label", "i1"),
-    ],
-    align=False,
+    {
+        "names": ["row_id", "a_start", "b_start", "a_length", "b_length", "next_sentence_label"],
+        "formats": ["i8", "i8", "i8", "i4", "i4", "i1"],
+    }
 )
 KEPT_PASSES = 2
 
 
 class PairPasses:
-    """The passes over a store, each made when it is first asked for, by whichever process asks first, and kept while
-    it or the next one is in use.
+    """The passes over a store, each made by the process that asks first and kept while it or the next one is in use.
 
     Args:
         folder: where the files are kept; its name must stand for the store's content, the rules and the seed.
@@ -54,15 +49,8 @@ class PairPasses:
     def _make(self, path: Path, pass_index: int) -> None:
         number = 0
         with whole_or_absent(path) as partial, open(partial, "wb") as file:
-            for pairs in make_pairs(
-                self.store.sentence_offsets,
-                self.store.document_offsets,
-                self._rules,
-                self._seed,
-                pass_index,
-                0,
-                self.store.documents,
-            ):
+            offsets = self.store.sentence_offsets, self.store.document_offsets
+            for pairs in make_pairs(*offsets, self._rules, self._seed, pass_index, 0, self.store.documents):
                 block = np.empty(len(pairs), PAIR)
                 for name in PAIR.names or ():
                     block[name] = getattr(pairs, name)

@@ -1,6 +1,7 @@
-"""Token store and rules -> what a build tells about itself: counts, lengths, tokens that no pair shows, and what in
-the text looks like a mistake.
-"""
+"""What a build of pairs tells about itself: counts, lengths, tokens in no pair, and what looks like a mistake."""
+
+from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
@@ -9,57 +10,83 @@ from recipe.tokens.store import TokenStore
 
 SPECIALS_PER_PAIR = 3
 HISTOGRAM_BARS = 32
+# Which tokens are in no pair is measured on the first 16 M tokens, so that memory stays flat.
 WINDOW = 1 << 24
-DOCUMENTS_PER_LOOK = 1 << 20
+DOCUMENTS_PER_BLOCK = 1 << 20
 MANY_SENTENCES = 2000
+TOTALS = ("pairs", "label_1", "forced_random", "tokens_used", "tokens_cut", "a", "b")
 
 
-def pair_statistics(store: TokenStore, rules: PairRules, seed: int, passes: int) -> dict:
-    """Counts over all passes: documents, pairs, share of label 1 and how many of it were forced, lengths, tokens kept,
-    cut and never seen.
+class PairCounter:
+    """Counts of pairs, taken while they are written by any number of processes, and added up afterwards."""
 
-    `never_seen_share` is measured on the first `never_seen_of` tokens (at most WINDOW, so that memory stays flat): the
-    share that stands in no pair.
-    """
-    edges = (
-        np.linspace(SPECIALS_PER_PAIR, rules.max_num_tokens + SPECIALS_PER_PAIR, HISTOGRAM_BARS + 1)
-        .round()
-        .astype(int)
-    )
-    histogram = np.zeros(HISTOGRAM_BARS, np.int64)
-    seen = np.zeros(min(len(store.tokens), WINDOW), bool)
-    totals = dict.fromkeys(("pairs", "label_1", "forced_random", "tokens_used", "tokens_cut", "a", "b"), 0)
+    def __init__(self, edges: np.ndarray, histogram: np.ndarray, seen: np.ndarray, totals: np.ndarray) -> None:
+        self.edges, self.histogram, self.seen, self.totals = edges, histogram, seen, totals
+
+    @classmethod
+    def of(cls, store: TokenStore, rules: PairRules) -> "PairCounter":
+        """A counter that has counted nothing yet."""
+        longest = rules.max_num_tokens + SPECIALS_PER_PAIR
+        edges = np.linspace(SPECIALS_PER_PAIR, longest, HISTOGRAM_BARS + 1).round().astype(int)
+        seen = np.zeros(min(len(store.tokens), WINDOW), bool)
+        return cls(edges, np.zeros(HISTOGRAM_BARS, np.int64), seen, np.zeros(len(TOTALS), np.int64))
+
+    @classmethod
+    def added_up(cls, paths: Iterable[Path]) -> "PairCounter":
+        """The counts of several processes, from the files that `save` wrote, as one."""
+        first, *others = (cls(**np.load(path)) for path in paths)
+        for other in others:
+            first.histogram, first.totals = first.histogram + other.histogram, first.totals + other.totals
+            first.seen |= other.seen
+        return first
+
+    def add(self, pairs: Pairs) -> None:
+        """Count some pairs."""
+        lengths = pairs.a_length + pairs.b_length
+        self.histogram += np.histogram(lengths + SPECIALS_PER_PAIR, self.edges)[0]
+        columns = pairs.next_sentence_label, pairs.forced_random, lengths, pairs.cut, pairs.a_length, pairs.b_length
+        self.totals += [len(pairs), *(int(np.sum(column)) for column in columns)]
+        for start, length in ((pairs.a_start, pairs.a_length), (pairs.b_start, pairs.b_length)):
+            inside = np.flatnonzero(start < len(self.seen))
+            positions = ranges(start[inside], length[inside])
+            self.seen[positions[positions < len(self.seen)]] = True
+
+    def save(self, path: Path) -> None:
+        """Write the counts to an .npz file."""
+        np.savez_compressed(path, **vars(self))
+
+    def statistics(self, store: TokenStore, nsp_probability: float) -> dict:
+        """Counts of a split over all passes, shares, and warnings.
+
+        Args:
+            nsp_probability: the chance of a random B where there was a choice, kept for those who open the pairs.
+        """
+        totals = dict(zip(TOTALS, self.totals.tolist(), strict=True))
+        number = max(totals["pairs"], 1)
+        counts = {
+            **store.counts,
+            **_document_counts(store),
+            **{name: totals[name] for name in ("pairs", "forced_random", "tokens_used", "tokens_cut")},
+            "never_seen_share": float(1 - self.seen.mean()) if len(self.seen) else 0.0,
+            "never_seen_of": len(self.seen),
+            "label_1_share": totals["label_1"] / number,
+            "nsp_probability": nsp_probability,
+            "mean_length": totals["tokens_used"] / number + SPECIALS_PER_PAIR,
+            "segment_a_mean_length": totals["a"] / number,
+            "segment_b_mean_length": totals["b"] / number,
+            "length_histogram": {"edges": self.edges.tolist(), "counts": self.histogram.tolist()},
+        }
+        return {**counts, "warnings": suspicions(counts)}
+
+
+def count_pairs(store: TokenStore, rules: PairRules, seed: int, passes: int) -> PairCounter:
+    """The counts of pairs that are made for this alone."""
+    counter = PairCounter.of(store, rules)
+    offsets = store.sentence_offsets, store.document_offsets
     for pass_index in range(passes):
-        for pairs in make_pairs(
-            store.sentence_offsets, store.document_offsets, rules, seed, pass_index, 0, store.documents
-        ):
-            lengths = pairs.a_length + pairs.b_length
-            histogram += np.histogram(lengths + SPECIALS_PER_PAIR, edges)[0]
-            values = (
-                len(pairs),
-                pairs.next_sentence_label,
-                pairs.forced_random,
-                lengths,
-                pairs.cut,
-                pairs.a_length,
-                pairs.b_length,
-            )
-            totals = {name: totals[name] + int(np.sum(value)) for name, value in zip(totals, values, strict=True)}
-            _mark(seen, pairs)
-    number = max(totals["pairs"], 1)
-    counts = {
-        **store.counts,
-        **_document_counts(store),
-        **{name: totals[name] for name in ("pairs", "forced_random", "tokens_used", "tokens_cut")},
-        "never_seen_share": float(1 - seen.mean()) if len(seen) else 0.0,
-        "never_seen_of": len(seen),
-        "label_1_share": totals["label_1"] / number,
-        "mean_length": totals["tokens_used"] / number + SPECIALS_PER_PAIR,
-        "segment_a_mean_length": totals["a"] / number,
-        "segment_b_mean_length": totals["b"] / number,
-        "length_histogram": {"edges": edges.tolist(), "counts": histogram.tolist()},
-    }
-    return {**counts, "warnings": suspicions(counts)}
+        for pairs in make_pairs(*offsets, rules, seed, pass_index, 0, store.documents):
+            counter.add(pairs)
+    return counter
 
 
 def suspicions(counts: dict) -> list[str]:
@@ -99,13 +126,6 @@ def describe(split: str, statistics: dict) -> str:
     )
 
 
-def _mark(seen: np.ndarray, pairs: Pairs) -> None:
-    for start, length in ((pairs.a_start, pairs.a_length), (pairs.b_start, pairs.b_length)):
-        inside = np.flatnonzero(start < len(seen))
-        places = ranges(start[inside], length[inside])
-        seen[places[places < len(seen)]] = True
-
-
 def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """The indexes starts[i], ..., starts[i] + lengths[i] - 1 of all i, one after another."""
     before = np.cumsum(lengths) - lengths
@@ -113,8 +133,8 @@ def ranges(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def _document_counts(store: TokenStore) -> dict[str, int]:
-    lonely = longest = 0
-    for first in range(0, store.documents, DOCUMENTS_PER_LOOK):
-        sentences = np.diff(store.document_offsets[first : first + DOCUMENTS_PER_LOOK + 1])
-        lonely, longest = lonely + int((sentences == 1).sum()), max(longest, int(sentences.max()))
-    return {"one_sentence_documents": lonely, "longest_document_sentences": longest}
+    single = longest = 0
+    for first in range(0, store.documents, DOCUMENTS_PER_BLOCK):
+        sentences = np.diff(store.document_offsets[first : first + DOCUMENTS_PER_BLOCK + 1])
+        single, longest = single + int((sentences == 1).sum()), max(longest, int(sentences.max()))
+    return {"one_sentence_documents": single, "longest_document_sentences": longest}

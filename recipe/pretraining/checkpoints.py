@@ -1,6 +1,4 @@
-"""Write, verify and find checkpoints: a manifest of sha256 is written last, so a checkpoint without a matching one is
-not whole.
-"""
+"""Checkpoints: a manifest of sha256 is written last, so a checkpoint without a matching one is incomplete."""
 
 import re
 from pathlib import Path
@@ -10,12 +8,13 @@ from recipe.files import read_json, sha256_of_file, write_json
 MANIFEST = "manifest.json"
 
 
-def seal_checkpoint(folder: Path) -> None:
+def write_manifest(folder: Path) -> None:
     """Write the manifest of a checkpoint whose other files are all written."""
-    write_json(folder / MANIFEST, {name: sha256_of_file(folder / name) for name in _files(folder)})
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    write_json(folder / MANIFEST, {str(path.relative_to(folder)): sha256_of_file(path) for path in paths})
 
 
-def is_whole(folder: Path) -> bool:
+def is_complete(folder: Path) -> bool:
     """Whether every file of the manifest is there with the bytes that were written."""
     if not (folder / MANIFEST).is_file():
         return False
@@ -28,19 +27,12 @@ def is_whole(folder: Path) -> bool:
     )
 
 
-def newest_whole_checkpoint(folder: Path) -> Path | None:
-    """The checkpoint-STEP of the highest step that is whole; those that are not are named on the terminal and passed
-    over.
-    """
+def newest_complete_checkpoint(folder: Path) -> Path | None:
+    """The complete checkpoint-STEP of the highest step; incomplete ones are named on the terminal and skipped."""
+    # Trainer's own search takes the newest folder, and dies on one that a killed run left half written.
     found = [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
     for path in sorted(found, key=lambda path: -int(path.name.split("-")[1])):
-        if is_whole(path):
+        if is_complete(path):
             return path
-        print(f"{path}: not whole (the run was stopped while it was written, or a file changed); passed over")
+        print(f"{path}: incomplete (the run was stopped while it was written, or a file changed); skipped")
     return None
-
-
-def _files(folder: Path) -> list[str]:
-    return sorted(
-        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST
-    )

@@ -1,8 +1,7 @@
-"""Checkpoint -> RUN/evaluation.json: all validation pairs with fixed masks, beside what a model would get that knows
-only word frequencies.
-"""
+"""The stage "evaluate": RUN/model on all validation pairs, next to a baseline that knows only token frequencies."""
 
 import logging
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -16,8 +15,9 @@ from recipe.model.bert import SUMS, BertForPreTraining, load_model, metrics_of
 from recipe.model.cross_entropy import IGNORED
 from recipe.pairs.dataset import load_pairs
 from recipe.pretraining.masking import DataCollatorForPreTraining
+from recipe.pretraining.metrics import MaskedLMMetric, NextSentenceMetric
+from recipe.pretraining.rows import PairRows
 from recipe.pretraining.run import make_collator
-from recipe.pretraining.sampler import PairRows
 from recipe.pretraining.trainer import evaluation_sums
 from recipe.tokens.store import open_token_store, token_counts
 
@@ -27,8 +27,7 @@ ROWS_PER_BATCH = 32
 
 
 def evaluate(recipe: Recipe) -> None:
-    """Score RUN/model on every validation pair and write RUN/evaluation.json, with some pairs and the model's best
-    guesses.
+    """Score RUN/model on every validation pair and write RUN/evaluation.json, with some pairs and the best guesses.
 
     Raises:
         InputError: if there is no model or no pairs.
@@ -37,44 +36,56 @@ def evaluate(recipe: Recipe) -> None:
         raise InputError(f"{recipe.folder / 'model'}: no model here; run scripts/pretrain.py first")
     logging.getLogger("transformers").setLevel(logging.ERROR)
     tokenizer = AutoTokenizer.from_pretrained(recipe.folder / "model")
-    collator = make_collator(recipe, tokenizer)
     rows = PairRows(load_pairs(recipe)["validation"])
     device = torch.device("cuda" if torch.cuda.is_available() and not recipe.training.use_cpu else "cpu")
     model = load_model(recipe.folder / "model")
     model.to(device)  # type: ignore[arg-type]
-    batches = _Labelled(
-        tqdm(
-            _batches(rows, collator), desc="evaluate: batches", total=-(-len(rows) // ROWS_PER_BATCH), unit=" batches"
-        )
+    labels, mlm_predictions, pair_labels, nsp_predictions = [], [], [], []
+
+    def keep(batch: dict, outputs) -> None:
+        labels.append(batch["labels"][batch["labels"] != IGNORED].numpy())
+        mlm_predictions.append(outputs.mlm_predictions.cpu().numpy())
+        pair_labels.append(batch["next_sentence_label"].numpy())
+        nsp_predictions.append(outputs.nsp_predictions.cpu().numpy())
+
+    number = -(-len(rows) // ROWS_PER_BATCH)
+    batches = tqdm(
+        _batches(rows, make_collator(recipe, tokenizer)), desc="evaluate: batches", total=number, unit=" batches"
     )
-    sums = evaluation_sums(model, batches, device)
-    counts = token_counts(open_token_store(recipe.folder / "store" / "train"), model.config.vocab_size)
+    sums = evaluation_sums(model, batches, device, keep)
     total = dict(zip(SUMS, sums.tolist(), strict=True))
-    metrics = metrics_of(sums)
+    losses = metrics_of(sums)
+    targets = np.concatenate(labels)
+    masked = MaskedLMMetric().compute(predictions=np.concatenate(mlm_predictions), references=targets)
+    pairs = NextSentenceMetric().compute(
+        predictions=np.concatenate(nsp_predictions), references=np.concatenate(pair_labels)
+    )
+    counts = token_counts(open_token_store(recipe.folder / "store" / "train"), model.config.vocab_size)
+    padded = make_collator(recipe, tokenizer, padding_free=False)
+    shown = np.unique(np.linspace(0, len(rows) - 1, EXAMPLES).astype(int)).tolist()
     result = {
-        **metrics,
-        "perplexity": float(np.exp(metrics["mlm_loss"])),
-        "unigram_cross_entropy": unigram_cross_entropy(np.concatenate(batches.labels), counts),
+        "mlm_loss": losses["mlm_loss"],
+        "nsp_loss": losses["nsp_loss"],
+        "mlm_accuracy": masked["accuracy"],
+        "nsp_accuracy": pairs["accuracy"],
+        "nsp_balanced_accuracy": pairs["balanced_accuracy"],
+        "perplexity": float(np.exp(losses["mlm_loss"])),
+        "unigram_cross_entropy": unigram_cross_entropy(targets, counts),
         "masked_tokens": int(total["masked_tokens"]),
         "pairs": int(total["pairs"]),
-        "label_1_share": total["label_1"] / max(total["pairs"], 1),
-        "examples": [
-            example_of(model, tokenizer, collator, rows[(0, index)])
-            for index in np.unique(np.linspace(0, len(rows) - 1, EXAMPLES).astype(int)).tolist()
-        ],
+        "label_1_share": pairs["share_of_label_1"],
+        "examples": [example_of(model, tokenizer, padded, rows[(0, index)]) for index in shown],
     }
     write_json(recipe.folder / "evaluation.json", result)
     print(
-        f"evaluate: {result['pairs']:,} validation pairs: MLM loss {result['mlm_loss']:.3f} nats (word frequencies"
+        f"evaluate: {result['pairs']:,} validation pairs: MLM loss {result['mlm_loss']:.3f} nats (token frequencies"
         f" alone: {result['unigram_cross_entropy']:.3f}), accuracy {result['mlm_accuracy']:.3f}; NSP balanced accuracy"
         f" {result['nsp_balanced_accuracy']:.3f}"
     )
 
 
 def unigram_cross_entropy(labels: np.ndarray, counts: np.ndarray) -> float:
-    """Mean cross-entropy in nats of predicting each label from the training tokens' frequencies (add-one): what
-    context must beat.
-    """
+    """Mean cross-entropy in nats of predicting each label from the training tokens' frequencies (add-one)."""
     frequencies = counts + 1.0
     return float(-np.log(frequencies / frequencies.sum())[labels].mean())
 
@@ -83,19 +94,23 @@ def unigram_cross_entropy(labels: np.ndarray, counts: np.ndarray) -> float:
 def example_of(
     model: BertForPreTraining, tokenizer: PreTrainedTokenizerBase, collator: DataCollatorForPreTraining, row: dict
 ) -> dict:
-    """A pair before and after masking, with the model's best guesses at each masked place and its verdict on the pair."""
+    """A pair before and after masking, with the model's best guesses at each masked position and on the pair.
+
+    Args:
+        collator: one that pads, since the stock forward is used.
+    """
     batch = collator([row])
     inputs = {name: batch[name].to(model.device) for name in ("input_ids", "attention_mask", "token_type_ids")}
     hidden, pooled = model.bert(**inputs)[:2]
-    places = torch.nonzero(batch["labels"][0] != IGNORED).flatten()
-    probabilities = model.cls.predictions(hidden[0, places.to(model.device)]).softmax(-1)[:, : len(tokenizer)]
+    positions = torch.nonzero(batch["labels"][0] != IGNORED).flatten()
+    probabilities = model.cls.predictions(hidden[0, positions.to(model.device)]).softmax(-1)[:, : len(tokenizer)]
     best = probabilities.topk(GUESSES)
     guesses = {
-        str(place): [
+        str(position): [
             [tokenizer.convert_ids_to_tokens(int(token)), float(share)]
             for token, share in zip(tokens, shares, strict=True)
         ]
-        for place, tokens, shares in zip(places.tolist(), best.indices, best.values, strict=True)
+        for position, tokens, shares in zip(positions.tolist(), best.indices, best.values, strict=True)
     }
     return {
         "label": int(row["next_sentence_label"]),
@@ -106,20 +121,8 @@ def example_of(
     }
 
 
-class _Labelled:
-    """Batches that leave their labels behind."""
-
-    def __init__(self, batches) -> None:
-        self._batches = batches
-        self.labels: list[np.ndarray] = []
-
-    def __iter__(self):
-        for batch in self._batches:
-            self.labels.append(batch["labels"][batch["labels"] != IGNORED].numpy())
-            yield batch
-
-
-def _batches(rows: PairRows, collator: DataCollatorForPreTraining):
+def _batches(rows: PairRows, collator: DataCollatorForPreTraining) -> Iterator[dict]:
+    # The longest first: what does not fit into memory fails at once.
     order = (-rows.lengths()).argsort(kind="stable")
     for start in range(0, len(order), ROWS_PER_BATCH):
         yield collator(rows.__getitems__([(0, int(index)) for index in order[start : start + ROWS_PER_BATCH]]))

@@ -1,6 +1,4 @@
-"""Rows -> masked batch. The mask is a pure function of (seed, epoch, row id): the same whatever the batch, worker,
-rank or resume.
-"""
+"""Rows -> masked batch. The mask is a pure function of (seed, epoch, row id), whatever the batch, worker or rank."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +11,7 @@ from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerBas
 from recipe.model.cross_entropy import IGNORED
 from recipe.rng import derive_key, random_below, random_bits
 
-FATE_BITS = 24
+REPLACEMENT_BITS = 24
 DRAW_BITS = 28
 NUMBER_BITS = 16
 RANDOM_PIECE = 1
@@ -23,8 +21,9 @@ RANDOM_PIECE = 1
 class MaskingRules:
     """What masking needs to know of vocabulary and settings.
 
-    starts_word: bool of shape (vocabulary,), False for ## pieces. special: sorted ids that are never masked and never
-    drawn. max_predictions_per_seq: most tokens of a row that are predicted; None: no limit.
+    starts_word: bool, shape (vocabulary,), False for ## pieces.
+    special: sorted ids that are never masked and never drawn.
+    max_predictions_per_seq: most tokens of a row that are predicted; None: no limit.
     """
 
     starts_word: np.ndarray
@@ -46,7 +45,7 @@ class MaskingRules:
 
     @cached_property
     def is_special(self) -> np.ndarray:
-        """Bool of shape (vocabulary,)."""
+        """Bool, shape (vocabulary,)."""
         found = np.zeros(len(self.starts_word), bool)
         found[self.special] = True
         return found
@@ -60,42 +59,48 @@ class MaskingRules:
 def mask_rows(
     tokens: np.ndarray, lengths: np.ndarray, row_ids: np.ndarray, epoch: np.ndarray | int, rules: MaskingRules
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mask rows that stand one after another in a flat array.
+    """Mask rows that lie one after another in a flat array.
 
-    Per row, words (or pieces) are taken in random order until the number of their tokens is nearest to mlm_probability
-    of the row's tokens, special ones aside, and at least one word is. Each is then masked, replaced or kept as one:
-    its pieces share the fate, random pieces are drawn apart. With max_predictions_per_seq the words stop before they
-    exceed it, and one that is longer is taken only where the row has no other.
+    Per row, words (or pieces) are chosen until their tokens are nearest to mlm_probability of all tokens that are not
+    special; at least one word is. Of the chosen words, mask_replace_prob become [MASK] and random_replace_prob become
+    random pieces that are not special.
 
     Args:
         tokens: ids, shape (total,). lengths, row_ids: shape (rows,). epoch: one number, or one per row.
 
     Returns:
-        masked ids and labels (the id where it is to be predicted, else -100), int64, shape (total,).
+        masked ids, and labels (the id where it is to be predicted, else -100); int64, shape (total,).
     """
     masked = tokens.astype(np.int64)
     labels = np.full(len(masked), IGNORED)
     words = _Words.of(masked, lengths, rules)
     row_keys = random_bits(rules.key, np.broadcast_to(epoch, row_ids.shape), row_ids)
-    # One hash per word: its upper bits order the words of a row, its lower ones say what becomes of the word.
+    # One hash per word: its upper bits order the words of a row, its lower ones choose the replacement.
     draws = random_bits(row_keys[words.row], words.number_in_row)
     chosen = _choose_words(words, draws >> np.uint64(64 - DRAW_BITS), rules)
     token, word = words.token[chosen[words.of_token]], words.of_token[chosen[words.of_token]]
     labels[token] = masked[token]
-    fate = (draws[word] & np.uint64((1 << FATE_BITS) - 1)) * 2.0**-FATE_BITS
-    masked[token[fate < rules.mask_replace_prob]] = rules.mask_token_id
-    is_random = (fate >= rules.mask_replace_prob) & (fate < rules.mask_replace_prob + rules.random_replace_prob)
+    # A word is replaced as a whole: the original script draws per piece, which leaves a tenth of the pieces of a
+    # masked long word readable.
+    draw = (draws[word] & np.uint64((1 << REPLACEMENT_BITS) - 1)) * 2.0**-REPLACEMENT_BITS
+    masked[token[draw < rules.mask_replace_prob]] = rules.mask_token_id
+    is_random = (draw >= rules.mask_replace_prob) & (draw < rules.mask_replace_prob + rules.random_replace_prob)
     row, drawn = words.row[word[is_random]], token[is_random]
-    masked[drawn] = _random_pieces(row_keys[row], drawn - (np.cumsum(lengths) - lengths)[row], rules)
+    # The random pieces of a word are drawn apart, by their positions in the row.
+    positions = drawn - (np.cumsum(lengths) - lengths)[row]
+    pieces = random_below(len(rules.starts_word) - len(rules.special), row_keys[row], positions, RANDOM_PIECE)
+    for special in rules.special:  # in ascending order, so each step skips one hole
+        pieces += pieces >= special
+    masked[drawn] = pieces
     return masked, labels
 
 
 @dataclass(frozen=True)
 class _Words:
-    """The maskable words of a batch. row, number_in_row, size: shape (words,). token: places of their tokens;
-    of_token: the word of each.
+    """The maskable words of a batch.
 
-    first: the first word of each row, or of the row behind it where a row has none, shape (rows,).
+    row, number_in_row, size: shape (words,). token: positions of their tokens. of_token: the word of each of them.
+    first: the first word of each row, or of the next row where a row has none, shape (rows,).
     """
 
     row: np.ndarray
@@ -110,63 +115,53 @@ class _Words:
         token = np.flatnonzero(~rules.is_special[tokens])
         starts = np.ones(len(token), bool)
         if rules.whole_word_mask:
-            # A ## piece behind a special token or at a row's start begins a word, since its first piece was truncated
-            # away.
+            # A ## piece after a special token or at a row's start begins a word: its first piece was truncated away.
             starts[1:] = rules.starts_word[tokens[token[1:]]] | (token[1:] != token[:-1] + 1)
         of_token = np.cumsum(starts) - 1
         first_token = np.flatnonzero(starts)
         row = np.repeat(np.arange(len(lengths)), lengths)[token[first_token]]
         first = np.searchsorted(row, np.arange(len(lengths)))
-        return cls(
-            row, np.arange(len(row)) - first[row], np.diff(first_token, append=len(token)), token, of_token, first
-        )
+        sizes = np.diff(first_token, append=len(token))
+        return cls(row, np.arange(len(row)) - first[row], sizes, token, of_token, first)
 
 
 def _choose_words(words: _Words, draws: np.ndarray, rules: MaskingRules) -> np.ndarray:
-    """Whether each word is chosen. In the random order of its row a word is taken while more of it lies below the
-    budget than above.
-    """
+    """Whether each word is chosen: in the random order of its row, while more of it is below the budget than above."""
     if rules.max_predictions_per_seq is not None:
+        # A word longer than the limit goes to the end of the order: it is taken only where the row has no other.
         draws = np.where(words.size > rules.max_predictions_per_seq, np.uint64((1 << DRAW_BITS) - 1), draws)
-    # Sorted within their rows, so the word in each place is of the row that stood there before; the number parts equal
-    # draws, whatever sorts them.
+    # One sort for all rows: by row, then draw. The word's number separates equal draws, whatever the sort does. Words
+    # stay in the places of their row, so sums within a row are differences of one running sum.
     place = (words.row << DRAW_BITS).astype(np.uint64) | draws
     order = np.argsort((place << np.uint64(NUMBER_BITS)) | words.number_in_row.astype(np.uint64))
     size = words.size[order]
     before = np.concatenate([[0], np.cumsum(size)])
-    in_row = np.append(words.first[1:], len(size)), words.first
-    budget = rules.mlm_probability * (before[in_row[0]] - before[in_row[1]])
+    ends = np.append(words.first[1:], len(size))
+    budget = rules.mlm_probability * (before[ends] - before[words.first])
     taken = before[1:] - before[words.first][words.row]
     is_taken = taken - size / 2 <= budget[words.row]
     if rules.max_predictions_per_seq is not None:
         is_taken &= taken <= rules.max_predictions_per_seq
+    # A row without any mask would teach nothing and give a loss of 0 / 0 alone.
     is_taken[words.number_in_row == 0] = True
     chosen = np.empty(len(order), bool)
     chosen[order] = is_taken
     return chosen
 
 
-def _random_pieces(keys: np.ndarray, places: np.ndarray, rules: MaskingRules) -> np.ndarray:
-    """A uniform piece that is not special for each place of a row."""
-    drawn = random_below(len(rules.starts_word) - len(rules.special), keys, places, RANDOM_PIECE)
-    for special in rules.special:  # ascending, so each step skips one hole
-        drawn += drawn >= special
-    return drawn
-
-
 @dataclass
 class DataCollatorForPreTraining(DataCollatorForLanguageModeling):
-    """Masks and pads rows of `NextSentencePairs`; a `DataCollatorForLanguageModeling` whose arguments keep their
-    meaning.
+    """Masks rows of `NextSentencePairs` and makes a batch; the arguments of the parent class keep their meaning.
 
     Unlike its parent it masks whole words by their ## pieces with 80/10/10, masks at least one word of every row, and
-    is a pure function of its rows: each needs input_ids, token_type_ids, next_sentence_label and row_id, and may carry
-    epoch (0 if absent). The batch has input_ids, token_type_ids, attention_mask and labels of shape (rows, longest
-    row) and next_sentence_label of shape (rows,), all int64 tensors.
+    is a pure function of its rows: each needs input_ids, token_type_ids, next_sentence_label and row_id, and may have
+    epoch (0 if absent).
 
-    With padding_free=True, an argument that other collators of `transformers` have too, the rows stand one behind the
-    other, the shortest first: input_ids, token_type_ids and labels have the shape (1, tokens), there is no
-    attention_mask, and cu_seq_lens, shape (rows + 1,), says where each row begins and the last one ends.
+    The batch has input_ids, token_type_ids, attention_mask and labels of shape (rows, longest row) and
+    next_sentence_label of shape (rows,), all int64 tensors, as stock models take them. With padding_free=True, as the
+    recipe trains, the rows lie one after another, the shortest first: input_ids, token_type_ids and labels have the
+    shape (1, tokens), there is no attention_mask, and cu_seq_lens, shape (rows + 1,), says where each row begins and
+    ends.
     """
 
     whole_word_mask: bool = True
@@ -174,21 +169,13 @@ class DataCollatorForPreTraining(DataCollatorForLanguageModeling):
     padding_free: bool = False
 
     def __post_init__(self) -> None:
-        wanted_random_prob, wanted_mask_prob, words = (
-            self.random_replace_prob,
-            self.mask_replace_prob,
-            self.whole_word_mask,
-        )
+        random_prob, mask_prob, whole_words = self.random_replace_prob, self.mask_replace_prob, self.whole_word_mask
         self.whole_word_mask = False  # the parent cannot do whole words with 80/10/10 and would switch the 10/10 off
         super().__post_init__()
-        self.whole_word_mask, self.mask_replace_prob, self.random_replace_prob = (
-            words,
-            wanted_mask_prob,
-            wanted_random_prob,
-        )
+        self.whole_word_mask, self.mask_replace_prob, self.random_replace_prob = whole_words, mask_prob, random_prob
         if not self.mlm:
             raise ValueError(
-                "mlm=False: pretraining predicts masked tokens; use DataCollatorForLanguageModeling for causal models"
+                "mlm=False: pretraining predicts masked tokens; use DataCollatorForLanguageModeling instead"
             )
         self.rules = MaskingRules.of(
             self.tokenizer,
@@ -210,36 +197,29 @@ class DataCollatorForPreTraining(DataCollatorForLanguageModeling):
         row_ids, epochs = np.array([(row["row_id"], row.get("epoch", 0)) for row in examples]).T
         masked, labels = mask_rows(tokens, lengths, row_ids, epochs, self.rules)
         segments = np.concatenate([np.asarray(row["token_type_ids"]) for row in examples]).astype(np.int64)
-        make = self._one_behind_the_other if self.padding_free else self._one_below_the_other
-        batch = make(masked, segments, labels, lengths)
+        if self.padding_free:
+            flat = {"input_ids": masked, "token_type_ids": segments, "labels": labels}
+            batch = {name: torch.from_numpy(values)[None] for name, values in flat.items()}
+            batch["cu_seq_lens"] = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]))
+        else:
+            batch = self._padded(masked, segments, labels, lengths)
         batch["next_sentence_label"] = torch.tensor([int(row["next_sentence_label"]) for row in examples])
         return batch
 
-    def _one_behind_the_other(
+    def _padded(
         self, masked: np.ndarray, segments: np.ndarray, labels: np.ndarray, lengths: np.ndarray
     ) -> dict[str, torch.Tensor]:
-        flat = {"input_ids": masked, "token_type_ids": segments, "labels": labels}
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        return {
-            **{name: torch.from_numpy(values)[None] for name, values in flat.items()},
-            "cu_seq_lens": torch.from_numpy(starts),
-        }
-
-    def _one_below_the_other(
-        self, masked: np.ndarray, segments: np.ndarray, labels: np.ndarray, lengths: np.ndarray
-    ) -> dict[str, torch.Tensor]:
-        width = -(-lengths.max() // (self.pad_to_multiple_of or 1)) * (self.pad_to_multiple_of or 1)
-        filled = np.arange(width) < lengths[:, None]
-        padding: dict[str, tuple[Any, int]] = {
+        multiple = self.pad_to_multiple_of or 1
+        is_filled = np.arange(-(-lengths.max() // multiple) * multiple) < lengths[:, None]
+        columns: dict[str, tuple[Any, int]] = {
             "input_ids": (masked, self.tokenizer.pad_token_id),
             "token_type_ids": (segments, 0),
             "attention_mask": (1, 0),
             "labels": (labels, IGNORED),
         }
-        return {name: _padded(values, filled, pad) for name, (values, pad) in padding.items()}
-
-
-def _padded(values: np.ndarray | int, filled: np.ndarray, padding: int) -> torch.Tensor:
-    table = np.full(filled.shape, padding, np.int64)
-    table[filled] = values
-    return torch.from_numpy(table)
+        batch = {}
+        for name, (values, padding) in columns.items():
+            table = np.full(is_filled.shape, padding, np.int64)
+            table[is_filled] = values
+            batch[name] = torch.from_numpy(table)
+        return batch

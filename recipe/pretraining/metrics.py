@@ -1,6 +1,4 @@
-"""`evaluate.Metric` classes that work offline, imported as classes: masked tokens, next-sentence pairs, strict
-entities.
-"""
+"""`evaluate.Metric` classes for masked tokens and next-sentence pairs, which work offline."""
 
 from collections.abc import Sequence
 
@@ -8,15 +6,14 @@ import datasets
 import evaluate
 import numpy as np
 
-IGNORED_LABEL = -100
+from recipe.model.cross_entropy import IGNORED
 
 
 class _LabelMetric(evaluate.Metric):
-    """Base of the metrics over one integer label per item. Scores are held in memory: nothing is written to the user's
-    cache folder.
-    """
+    """Base of the metrics over one integer label per item."""
 
     def __init__(self, **arguments) -> None:
+        # In memory: by default the library writes every score to a cache folder of the user.
         super().__init__(**{"keep_in_memory": True, **arguments})
 
     def _info(self) -> evaluate.MetricInfo:
@@ -37,10 +34,10 @@ class MaskedLMMetric(_LabelMetric):
 
     def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
         predicted, expected = np.asarray(predictions), np.asarray(references)
-        masked = expected != IGNORED_LABEL
+        masked = expected != IGNORED
         if not masked.any():
             raise ValueError(
-                f"found no masked token among {len(expected)}: every reference is {IGNORED_LABEL}, so there is nothing"
+                f"found no masked token among {len(expected)}: every reference is {IGNORED}, so there is nothing"
                 " to score"
             )
         return {"accuracy": float((predicted == expected)[masked].mean())}

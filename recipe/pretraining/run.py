@@ -1,4 +1,4 @@
-"""`Recipe` -> checkpoint folder: pretraining from scratch (or from the phase before) on one or many devices."""
+"""The stage "pretrain": pairs -> RUN/model, from scratch or from the phase before, on one or many devices."""
 
 import logging
 import os
@@ -8,53 +8,52 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 import transformers
 from transformers import AutoTokenizer, TrainingArguments
-from transformers.utils import is_flash_attn_2_available
 
-from recipe.config import Recipe, TrainingConfig
+from recipe.config import Recipe
 from recipe.corpus import SPLITS
 from recipe.errors import InputError
 from recipe.files import sha256_of_json, write_json
-from recipe.model.bert import BertForPreTraining, bert_config, compile_layers, fresh_model, load_model
+from recipe.model.bert import BertForPreTraining, bert_config, fresh_model, load_model
 from recipe.model.dropout import set_dropout
 from recipe.pairs.dataset import load_pairs, training_passes
-from recipe.pretraining.checkpoints import newest_whole_checkpoint
+from recipe.pretraining.checkpoints import newest_complete_checkpoint
 from recipe.pretraining.masking import DataCollatorForPreTraining
-from recipe.pretraining.sampler import FreshRows, split_of_batch
+from recipe.pretraining.rows import FreshRows
+from recipe.pretraining.sampler import split_of_batch
 from recipe.pretraining.trainer import PreTrainer
 from recipe.tokens.store import open_token_store, store_hash, token_counts
 
 # Keys of `training` that `TrainingArguments` has under the same name.
 SAME_NAMES = (
-    "max_steps learning_rate lr_scheduler_type weight_decay adam_beta1 adam_beta2 adam_epsilon max_grad_norm bf16"
-    " use_cpu dataloader_num_workers logging_steps eval_steps save_steps save_total_limit report_to"
+    "max_steps learning_rate lr_scheduler_type weight_decay adam_beta1 adam_beta2 adam_epsilon max_grad_norm bf16 fp16"
+    " dataloader_num_workers logging_steps eval_steps save_steps save_total_limit report_to"
 ).split()
 
 
 def pretrain(recipe: Recipe) -> None:
-    """Train and write RUN/model (weights, config, tokenizer) and RUN/training.json (the log); goes on from the newest
-    whole checkpoint.
+    """Train and write RUN/model (weights, config, tokenizer) and RUN/training.json (the log); resumes by itself.
 
     Raises:
-        InputError: if pairs are missing, sizes do not fit, or the batch cannot be dealt to the processes.
+        InputError: if pairs are missing, sizes do not fit, or the device cannot do what the recipe asks for.
     """
     started = time.time()
     trainer = make_trainer(recipe)
     _announce(recipe, trainer)
-    checkpoint = newest_whole_checkpoint(checkpoint_folder(recipe))
+    checkpoint = newest_complete_checkpoint(checkpoint_folder(recipe))
     if checkpoint is not None:
-        print(f"pretrain: goes on from {checkpoint}")
+        print(f"pretrain: resumes from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.evaluate()
     save_model(trainer, recipe.folder / "model")
     if trainer.is_world_process_zero():
+        model = trainer.accelerator.unwrap_model(trainer.model)
         summary = {
             "log_history": trainer.state.log_history,
-            "parameters": sum(
-                parameter.numel() for parameter in trainer.accelerator.unwrap_model(trainer.model).parameters()
-            ),
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "world_size": trainer.args.world_size,
             "device": _device_name(trainer.args.device),
             "seconds": time.time() - started,
@@ -67,102 +66,47 @@ def pretrain(recipe: Recipe) -> None:
 
 
 def make_trainer(recipe: Recipe) -> PreTrainer:
-    """The trainer of a recipe whose tokenizer and pairs are made."""
-    logging.getLogger("transformers.trainer").setLevel(
-        logging.ERROR
-    )  # it takes the tokens of BERT's config for a mistake
-    _check_fsdp(recipe.training)
+    """The trainer of a recipe whose tokenizer and pairs are made.
+
+    Raises:
+        InputError: as `pretrain`.
+    """
+    # It takes the special tokens of BERT's config for a mistake.
+    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
+    training = recipe.training
+
+    # Pairs: stored rows, or a new pass over the token store for every epoch.
     pairs = load_pairs(recipe)
-    arguments = training_arguments(recipe)
     tokenizer = AutoTokenizer.from_pretrained(recipe.folder / "tokenizer")
+    train_rows: Any = pairs.get("train")
+    if recipe.pairs.refresh_every_epoch:
+        train_rows = FreshRows(training_passes(recipe), tokenizer.cls_token_id, tokenizer.sep_token_id)
+    # Evenly spread, since neighbours come from the same documents.
+    validation = pairs["validation"]
+    shown = np.unique(np.linspace(0, len(validation) - 1, min(training.eval_pairs, len(validation))).astype(int))
+
+    collator = make_collator(recipe, tokenizer)
+
+    # Arguments come before the model: they say early what the device cannot do.
+    arguments = training_arguments(recipe)
     model = make_model(recipe, len(tokenizer), tokenizer.pad_token_id)
-    trainer = PreTrainer(
+
+    return PreTrainer(
         seed=recipe.seed,
-        group_by_length=recipe.training.group_by_length,
+        group_by_length=training.group_by_length,
         model=model,
         args=arguments,
-        data_collator=make_collator(
-            recipe,
-            tokenizer,
-            padding_free=_wants_no_padding(recipe, arguments),
-            pad_to_multiple_of=_width_step(recipe),
-        ),
-        train_dataset=_fresh_rows(recipe, tokenizer) if recipe.pairs.refresh_every_epoch else pairs["train"],
-        eval_dataset=_first_rows(pairs["validation"], recipe.training.eval_pairs),
+        data_collator=collator,
+        train_dataset=train_rows,
+        eval_dataset=validation.select(shown),
         processing_class=tokenizer,
     )
-    model.head_at_masked_places = recipe.training.head_at_masked_places
-    model.last_layer_for_read_places = _wants_part_of_last_layer(recipe)
-    if recipe.training.torch_compile:
-        compile_layers(model)
-    return trainer
-
-
-def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertForPreTraining:
-    """A fresh model, or the one of training.init_from, with training.dropout."""
-    if recipe.training.init_from is not None:
-        model = load_model(Path(recipe.training.init_from))
-        if model.config.vocab_size < tokenizer_size:
-            raise InputError(
-                f"training.init_from: {recipe.training.init_from} has {model.config.vocab_size} embeddings, but the"
-                f" tokenizer has {tokenizer_size} entries; set tokenizer.path to the tokenizer of that checkpoint"
-            )
-    else:
-        config = bert_config(recipe.model, tokenizer_size, pad_token_id)
-        wants_counts = recipe.model.decoder_bias == "unigram"
-        counts = (
-            token_counts(open_token_store(recipe.folder / "store" / "train"), config.vocab_size)
-            if wants_counts
-            else None
-        )
-        model = fresh_model(config, recipe.seed, counts)
-    set_dropout(model, recipe.training.dropout)
-    return model
-
-
-def _wants_no_padding(recipe: Recipe, arguments: TrainingArguments) -> bool:
-    """On GPUs rows of like length, padded, go through one kernel; a call per row would be slower there."""
-    wanted = recipe.training.padding_free
-    if wanted and arguments.device.type == "cuda" and not (recipe.training.bf16 and is_flash_attn_2_available()):
-        raise InputError(
-            "training.padding_free on a GPU needs training.bf16 and the package flash-attn; set it to null, or install"
-            " flash-attn and set bf16"
-        )
-    return arguments.device.type == "cpu" and not recipe.training.torch_compile if wanted is None else wanted
-
-
-def _wants_part_of_last_layer(recipe: Recipe) -> bool:
-    wanted = recipe.training.last_layer_for_read_places
-    return not _is_fsdp() if wanted is None else wanted
-
-
-def _is_fsdp() -> bool:
-    return os.environ.get("ACCELERATE_USE_FSDP") == "true"
-
-
-def _check_fsdp(training: TrainingConfig) -> None:
-    for name in ("padding_free", "last_layer_for_read_places"):
-        if getattr(training, name) and _is_fsdp():
-            raise InputError(
-                f"training.{name} calls the parts of a layer one by one, which FSDP does not allow; set it to null"
-            )
-
-
-def _width_step(recipe: Recipe) -> int | None:
-    """Compiled layers are made anew for every shape, so there are four."""
-    return -(-recipe.pairs.max_seq_length // 4) if recipe.training.torch_compile else None
-
-
-def _schedule_settings(training: TrainingConfig) -> dict[str, Any]:
-    if training.lr_scheduler_type != "warmup_stable_decay":
-        return {}
-    return {"num_decay_steps": round(training.decay_share * training.max_steps), "decay_type": "linear"}
 
 
 def make_collator(
-    recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBase, **batches: Any
+    recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBase, padding_free: bool = True
 ) -> DataCollatorForPreTraining:
-    """The collator of a recipe's `masking` section; batches: its arguments padding_free and pad_to_multiple_of."""
+    """The collator of a recipe's `masking` section."""
     masking = recipe.masking
     return DataCollatorForPreTraining(
         tokenizer,
@@ -172,32 +116,71 @@ def make_collator(
         random_replace_prob=masking.random_replace_prob,
         max_predictions_per_seq=masking.max_predictions_per_seq,
         seed=recipe.seed,
-        **batches,
+        padding_free=padding_free,
     )
+
+
+def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertForPreTraining:
+    """A fresh model, or the one of training.init_from, with training.dropout.
+
+    Raises:
+        InputError: if the embeddings are fewer than the tokenizer's entries.
+    """
+    start = recipe.training.init_from
+    if start is not None:
+        model = load_model(Path(start))
+        if model.config.vocab_size < tokenizer_size:
+            raise InputError(
+                f"training.init_from: {start} has {model.config.vocab_size} embeddings, but the tokenizer has"
+                f" {tokenizer_size} entries; set tokenizer.path to the tokenizer of that checkpoint"
+            )
+    else:
+        config = bert_config(recipe.model, tokenizer_size, pad_token_id)
+        counts = None
+        if recipe.model.decoder_bias == "unigram":
+            counts = token_counts(open_token_store(recipe.folder / "store" / "train"), config.vocab_size)
+        model = fresh_model(config, recipe.seed, counts)
+    set_dropout(model, recipe.training.dropout)
+    return model
 
 
 def training_arguments(recipe: Recipe) -> TrainingArguments:
-    """The `TrainingArguments` of a recipe; accumulation follows from the global batch and the number of processes."""
+    """The `TrainingArguments` of a recipe; accumulation follows from the global batch and the number of processes.
+
+    Raises:
+        InputError: if the batch cannot be split among the processes, or the device lacks the precision asked for.
+    """
     training = recipe.training
-    micro_batch, accumulation = split_of_batch(
-        training.global_batch_size, training.per_device_batch_size, int(os.environ.get("WORLD_SIZE", "1"))
-    )
+    _check_precision(recipe)
+    # TrainingArguments' own pair, batch per device and accumulation, silently means another training when the number
+    # of GPUs changes.
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    micro_batch, accumulation = split_of_batch(training.global_batch_size, training.per_device_batch_size, ranks)
+    schedule = {}
+    if training.lr_scheduler_type == "warmup_stable_decay":
+        schedule = {"num_decay_steps": round(training.decay_share * training.max_steps), "decay_type": "linear"}
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(recipe.folder / "tensorboard"))
     arguments = TrainingArguments(
         output_dir=str(checkpoint_folder(recipe)),
+        # Apple's GPUs have no float64, in which sums of losses are kept, so they count as CPUs.
+        use_cpu=training.use_cpu or (torch.backends.mps.is_available() and not torch.cuda.is_available()),
         per_device_train_batch_size=micro_batch,
         per_device_eval_batch_size=training.per_device_batch_size,
         gradient_accumulation_steps=accumulation,
         warmup_steps=round(training.warmup_share * training.max_steps),
-        lr_scheduler_kwargs=_schedule_settings(training),
+        lr_scheduler_kwargs=schedule,
         optim="adamw_torch_fused",
         tf32=training.tf32 or None,
         eval_strategy="steps",
         save_strategy="steps",
         logging_first_step=True,
+        # The filter logs a NaN as 0.0, and the run would go on with NaN weights.
         logging_nan_inf_filter=False,
+        # Else row ids and epochs are dropped before the collator sees them.
         remove_unused_columns=False,
-        ignore_data_skip=True,  # the sampler starts at the step itself
+        # The sampler starts at the step itself.
+        ignore_data_skip=True,
+        # Every parameter is used in every step; to look for unused ones would cost time.
         ddp_find_unused_parameters=False,
         seed=recipe.seed,
         **{name: getattr(training, name) for name in SAME_NAMES},
@@ -208,35 +191,45 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
 
 
 def checkpoint_folder(recipe: Recipe) -> Path:
-    """Where the checkpoints of these settings and pairs stand: others have another folder, so no run takes up the
-    state of another one.
-    """
+    """Where the checkpoints of these settings and token ids are."""
+    # Others have another folder, so no run takes up the state of another one, and nothing is deleted by a new key.
     settings = recipe.settings("seed", "tokenizer", "pairs", "masking", "model", "training")
     content = [store_hash(recipe.folder / "store" / split) for split in SPLITS]
     return recipe.folder / "checkpoints" / sha256_of_json([settings, content])[:12]
 
 
 def save_model(trainer: PreTrainer, folder: Path) -> None:
-    """Write weights, config and tokenizer to `folder`, whole or absent; every rank must call it."""
+    """Write weights, config and tokenizer to `folder`, complete or not at all; every rank must call it."""
     partial = folder.with_name(folder.name + ".partial")
+    if trainer.is_world_process_zero():
+        # Files that a killed run left would be published with the others.
+        shutil.rmtree(partial, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
     trainer.save_model(str(partial))
     if not trainer.is_world_process_zero():
         return
-    # training_args.bin is a pickle that holds whatever tokens the arguments held.
+    # training_args.bin is a pickle that contains whatever tokens the arguments contained.
     (partial / "training_args.bin").unlink(missing_ok=True)
-    tokenizer_folder = folder.parent / "tokenizer"
-    shutil.copy(tokenizer_folder / "vocab.txt", partial)
+    shutil.copy(folder.parent / "tokenizer" / "vocab.txt", partial)
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(partial, folder)
 
 
-def _fresh_rows(recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBase) -> FreshRows:
-    return FreshRows(training_passes(recipe), tokenizer.cls_token_id, tokenizer.sep_token_id)
-
-
-def _first_rows(rows, number: int):
-    return rows.select(range(min(number, len(rows))))
+def _check_precision(recipe: Recipe) -> None:
+    """One line instead of a traceback out of torch or transformers."""
+    training = recipe.training
+    has_gpu = torch.cuda.is_available() and not training.use_cpu
+    generation = torch.cuda.get_device_capability()[0] if has_gpu else 0
+    wanted = {
+        "tf32": (training.tf32 and generation < 8, "a GPU of 2020 or later (compute capability 8)"),
+        "bf16": (training.bf16 and has_gpu and generation < 8, "a GPU of 2020 or later (compute capability 8)"),
+        "fp16": (training.fp16 and not has_gpu, "a GPU"),
+    }
+    for name, (is_missing, needed) in wanted.items():
+        if is_missing:
+            device = torch.cuda.get_device_name() if has_gpu else "the CPU"
+            raise InputError(f"training.{name} needs {needed}, but training runs on {device}; set it to false")
 
 
 def _announce(recipe: Recipe, trainer: PreTrainer) -> None:
@@ -251,15 +244,11 @@ def _announce(recipe: Recipe, trainer: PreTrainer) -> None:
         flush=True,
     )
     if torch.cuda.device_count() > 1 and arguments.world_size == 1 and not training.use_cpu:
-        print(
-            f"pretrain: {torch.cuda.device_count()} GPUs are here and one is used; start with `accelerate launch` to"
-            " use all"
-        )
+        number = torch.cuda.device_count()
+        print(f"pretrain: {number} GPUs are here and one is used; start with `accelerate launch` to use all")
 
 
 def _device_name(device: torch.device) -> str:
-    return (
-        torch.cuda.get_device_name(device)
-        if device.type == "cuda"
-        else f"{device.type} ({torch.get_num_threads()} threads)"
-    )
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} ({torch.get_num_threads()} threads)"

@@ -1,4 +1,4 @@
-"""What training makes of its time: real tokens per second, share of the device's peak, padding, waiting for data."""
+"""Training throughput: tokens per second, share of the measured matrix product, and waiting for data."""
 
 import time
 from dataclasses import dataclass, field
@@ -6,26 +6,21 @@ from dataclasses import dataclass, field
 import torch
 from transformers import BertConfig
 
-# What is counted for every step, summed over micro-batches and ranks; slots are the places of the batch's tensors,
-# real tokens or padding.
-COUNTS = ("masked_tokens", "pairs", "tokens", "squared_lengths", "slots")
+# What is counted for every step, summed over micro-batches and ranks.
+COUNTS = ("masked_tokens", "pairs", "tokens", "squared_lengths")
 
 
 def counts_of(batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """`COUNTS` of a micro-batch, int64, shape (5,)."""
-    lengths = batch["attention_mask"].sum(1) if "attention_mask" in batch else batch["cu_seq_lens"].diff()
-    labels = batch["labels"]
-    numbers = (int((labels >= 0).sum()), len(lengths), int(lengths.sum()), int(lengths.square().sum()), labels.numel())
-    return torch.tensor(numbers)
+    """`COUNTS` of a micro-batch, int64, shape (4,)."""
+    lengths = batch["cu_seq_lens"].diff()
+    masked_tokens = int((batch["labels"] >= 0).sum())
+    return torch.tensor((masked_tokens, len(lengths), int(lengths.sum()), int(lengths.square().sum())))
 
 
 def training_flops(config: BertConfig, masked_tokens: float, tokens: float, squared_lengths: float) -> float:
-    """Floating-point operations of forward and backward (three times forward) that the stock model needs for real
-    tokens.
-
-    All layers count in full, the vocabulary at masked tokens only; padding does not count, so that leaving work out
-    cannot raise the figure.
-    """
+    """Floating-point operations that the stock model needs for real tokens, forward and backward."""
+    # All layers count in full, also the last one, most of which is left out, and the vocabulary at masked tokens only:
+    # so leaving work out cannot raise the figure. Backward takes twice the operations of forward.
     width, inner = config.hidden_size, config.intermediate_size
     layer = tokens * (8 * width**2 + 4 * width * inner) + 4 * squared_lengths * width
     head = masked_tokens * (2 * width**2 + 2 * width * config.vocab_size)
@@ -74,12 +69,11 @@ class Throughput:
 
     def line(self) -> dict[str, float]:
         """The figures since the last line; begins anew."""
-        masked, _, tokens, squared, slots = self._total.tolist()
+        masked, _, tokens, squared = self._total.tolist()
         seconds = max(time.perf_counter() - self._started, 1e-9)
         found = {
             "tokens_per_second": round(tokens / seconds, 1),
-            "mfu": training_flops(self.config, masked, tokens, squared) / seconds / self.peak,
-            "padding_share": 1 - tokens / max(slots, 1),
+            "gemm_utilization": training_flops(self.config, masked, tokens, squared) / seconds / self.peak,
             "data_wait_share": self._waited / seconds,
         }
         self.restart()

@@ -1,21 +1,19 @@
-"""`PreTrainer(Trainer)`: the right loss under accumulation and ranks, batches by step, exact sums in evaluation,
-sealed checkpoints.
-"""
+"""`PreTrainer(Trainer)`: exact loss under accumulation and ranks, batches by step, exact sums, manifests."""
 
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import datasets
 import torch
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainerCallback
 
 from recipe.errors import InputError
 from recipe.model.bert import SUMS, metrics_of
-from recipe.pretraining.checkpoints import seal_checkpoint
-from recipe.pretraining.sampler import StepSampler, rows_by_epoch
+from recipe.pretraining.checkpoints import write_manifest
+from recipe.pretraining.rows import rows_by_epoch
+from recipe.pretraining.sampler import StepSampler
 from recipe.pretraining.throughput import Throughput, counts_of, matmul_peak
 from recipe.rng import torch_seed
 
@@ -24,35 +22,33 @@ class PreTrainer(Trainer):
     """Trains `recipe.model.bert.BertForPreTraining` on rows of `NextSentencePairs`.
 
     The loss of an optimizer step is the sum of the MLM cross-entropy over the masked tokens of the whole step (all
-    micro-batches and ranks) plus the same for NSP over its pairs; so are its gradients, whatever the accumulation and
-    the number of ranks. The stock Trainer multiplies both by accumulation x ranks for this model.
+    micro-batches and ranks), divided by their number, plus the same for NSP over its pairs; so are its gradients.
 
     Args:
-        train_dataset: a `datasets.Dataset` of such rows, or `recipe.pretraining.sampler.FreshRows`.
-        seed: where order, masks and dropout start. group_by_length: see `recipe.pretraining.sampler.StepSampler`.
+        train_dataset: a `datasets.Dataset` of such rows, or `recipe.pretraining.rows.FreshRows`.
+        seed: where order, masks and dropout start. group_by_length: see `StepSampler`.
         The rest as for `Trainer`; args.max_steps must be set, args.remove_unused_columns must be False.
     """
 
     def __init__(self, *, seed: int, group_by_length: bool, **arguments: Any) -> None:
         super().__init__(**arguments)
-        # The Trainer then leaves the division by the number of items to `compute_loss`.
+        # The stock Trainer multiplies loss and gradients of this model by accumulation x ranks. With this flag it
+        # leaves the division by the number of items to `compute_loss`.
         self.model_accepts_loss_kwargs = True
         self._seed, self._group_by_length = seed, group_by_length
         self._sums = torch.zeros(len(SUMS), dtype=torch.float64, device=self.args.device)
         self._tokens_seen: torch.Tensor | int = 0
-        peak = matmul_peak(self.args.device, torch.bfloat16 if self.args.bf16 else torch.float32)
+        half = torch.float16 if self.args.fp16 else torch.bfloat16
+        peak = matmul_peak(self.args.device, half if self.args.fp16 or self.args.bf16 else torch.float32)
         self.throughput = Throughput(arguments["model"].config, self._sum_over_ranks(torch.tensor(peak)).item())
         self.add_callback(_StepState(self))
 
     def get_train_dataloader(self) -> DataLoader:
-        """This rank's micro-batches from the present step on; not prepared by Accelerate, since the sampler deals the
-        rows to the ranks itself.
-        """
+        """This rank's micro-batches from the present step on."""
         rows = rows_by_epoch(self.train_dataset)
-        accumulated = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
         self.step_sampler = StepSampler(
             rows,
-            accumulated * self.args.world_size,
+            self._global_batch_size,
             self.args.per_device_train_batch_size,
             self.args.max_steps,
             self._seed,
@@ -60,6 +56,7 @@ class PreTrainer(Trainer):
             self.args.process_index,
             self.args.world_size,
         )
+        # Not prepared by Accelerate, whose sampler would shard the rows a second time.
         return self._loader(rows, self.step_sampler)
 
     def get_batch_samples(
@@ -77,12 +74,11 @@ class PreTrainer(Trainer):
         return batches, torch.stack([masked_tokens.clamp(min=1), pairs])
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The share of the step's loss that comes from this micro-batch, times the ranks, since gradients are averaged
-        over them.
-        """
+        """The share of the step's loss that comes from this micro-batch."""
         masked_tokens, pairs = num_items_in_batch
         outputs = model(**inputs, masked_tokens_in_step=masked_tokens, pairs_in_step=pairs)
         self._sums += outputs.sums
+        # Times the ranks, since DDP takes the mean of their gradients where the sum is wanted.
         loss = outputs.loss * self.args.world_size
         return (loss, outputs) if return_outputs else loss
 
@@ -94,16 +90,14 @@ class PreTrainer(Trainer):
             if logs["loss"] != logs["loss"] or logs["loss"] == float("inf"):
                 raise InputError(
                     f"step {self.state.global_step}: the loss is {logs['loss']}; lower training.learning_rate (now"
-                    f" {self.args.learning_rate}), lengthen training.warmup_share, or switch training.bf16 off; the"
-                    " last checkpoint is from before"
+                    f" {self.args.learning_rate}), lengthen training.warmup_share, or switch training.bf16 and fp16"
+                    " off; the last checkpoint is from before"
                 )
         self.settle_tokens_seen()
-        logs |= {
-            "tokens_seen": self.state.num_input_tokens_seen,
-            "pairs_seen": self.state.global_step * self._global_batch_size,
-        }
+        pairs_seen = self.state.global_step * self._global_batch_size
+        logs |= {"tokens_seen": self.state.num_input_tokens_seen, "pairs_seen": pairs_seen}
         if hasattr(self, "step_sampler"):
-            # The Trainer sees the whole run as one epoch.
+            # The Trainer takes the whole run for one epoch.
             self.state.epoch = self.step_sampler.epochs_at(self.state.global_step)
         super().log(logs, start_time)
 
@@ -114,14 +108,16 @@ class PreTrainer(Trainer):
 
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Metrics over the validation pairs with fixed masks: exact sums over ranks, each pair scored once."""
-        rows = self.eval_dataset if eval_dataset is None else eval_dataset
-        sums = self._sum_over_ranks(
-            evaluation_sums(self.accelerator.unwrap_model(self.model), self._eval_batches(rows), self.args.device)
-        )
+        rows = rows_by_epoch(self.eval_dataset if eval_dataset is None else eval_dataset)
+        # Sorted by length, each rank every n-th pair; epoch 0 always, so that the masks stay.
+        order = (-rows.lengths()).argsort(kind="stable")[self.args.process_index :: self.args.world_size]
+        size = self.args.per_device_eval_batch_size
+        batches = [[(0, int(index)) for index in order[start : start + size]] for start in range(0, len(order), size)]
+        model = self.accelerator.unwrap_model(self.model)
+        sums = self._sum_over_ranks(evaluation_sums(model, self._loader(rows, batches), self.args.device))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics_of(sums).items()}
-        metrics[f"{metric_key_prefix}_perplexity"] = float(
-            torch.tensor(metrics[f"{metric_key_prefix}_mlm_loss"]).exp()
-        )
+        perplexity = float(torch.tensor(metrics[f"{metric_key_prefix}_mlm_loss"]).exp())
+        metrics[f"{metric_key_prefix}_perplexity"] = perplexity
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -130,53 +126,42 @@ class PreTrainer(Trainer):
     def _global_batch_size(self) -> int:
         return self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
 
-    def _eval_batches(self, rows: datasets.Dataset) -> DataLoader:
-        """This rank's share of the validation pairs, sorted by length; epoch 0 always, so that the masks stay."""
-        pairs = rows_by_epoch(rows)
-        order = (-pairs.lengths()).argsort(kind="stable")[self.args.process_index :: self.args.world_size]
-        size = self.args.per_device_eval_batch_size
-        return self._loader(
-            pairs, [[(0, int(index)) for index in order[start : start + size]] for start in range(0, len(order), size)]
-        )
-
     def _loader(self, rows: Any, batch_sampler: Any) -> DataLoader:
-        workers = self.args.dataloader_num_workers
         return DataLoader(
             rows,
             batch_sampler=batch_sampler,
             collate_fn=self.data_collator,
-            num_workers=workers,
+            num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.device.type == "cuda",
         )
 
     def _sum_over_ranks(self, values: torch.Tensor) -> torch.Tensor:
-        return (
-            self.accelerator.reduce(values.to(self.args.device).clone(), reduction="sum")
-            if self.args.world_size > 1
-            else values
-        )
+        if self.args.world_size == 1:
+            return values
+        return self.accelerator.reduce(values.to(self.args.device).clone(), reduction="sum")
 
 
 @torch.no_grad()
-def evaluation_sums(model: torch.nn.Module, batches, device: torch.device) -> torch.Tensor:
-    """Added-up `PreTrainingOutput.sums` of the batches, with dropout off; the model is left in the mode in which it
-    was.
+def evaluation_sums(model: torch.nn.Module, batches, device: torch.device, on_outputs=None) -> torch.Tensor:
+    """Added-up `PreTrainingOutput.sums` of the batches, with dropout off; the model keeps the mode in which it was.
+
+    Args:
+        on_outputs: called with each batch and its outputs.
     """
     was_training = model.training
     model.eval()
     total = torch.zeros(len(SUMS), dtype=torch.float64, device=device)
-    # The last batch has rows of its own number, for which nothing is to be compiled.
-    with torch.compiler.set_stance("force_eager"):
-        for batch in batches:
-            total += model(**{name: values.to(device) for name, values in batch.items()}).sums
+    for batch in batches:
+        outputs = model(**{name: values.to(device) for name, values in batch.items()})
+        total += outputs.sums
+        if on_outputs is not None:
+            on_outputs(batch, outputs)
     model.train(was_training)
     return total
 
 
 class _StepState(TrainerCallback):
-    """What makes a run the same after a resume: the first step of the sampler, and dropout seeded by step and rank.
-    Seals checkpoints, keeps the clock.
-    """
+    """What makes a run the same after a resume, the manifest of each checkpoint, and the clock."""
 
     def __init__(self, trainer: PreTrainer) -> None:
         self._trainer = trainer
@@ -186,6 +171,8 @@ class _StepState(TrainerCallback):
         self._trainer.throughput.restart()
 
     def on_step_begin(self, args, state, control, **kwargs) -> None:
+        # Dropout starts anew at each step: the state of the generator that a checkpoint holds is not that of the step,
+        # since the Trainer collates batches before it loads it.
         torch.manual_seed(torch_seed(self._trainer._seed, "dropout", state.global_step, args.process_index))
 
     def on_step_end(self, args, state, control, **kwargs) -> None:
@@ -197,7 +184,8 @@ class _StepState(TrainerCallback):
         self._trainer.throughput.resume()
 
     def on_save(self, args, state, control, **kwargs) -> None:
+        # Every rank writes the state of its generators, so the manifest waits for all of them.
         self._trainer.accelerator.wait_for_everyone()
         if state.is_world_process_zero:
-            seal_checkpoint(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+            write_manifest(Path(args.output_dir) / f"checkpoint-{state.global_step}")
         self._trainer.throughput.resume()

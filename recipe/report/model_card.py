@@ -5,6 +5,7 @@ number is rounded up.
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -12,6 +13,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from recipe.config import Recipe
 from recipe.files import whole_or_absent
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
+from recipe.records import recorded_recipe
 from recipe.report.run_files import PATHS, SCRIPTS, RunFiles, read_run_files
 from recipe.report.templates import render
 
@@ -19,17 +21,17 @@ from recipe.report.templates import render
 PLACEHOLDER = "NAME/MODEL"
 
 
-def write_model_card(recipe: Recipe) -> None:
+def write_model_card(run: Path) -> None:
     """Write `model/README.md` into the run folder; its metadata carry the results as a model-index.
 
     Raises:
-        InputError: if a file of the run is there but cannot be read.
+        InputError: if the folder is not a run folder, or a file of the run cannot be read.
     """
-    files = read_run_files(recipe.folder)
+    recipe, files = recorded_recipe(run), read_run_files(run)
     card = ModelCard(
         f"---\n{_metadata(recipe, files).to_yaml()}\n---\n\n{_body(recipe, files)}", ignore_metadata_errors=False
     )
-    with whole_or_absent(recipe.folder / "model" / "README.md") as partial:
+    with whole_or_absent(run / "model" / "README.md") as partial:
         partial.write_text(str(card), encoding="utf-8")
 
 
@@ -230,17 +232,20 @@ def _settings(recipe: Recipe, files: RunFiles) -> list[tuple[str, ...]]:
 
 
 def _made_with(stages: dict[str, Any]) -> str:
-    versions = ", ".join(f"{name} {version}" for name, version in stages.get("versions", {}).items())
-    commit = f"code at commit {stages['git_commit']}" if stages.get("git_commit") else ""
+    # Of pretraining: another version may have evaluated the model or written this card.
+    made_by = stages.get("stages", {}).get("pretrain", {})
+    versions = ", ".join(f"{name} {version}" for name, version in made_by.get("packages", {}).items())
+    commit = f"code at commit {made_by['git_commit']}" if made_by.get("git_commit") else ""
     return "; ".join(part for part in (f"made with {versions}" if versions else "", commit) if part)
 
 
 def _limitations(recipe: Recipe, files: RunFiles) -> list[str]:
     domain, tokens = recipe.hub.domain, ((files.pairs or {}).get("train") or {}).get("tokens")
     sentences = [
-        f"It has read {count(tokens)} tokens of {domain} and no other text: expect little on other subjects and languages." if tokens
-        else f"It has read text about {domain} and nothing else: expect little on other subjects and languages.",
-        "It is an encoder without any fine-tuning: it does not answer questions or write text, and its guesses are no statements of fact.",
+        f"It has read {f'{count(tokens)} tokens of' if tokens else 'text about'} {domain} and no other text: expect little"
+        " on other subjects and languages.",
+        "It is an encoder without any fine-tuning: it does not answer questions or write text, and its guesses are not"
+        " statements of fact.",
         "It repeats the errors and biases of its corpus, and may reproduce phrases of it.",
     ]  # fmt: skip
     if tokens and tokens < 100_000_000:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipe.config import Recipe
-from recipe.config_file import load_recipe
 from recipe.errors import InputError
+from recipe.records import recorded_recipe
 from recipe.report.model_card import PLACEHOLDER, write_model_card
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def push_run(run_dir: Path, repo: str | None, public: bool) -> str:
     """
     recipe = _recipe_of(run_dir, repo)
     if not (run_dir / "model" / "README.md").is_file():
-        write_model_card(recipe)
+        write_model_card(run_dir)
     files = uploaded_files(run_dir)
     _refuse_tokens(run_dir, files.values())
     return _upload(recipe, files, private=recipe.hub.private and not public)
@@ -75,21 +75,16 @@ def uploaded_files(run_dir: Path) -> dict[str, Path]:
 
 
 def _recipe_of(run_dir: Path, repo: str | None) -> Recipe:
-    path = run_dir / "recipe.yaml"
-    if not path.is_file():
-        raise InputError(f"{run_dir}: is no folder of a run ({path.name} is missing); name one such as runs/demo")
+    recipe = recorded_recipe(run_dir)
     for name in NEEDED:
-        if not (run_dir / name).exists() and not (
-            name.endswith(".safetensors") and (run_dir / f"{name}.index.json").exists()
-        ):
-            raise InputError(
-                f"{run_dir / name}: is missing, so there is no model to upload; run scripts/pretrain.py first"
-            )
-    # The folder may have been moved since the recipe was written.
-    recipe = load_recipe(path)
-    recipe = replace(recipe, run_dir=str(run_dir), hub=replace(recipe.hub, repo=repo or recipe.hub.repo))
+        path = run_dir / name
+        if not path.exists() and not (name.endswith(".safetensors") and (run_dir / f"{name}.index.json").exists()):
+            raise InputError(f"{path}: is missing, so there is no model to upload; run scripts/pretrain.py first")
+    recipe = replace(recipe, hub=replace(recipe.hub, repo=repo or recipe.hub.repo))
     if not recipe.hub.repo:
-        raise InputError(f"{path}: hub.repo is null, so there is nowhere to upload to; give --repo NAME/MODEL")
+        raise InputError(
+            f"{run_dir / 'recipe.yaml'}: hub.repo is null, so there is nowhere to upload to; give --repo NAME/MODEL"
+        )
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", recipe.hub.repo):
         raise InputError(f"hub.repo is {recipe.hub.repo!r}; it takes NAME/MODEL in letters, digits, '-', '_' and '.'")
     return recipe

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from recipe.config import Recipe
 from recipe.files import whole_or_absent
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
+from recipe.records import recorded_recipe
 from recipe.report import plots
 from recipe.report.inspection import HEADINGS, longest_splits, table_of
 from recipe.report.key_numbers import key_numbers
@@ -22,19 +24,19 @@ SHOWN_WORDS = 20
 SHOWN_EXAMPLES = 3
 
 
-def write_report(recipe: Recipe) -> None:
-    """Write `report.html` and `plots/*.png` into the run folder; a stage that has not run is named in its section.
+def write_report(run: Path) -> None:
+    """Write RUN/report.html and RUN/plots/*.png; a stage that has not run is named in its section.
 
     Raises:
-        InputError: if a file of the run is there but cannot be read.
+        InputError: if the folder is not a run folder, or a file of the run cannot be read.
     """
-    files = read_run_files(recipe.folder)
+    recipe, files = recorded_recipe(run), read_run_files(run)
     drawn = {plot.name: plot for plot in _plots(recipe, files)}
-    with whole_or_absent(recipe.folder / "plots") as folder:
+    with whole_or_absent(run / "plots") as folder:
         folder.mkdir()
         for plot in drawn.values():
             (folder / f"{plot.name}.png").write_bytes(plot.data)
-    with whole_or_absent(recipe.folder / "report.html") as partial:
+    with whole_or_absent(run / "report.html") as partial:
         partial.write_text(_page(recipe, files, drawn), encoding="utf-8")
 
 
@@ -182,7 +184,7 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         task_wanted=recipe.task.data is not None,
         stages=_stages(files.stages or {}),
         versions=_versions(files.stages or {}),
-        recipe_yaml=files.recipe_yaml or recipe.to_yaml(),
+        recipe_yaml=recipe.to_yaml(),
         run_dir=recipe.run_dir,
         plots=drawn,
         scripts=SCRIPTS,
@@ -366,8 +368,9 @@ def _stages(stages: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _versions(stages: dict[str, Any]) -> list[tuple[str, str]]:
-    commit = stages.get("git_commit") or "no git checkout"
-    return [("git commit", commit), *stages.get("versions", {}).items()]
+    made_by = stages.get("stages", {}).get("pretrain", {})
+    commit = made_by.get("git_commit") or "no git checkout"
+    return [("git commit", commit), *made_by.get("packages", {}).items()]
 
 
 def _tenths(value: float | None) -> str:

@@ -1,6 +1,4 @@
-"""Run folder -> what its stages left behind, for the report and the model card; a stage that has not run is None,
-never an error.
-"""
+"""Run folder -> the JSON files of its stages, for the report and the model card."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +14,7 @@ SCRIPTS = {
     "tokenizer": "scripts/train_tokenizer.py",
     "fertility": "scripts/run_recipe.py",
     "training": "scripts/pretrain.py",
-    "evaluation": "scripts/evaluate.py",
+    "evaluation": "scripts/evaluate_model.py",
     "task": "scripts/finetune_ner.py",
     "stages": "scripts/run_recipe.py",
 }
@@ -38,7 +36,6 @@ class RunFiles:
     """The JSON files of a run folder, each as its stage wrote it; None where the stage has not run."""
 
     folder: Path
-    recipe_yaml: str | None = None
     corpus: dict[str, Any] | None = None
     pairs: dict[str, Any] | None = None
     tokenizer: dict[str, Any] | None = None
@@ -67,11 +64,8 @@ def read_run_files(folder: Path) -> RunFiles:
     Raises:
         InputError: if a file is there but is no JSON object, such as one that another program wrote or cut off.
     """
-    recipe_path = folder / "recipe.yaml"
-    recipe_yaml = recipe_path.read_text(encoding="utf-8") if recipe_path.is_file() else None
     return RunFiles(
         folder=folder,
-        recipe_yaml=recipe_yaml,
         **{name: _read(folder / path, SCRIPTS[name]) for name, path in PATHS.items()},
     )
 

@@ -17,6 +17,9 @@ from recipe.tokenizer.fertility import MOST_SENTENCES, fertility, most_frequent_
 from recipe.tokenizer.folder import load_tokenizer, save_tokenizer
 from recipe.tokenizer.wordpiece import train_wordpiece
 
+# Raise it when the same input and settings give other bytes: then this stage is redone.
+VERSION = 1
+
 SHOWN_WORDS = 40
 # Function words of English, left out of the list of frequent terms that the report shows.
 _FUNCTION_WORDS = frozenset(

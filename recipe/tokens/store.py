@@ -30,6 +30,9 @@ from recipe.files import (
 from recipe.tokens.blocks import BlockWriters, TextBlock, TokenBlock, encoding_version, read_block
 from recipe.tokens.encoding import ids_dtype
 
+# Raise it when the same input and settings give other bytes: then this stage is redone.
+VERSION = 1
+
 CHARACTERS_PER_BLOCK = 1 << 23
 MAX_SENTENCE_CHARACTERS = 1 << 28
 SEAL = "sha256.json"

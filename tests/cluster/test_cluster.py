@@ -31,7 +31,7 @@ from recipe.tokens import store as token_store
 
 pytest.importorskip("datatrove", reason="the extra [datatrove] is not installed")
 pytest.importorskip("datasketch", reason="the extra [dedup] is not installed")
-STAGES = ("corpus", "tokenizer", "pairs")
+STAGES = ("corpus", "tokenizer", "tokens", "pairs")
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

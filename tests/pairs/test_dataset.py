@@ -17,18 +17,13 @@ from reference_pairs import reference_pairs
 from recipe.config import PairsConfig
 from recipe.corpus import read_documents, read_split
 from recipe.errors import InputError
+from recipe.pairs import builder as pair_builders
 from recipe.pairs import dataset as pair_dataset
-from recipe.pairs.dataset import (
-    NextSentencePairs,
-    build_pair_dataset,
-    load_pairs,
-    pair_builder,
-    pair_config,
-    training_passes,
-    write_rows,
-)
+from recipe.pairs.builder import NextSentencePairs, pair_builder, pair_config, write_rows
+from recipe.pairs.dataset import build_pair_dataset, load_pairs, training_passes
 from recipe.pairs.statistics import describe
 from recipe.pipeline import run_stage
+from recipe.tokens import build as token_builds
 from recipe.tokens.store import open_token_store, store_hash
 
 SPLITS = ("train", "validation")
@@ -41,7 +36,7 @@ def stores(prepared):
 
 def arrow_pairs(stores, tokenizer_folder, rules, seed, cache_dir):
     builder = pair_builder(pair_config(stores, tokenizer_folder, rules, seed), cache_dir)
-    write_rows(builder, rules)
+    write_rows(builder, rules.max_shard_size)
     return builder.as_dataset()
 
 
@@ -79,7 +74,7 @@ def test_columns_are_small(prepared):
 
 
 def test_rows_do_not_depend_on_the_number_of_processes(prepared, stores, tmp_path, monkeypatch):
-    monkeypatch.setattr(pair_dataset, "TOKENS_PER_PROCESS", 100)
+    monkeypatch.setattr(pair_builders, "TOKENS_PER_PROCESS", 100)
     one, two = (
         arrow_pairs(
             stores,
@@ -92,6 +87,9 @@ def test_rows_do_not_depend_on_the_number_of_processes(prepared, stores, tmp_pat
     )
     assert rows_of(one) == rows_of(two)
     assert len({row["row_id"] for row in one["train"]}) == len(one["train"]), "row ids repeat over the passes"
+    one, two = (json.loads(next((tmp_path / number).rglob("statistics.json")).read_text()) for number in "12")
+    assert one == two, "what the processes counted was not added up"
+    assert not list(tmp_path.rglob("*.counts"))
 
 
 def test_any_setting_and_the_stores_content_name_the_cache(prepared, stores, tmp_path):
@@ -112,7 +110,7 @@ def test_any_setting_and_the_stores_content_name_the_cache(prepared, stores, tmp
     assert len({cache_of(**change) for change in changes}) == len(changes)
     assert cache_of(num_proc=2) == cache_of()
     other = small_recipe(write_corpus(tmp_path / "other.txt", seed=1), tmp_path / "run")
-    for stage in ("corpus", "tokenizer", "pairs"):
+    for stage in ("corpus", "tokenizer", "tokens", "pairs"):
         run_stage(other, stage)
     others = {split: str(other.folder / "store" / split) for split in SPLITS}
     assert pair_config(others, other.folder / "tokenizer", other.pairs, 1).create_config_id({}) != cache_of()
@@ -157,18 +155,18 @@ def test_too_few_documents(tmp_path, text, message):
     path.write_text(text)
     recipe = small_recipe(path, tmp_path / "run", **{"corpus.validation_share": "0.0001"})
     with pytest.raises(InputError, match=message):
-        [run_stage(recipe, stage) for stage in ("corpus", "tokenizer", "pairs")]
+        [run_stage(recipe, stage) for stage in ("corpus", "tokenizer", "tokens", "pairs")]
     assert not (recipe.folder / "pairs").exists()
 
 
 def test_both_splits_are_made_in_one_pass_and_by_any_number_of_processes(prepared, stores, tmp_path, monkeypatch):
     passes = []
-    read = pair_dataset.read_prepared
-    monkeypatch.setattr(pair_dataset, "read_prepared", lambda folder: (passes.append(folder), read(folder))[1])
+    read = token_builds.read_prepared
+    monkeypatch.setattr(token_builds, "read_prepared", lambda folder: (passes.append(folder), read(folder))[1])
     recipe = small_recipe(Path(prepared.corpus.path[0]), tmp_path / "run", **{"pairs.num_proc": "2"})
     for name in ("corpus", "tokenizer"):
         shutil.copytree(prepared.folder / name, recipe.folder / name)
-    pair_dataset.build_pairs(recipe)
+    token_builds.build_token_stores(recipe)
     assert len(passes) == 1
     for split in SPLITS:
         assert store_hash(recipe.folder / "store" / split) == store_hash(Path(stores[split]))
@@ -227,7 +225,7 @@ def test_streamed_rows_and_rows_from_parquet_are_the_same(prepared, stores, tmp_
     )
     streamed = {split: list(builder.as_streaming_dataset(split)) for split in SPLITS}
     assert not list((tmp_path / "cache").rglob("*.arrow"))
-    write_rows(builder, PairsConfig(max_seq_length=48))
+    write_rows(builder, "500MB")
     dataset = builder.as_dataset()
     assert streamed == rows_of(dataset)
     dataset["train"].to_parquet(tmp_path / "train.parquet")
@@ -260,7 +258,7 @@ def test_one_call_sends_pairs_to_the_hub(prepared, corpus_file, tmp_path):
         assert table.to_pylist() == rows.to_list()
 
 
-def test_pairs_that_are_made_for_every_epoch_are_not_stored(prepared, tmp_path):
+def test_pairs_that_are_made_for_every_epoch_are_not_stored(prepared, tmp_path, monkeypatch):
     recipe = small_recipe(
         Path(prepared.corpus.path[0]),
         tmp_path / "run",
@@ -268,11 +266,45 @@ def test_pairs_that_are_made_for_every_epoch_are_not_stored(prepared, tmp_path):
     )
     for name in ("corpus", "tokenizer"):
         shutil.copytree(prepared.folder / name, recipe.folder / name)
+    token_builds.build_token_stores(recipe)
     pair_dataset.build_pairs(recipe)
+    # The chance that balances the labels was found once, and is not sought again when pairs are opened.
+    monkeypatch.delattr(pair_builders, "balanced_probability")
     assert set(load_pairs(recipe)) == {"validation"}
     statistics = json.loads((recipe.folder / "pairs" / "statistics.json").read_text())
     assert statistics["train"]["pairs"] == len(training_passes(recipe).pairs(0))
     assert statistics["train"]["label_1_share"] == pytest.approx(0.5, abs=0.06)
+
+
+def test_pairs_are_opened_and_never_made_anew(prepared, tmp_path, corpus_file):
+    recipe = small_recipe(corpus_file, tmp_path / "run")
+    shutil.copytree(prepared.folder, recipe.folder)
+    opened = load_pairs(recipe)
+    for change in ({"pairs.max_seq_length": "40"}, {"seed": "2"}):
+        with pytest.raises(InputError, match=r"contains no pairs of these settings; run scripts/build_pairs.py"):
+            load_pairs(small_recipe(corpus_file, recipe.folder, **change))
+    shutil.rmtree(Path(opened["train"].cache_files[0]["filename"]).parent)
+    with pytest.raises(InputError, match=r"contains no pairs of these settings"):
+        load_pairs(recipe)
+    (recipe.folder / "pairs" / "statistics.json").unlink()
+    with pytest.raises(InputError, match=r"contains no pairs; run scripts/build_pairs.py"):
+        load_pairs(recipe)
+
+
+def test_the_library_call_refuses_pairs_for_every_epoch(prepared, corpus_file, tmp_path):
+    with pytest.raises(InputError, match=r"refresh_every_epoch makes pairs while a recipe trains.*dupe_factor"):
+        build_pair_dataset(corpus_file, prepared.folder / "tokenizer", tmp_path / "pairs", refresh_every_epoch=True)
+    assert not (tmp_path / "pairs").exists()
+
+
+def test_a_build_that_was_killed_before_its_statistics_counts_again(prepared, stores, tmp_path):
+    arguments = (stores, prepared.folder / "tokenizer", PairsConfig(max_seq_length=48), 1, tmp_path / "cache")
+    arrow_pairs(*arguments)
+    (path,) = (tmp_path / "cache").rglob("statistics.json")
+    counted = path.read_text()
+    path.unlink()
+    arrow_pairs(*arguments)
+    assert path.read_text() == counted
 
 
 def test_balanced_labels_are_balanced_on_the_training_split(prepared, stores, tmp_path):

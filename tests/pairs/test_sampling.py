@@ -217,3 +217,11 @@ def test_one_document_is_refused():
 def test_a_budget_of_one_token_is_refused():
     with pytest.raises(ValueError, match="max_num_tokens"):
         all_pairs([[3], [4]], PairRules(1))
+
+
+@pytest.mark.parametrize("pass_index", [2047, 2048, 10_000])
+def test_row_ids_stay_positive_in_late_passes(pass_index):
+    sentences, documents = np.arange(0, 101, 5), np.arange(0, 21, 4)
+    (pairs,) = make_pairs(sentences, documents, PairRules(20), 1, pass_index, 0, 5)
+    assert (pairs.row_id >= 0).all()
+    assert len(set(pairs.row_id.tolist())) == len(pairs)

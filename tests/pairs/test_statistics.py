@@ -6,7 +6,7 @@ from conftest import small_recipe
 
 from recipe.pairs import statistics as module
 from recipe.pairs.sampling import PairRules, make_pairs
-from recipe.pairs.statistics import describe, pair_statistics
+from recipe.pairs.statistics import count_pairs, describe
 from recipe.pipeline import run_stage
 from recipe.tokens.store import open_token_store
 
@@ -28,7 +28,7 @@ def test_tokens_that_no_pair_shows_are_counted(prepared, monkeypatch, passes, wi
                     getattr(pairs, segment + "_start"), getattr(pairs, segment + "_length"), strict=True
                 ):
                     seen |= set(range(start, start + length))
-    found = pair_statistics(store, RULES, 1, passes)
+    found = count_pairs(store, RULES, 1, passes).statistics(store, 0.5)
     looked_at = min(window, len(store.tokens))
     assert found["never_seen_of"] == looked_at
     assert found["never_seen_share"] == pytest.approx(
@@ -44,7 +44,7 @@ def test_sentences_of_documents_are_counted(prepared, monkeypatch):
     sentences = np.diff(store.document_offsets)
     for at_once in (7, 1 << 20):
         monkeypatch.setattr(module, "DOCUMENTS_PER_LOOK", at_once)
-        found = pair_statistics(store, RULES, 1, 1)
+        found = count_pairs(store, RULES, 1, 1).statistics(store, 0.5)
         assert (found["one_sentence_documents"], found["longest_document_sentences"]) == (
             (sentences == 1).sum(),
             sentences.max(),
@@ -68,7 +68,7 @@ def test_suspicious_text_is_warned_of(tmp_path, capsys, monkeypatch, text, warni
     path = tmp_path / "corpus.txt"
     path.write_text(text)
     recipe = small_recipe(path, tmp_path / "run", **{"corpus.validation_share": "0.5"})
-    for stage in ("corpus", "tokenizer", "pairs"):
+    for stage in ("corpus", "tokenizer", "tokens", "pairs"):
         run_stage(recipe, stage)
     printed = [line for line in capsys.readouterr().out.splitlines() if "pairs: warning: train" in line]
     if warning is None:
@@ -79,7 +79,7 @@ def test_suspicious_text_is_warned_of(tmp_path, capsys, monkeypatch, text, warni
 
 def test_the_line_for_the_terminal_names_what_was_made(prepared):
     store = open_token_store(prepared.folder / "store" / "train")
-    found = pair_statistics(store, RULES, 1, 1)
+    found = count_pairs(store, RULES, 1, 1).statistics(store, 0.5)
     line = describe("train", found)
     assert line.startswith(f"train: {found['documents']:,} documents, ")
     for part in (

@@ -16,7 +16,7 @@ def recipe(tmp_path):
 
 
 def card_of(recipe) -> ModelCard:
-    write_model_card(recipe)
+    write_model_card(recipe.folder)
     return ModelCard.load(recipe.folder / "model" / "README.md")
 
 

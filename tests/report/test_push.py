@@ -126,7 +126,7 @@ def test_what_is_missing_is_named(run_dir, tmp_path):
     (run_dir / "model" / "model.safetensors").unlink()
     with pytest.raises(InputError, match=r"model\.safetensors: is missing.*scripts/pretrain\.py"):
         push_run(run_dir, REPO, public=False)
-    with pytest.raises(InputError, match="is no folder of a run"):
+    with pytest.raises(InputError, match="is not a run folder"):
         push_run(tmp_path / "nothing", REPO, public=False)
 
 

@@ -12,6 +12,7 @@ from run_folder import evaluation_record, make_recipe, task_scores, tokenizer_st
 
 from recipe.errors import InputError
 from recipe.formatting import compact, count, duration, points
+from recipe.records import write_recipe
 from recipe.report.report import write_report
 
 PLOTS = {
@@ -61,7 +62,7 @@ def whole(tmp_path_factory):
     """The report of a run in which every stage has run."""
     recipe = make_recipe(tmp_path_factory.mktemp("whole") / "run")
     write_run_files(recipe)
-    write_report(recipe)
+    write_report(recipe.folder)
     return recipe
 
 
@@ -109,7 +110,7 @@ def test_numbers_appear(whole, number):
         ("pairs/statistics.json", "build_pairs.py"),
         ("tokenizer/statistics.json", "train_tokenizer.py"),
         ("training.json", "pretrain.py"),
-        ("evaluation.json", "evaluate.py"),
+        ("evaluation.json", "evaluate_model.py"),
         ("task/scores.json", "finetune_ner.py"),
         ("stages.json", "run_recipe.py"),
     ],
@@ -118,13 +119,14 @@ def test_what_has_not_run_is_named(tmp_path, undrawn, absent, script):
     recipe = make_recipe(tmp_path / "run")
     write_run_files(recipe)
     (recipe.folder / absent).unlink()
-    write_report(recipe)
+    write_report(recipe.folder)
     assert f"not run yet: scripts/{script}" in read(recipe).text
 
 
 def test_an_empty_run_gives_a_page_without_plots(tmp_path):
     recipe = make_recipe(tmp_path / "run")
-    write_report(recipe)
+    write_recipe(recipe.folder, recipe)
+    write_report(recipe.folder)
     page = read(recipe)
     assert page.text.count("not run yet: scripts/") == 8
     assert "img" not in page.tags
@@ -134,10 +136,10 @@ def test_an_empty_run_gives_a_page_without_plots(tmp_path):
 def test_old_plots_go(tmp_path):
     recipe = make_recipe(tmp_path / "run")
     write_run_files(recipe, "task/scores.json")
-    write_report(recipe)
+    write_report(recipe.folder)
     assert [path.name for path in (recipe.folder / "plots").iterdir()] == ["task_scores.png"]
     (recipe.folder / "task" / "scores.json").unlink()
-    write_report(recipe)
+    write_report(recipe.folder)
     assert list((recipe.folder / "plots").iterdir()) == []
 
 
@@ -156,7 +158,7 @@ def test_text_of_the_corpus_cannot_break_the_page(tmp_path):
         ("tokenizer/statistics.json", tokenizer),
     ):
         (recipe.folder / name).write_text(json.dumps(content))
-    write_report(recipe)
+    write_report(recipe.folder)
     page = read(recipe)
     assert "script" not in page.tags
     assert page.text.count(evil) >= 4
@@ -170,7 +172,7 @@ def test_a_task_without_control_and_with_one_seed(tmp_path):
     task["models"]["pretrained"]["runs"] = task["models"]["pretrained"]["runs"][:1]
     write_run_files(recipe, "task/scores.json")
     (recipe.folder / "task" / "scores.json").write_text(json.dumps(task))
-    write_report(recipe)
+    write_report(recipe.folder)
     assert "39.4 ± 0.7 %" in read(recipe).text
 
 
@@ -179,7 +181,7 @@ def test_no_gain_is_called_so(tmp_path, undrawn):
     evaluation = evaluation_record() | {"mlm_loss": 7.1, "nsp_balanced_accuracy": 0.51, "nsp_accuracy": 0.6}
     write_run_files(recipe)
     (recipe.folder / "evaluation.json").write_text(json.dumps(evaluation))
-    write_report(recipe)
+    write_report(recipe.folder)
     for words in (
         "not lower: context is not used yet",
         "+1.0 points: within the noise of a coin",
@@ -193,7 +195,7 @@ def test_a_broken_file_is_named(tmp_path):
     write_run_files(recipe)
     (recipe.folder / "training.json").write_text('{"log_history": [')
     with pytest.raises(InputError, match=r"training\.json: is no JSON .*scripts/pretrain\.py"):
-        write_report(recipe)
+        write_report(recipe.folder)
 
 
 @pytest.mark.parametrize(

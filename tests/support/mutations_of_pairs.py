@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAIRS, ROWS = "recipe/pairs/sampling.py", "recipe/pairs/dataset.py"
+PAIRS, CUTS, ROWS = "recipe/pairs/sampling.py", "recipe/pairs/truncation.py", "recipe/pairs/builder.py"
 TESTS = {
     PAIRS: ["tests/pairs/test_sampling.py", "tests/pairs/test_distribution.py", "tests/pairs/test_dataset.py"],
+    CUTS: ["tests/pairs/test_sampling.py", "tests/pairs/test_distribution.py", "tests/pairs/test_dataset.py"],
     ROWS: ["tests/pairs/test_dataset.py"],
 }
 
@@ -141,32 +142,37 @@ MUTATIONS = (
     ),
     Mutation(
         "truncation leaves one token too many",
-        PAIRS,
-        "a_length + b_length - limit, 0)",
-        "a_length + b_length - limit - 1, 0)",
+        CUTS,
+        "a_length + b_length - max_num_tokens, 0)",
+        "a_length + b_length - max_num_tokens - 1, 0)",
     ),
-    Mutation("random_tail may empty A", PAIRS, "np.minimum(excess, a_length - 1))", "np.minimum(excess, a_length))"),
-    Mutation("random_tail cuts from the front", PAIRS, "excess - a_cut, 0, 0", "excess - a_cut, a_cut, 0"),
+    Mutation("random_tail may empty A", CUTS, "np.minimum(excess, a_length - 1))", "np.minimum(excess, a_length))"),
+    Mutation("random_tail cuts from the front", CUTS, "return a_start, a_length", "return a_start + a_cut, a_length"),
     Mutation(
         "longest_first cuts the other segment on a tie",
-        PAIRS,
-        "np.maximum(limit // 2, limit - a_length)",
-        "np.maximum(limit - limit // 2, limit - a_length)",
+        CUTS,
+        "np.maximum(max_num_tokens // 2, max",
+        "np.maximum(max_num_tokens - max_num_tokens // 2, max",
     ),
     Mutation(
         "longest_first cuts from the back only",
-        PAIRS,
-        "return a_start + a_front, a_length - a_cut, b_start + b_front,",
-        "return a_start, a_length - a_cut, b_start,",
+        CUTS,
+        "return a_start + a_front, a_kept, b_start + b_front,",
+        "return a_start, a_kept, b_start,",
     ),
     Mutation(
         "both segments are cut by the same coins",
-        PAIRS,
-        "b_front = _count_heads(b_cut, draws[Draw.TRUNCATE_B])",
-        "b_front = _count_heads(b_cut, draws[Draw.TRUNCATE_A])",
+        CUTS,
+        "_count_heads(b_length - b_kept, coins_of_b)",
+        "_count_heads(b_length - b_kept, coins_of_a)",
     ),
-    Mutation("only 64 coins are tossed", PAIRS, "more = left > 64", "more = left > 10**9"),
-    Mutation("row ids repeat over the passes", PAIRS, "((pass_index << DOCUMENT_BITS) + documents)", "documents"),
+    Mutation("only 64 coins are tossed", CUTS, "more = left > 64", "more = left > 10**9"),
+    Mutation(
+        "row ids repeat over the passes",
+        PAIRS,
+        "((pass_index % (1 << PASS_BITS) << DOCUMENT_BITS) + documents)",
+        "documents",
+    ),
     Mutation(
         "every pass gives the same pairs", PAIRS, 'derive_key(seed, "pairs", pass_index)', 'derive_key(seed, "pairs")'
     ),

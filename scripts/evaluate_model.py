@@ -1,6 +1,6 @@
 """Score the pretrained model on the validation pairs. Writes RUN/evaluation.json.
 
-python scripts/evaluate.py configs/demo.yaml
+python scripts/evaluate_model.py configs/demo.yaml
 """
 
 from recipe.cli import run_with_recipe
