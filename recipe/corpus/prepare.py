@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from recipe.config import Recipe
 from recipe.corpus import Document, read_raw_documents, split_documents
-from recipe.corpus.cleaning import Funnel, cleaning_steps
+from recipe.corpus.cleaning import CleaningReport, cleaning_filters
 from recipe.corpus.prepared import write_prepared
 from recipe.errors import InputError
-from recipe.files import naming_full_disk, whole_or_absent, write_json
+from recipe.files import atomic_write, explain_disk_full, write_json
 
 # Of one step; a corpus of copies would otherwise fill the disk with their list.
 MOST_LISTED = 100_000
@@ -27,14 +27,16 @@ def prepare_corpus(recipe: Recipe) -> None:
         InputError: if something of the corpus cannot be read, or fewer than two documents are left.
     """
 
-    def cleaned(funnel: Funnel, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
+    def cleaned(funnel: CleaningReport, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
         raw = tqdm(read_raw_documents(recipe.corpus, counts), desc="corpus: documents read", unit=" documents")
         return funnel.clean(split_documents(raw, recipe.corpus, counts))
 
     write_clean(recipe, cleaned)
 
 
-def write_clean(recipe: Recipe, cleaned: Callable[[Funnel, "RemovedList", Counter[str]], Iterator[Document]]) -> None:
+def write_clean(
+    recipe: Recipe, cleaned: Callable[[CleaningReport, "RemovedList", Counter[str]], Iterator[Document]]
+) -> None:
     """Write RUN/corpus as `prepare_corpus` does.
 
     Args:
@@ -46,11 +48,11 @@ def write_clean(recipe: Recipe, cleaned: Callable[[Funnel, "RemovedList", Counte
     """
     counts: Counter[str] = Counter()
     folder = recipe.folder / "corpus"
-    with whole_or_absent(folder) as partial, naming_full_disk(folder.parent):
+    with atomic_write(folder) as partial, explain_disk_full(folder.parent):
         partial.mkdir()
         with open(partial / "removed.jsonl", "w", encoding="utf-8") as file:
             removed = RemovedList(file)
-            funnel = Funnel(cleaning_steps(recipe.corpus), removed.add)
+            funnel = CleaningReport(cleaning_filters(recipe.corpus), removed.add)
             kept = _Kept(cleaned(funnel, removed, counts))
             write_prepared(partial, kept)
         kept.require_two(funnel)
@@ -105,7 +107,7 @@ class _Kept:
             self.last_source = document.source
             yield document
 
-    def require_two(self, funnel: Funnel) -> None:
+    def require_two(self, funnel: CleaningReport) -> None:
         """Raise InputError for fewer than two documents: a random segment must come from another one."""
         first = funnel.statistics()[0]["documents"]
         if first == 0:
@@ -124,7 +126,7 @@ class _Kept:
             )
 
 
-def _greediest(funnel: Funnel) -> str:
+def _greediest(funnel: CleaningReport) -> str:
     """What the step that removed most did, and which key rules it."""
     rows = funnel.statistics()
     number, step = max((before["documents"] - row["documents"], row["step"]) for before, row in pairwise(rows))

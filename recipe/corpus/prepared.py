@@ -13,7 +13,7 @@ from recipe.corpus.reading import split_of
 from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_file, write_json
 
-SEAL = "sha256.json"
+MANIFEST = "sha256.json"
 # One group of rows is what a reader holds in memory.
 CHARACTERS_PER_GROUP = 1 << 22
 CHARACTERS_PER_FILE = 1 << 28
@@ -37,7 +37,7 @@ def write_prepared(folder: Path, documents: Iterable[Document]) -> None:
         characters += sum(len(sentence) for document in group for sentence in document.sentences)
     if writer is not None:
         writer.close()
-    write_json(folder / SEAL, {name: sha256_of_file(folder / name) for name in names})
+    write_json(folder / MANIFEST, {name: sha256_of_file(folder / name) for name in names})
 
 
 def read_prepared(folder: Path) -> Iterator[Document]:
@@ -64,9 +64,9 @@ def prepared_files(folder: Path) -> dict[str, str]:
     Raises:
         InputError: if there are none.
     """
-    if not (folder / SEAL).is_file():
+    if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: no prepared corpus here; run scripts/prepare_corpus.py first")
-    return read_json(folder / SEAL)
+    return read_json(folder / MANIFEST)
 
 
 def number_of_groups(path: Path) -> int:

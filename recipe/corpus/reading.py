@@ -11,7 +11,7 @@ from recipe.corpus.formats import READERS, Reader, format_of
 from recipe.corpus.readers.hub_dataset import HubSource, hub_sources, read_hub
 from recipe.corpus.readers.pubmed import read_pubmed, superseded_records
 from recipe.corpus.sentences import splitter
-from recipe.corpus.sources import Source, naming_broken, source_files
+from recipe.corpus.sources import Source, explain_broken_data, source_files
 from recipe.errors import InputError
 
 SPLITS = ("train", "validation")
@@ -128,7 +128,7 @@ def _read_unchanged(
     source: Source, reader: Reader, config: CorpusConfig, counts: Counter[str]
 ) -> Iterator[RawDocument]:
     before = source.state()
-    with naming_broken(source):
+    with explain_broken_data(source):
         yield from reader(source, config, counts)
     after = source.state()
     if before != after:

@@ -52,7 +52,7 @@ class Source:
         if not self.is_url:
             found = Path(self.location).stat()
             return {"size": found.st_size, "mtime_ns": found.st_mtime_ns}
-        with naming_unreachable(self.location):
+        with explain_unreachable(self.location):
             filesystem, path = _filesystem(self.location)
             return {"size": filesystem.info(path)["size"], "mtime_ns": filesystem.ukey(path)}
 
@@ -60,7 +60,7 @@ class Source:
         """sha256 of the bytes as they lie there."""
         if not self.is_url:
             return sha256_of_file(Path(self.location))
-        with naming_unreachable(self.location), self.open_raw() as file:
+        with explain_unreachable(self.location), self.open_raw() as file:
             return sha256_of_stream(file)
 
     def open_raw(self) -> BinaryIO:
@@ -83,7 +83,7 @@ class Source:
 
     def head(self, size: int = 4096) -> bytes:
         """The first bytes, unpacked."""
-        with naming_broken(self), self.open() as file:
+        with explain_broken_data(self), self.open() as file:
             return file.read(size)
 
 
@@ -106,7 +106,7 @@ def source_files(config: CorpusConfig) -> list[Source]:
 
 
 @contextmanager
-def naming_broken(source: Source) -> Iterator[None]:
+def explain_broken_data(source: Source) -> Iterator[None]:
     """Broken compressed data as an InputError that names the file."""
     try:
         yield
@@ -124,7 +124,7 @@ def naming_broken(source: Source) -> Iterator[None]:
 
 
 @contextmanager
-def naming_unreachable(location: str) -> Iterator[None]:
+def explain_unreachable(location: str) -> Iterator[None]:
     """A URL that cannot be read as an InputError that says why."""
     try:
         yield
@@ -176,7 +176,7 @@ def _sources_of_path(entry: str) -> list[Source]:
 
 
 def _sources_of_url(entry: str) -> list[Source]:
-    with naming_unreachable(entry):
+    with explain_unreachable(entry):
         filesystem, path = _filesystem(entry)
         if filesystem.isdir(path):
             return _known([filesystem.unstrip_protocol(name) for name in sorted(filesystem.find(path))], entry)

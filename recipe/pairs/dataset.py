@@ -21,7 +21,7 @@ from recipe.config import CorpusConfig, PairsConfig, Recipe, check_ranges
 from recipe.corpus import SPLITS, Document, read_documents, split_of
 from recipe.corpus.prepared import read_prepared
 from recipe.errors import InputError
-from recipe.files import exclusive, naming_full_disk, read_json, sha256_of_json, write_json
+from recipe.files import explain_disk_full, file_lock, read_json, sha256_of_json, write_json
 from recipe.pairs.passes import PairPasses
 from recipe.pairs.sampling import PairRules, Pairs, balanced_probability, make_pairs
 from recipe.pairs.statistics import SPECIALS_PER_PAIR, describe, pair_statistics, ranges
@@ -272,11 +272,11 @@ def write_rows(builder: NextSentencePairs, rules: PairsConfig) -> dict[str, dict
     which dataset_info tells too.
     """
     kept = Path(builder.cache_dir) / "statistics.json"
-    with exclusive(Path(builder.cache_dir)):
+    with file_lock(Path(builder.cache_dir)):
         # Left by a build that was killed: `datasets` would move its shards into the new result.
         shutil.rmtree(builder.cache_dir + ".incomplete", ignore_errors=True)
         processes = builder.config.num_shards
-        with naming_full_disk(Path(builder.cache_dir)), _cause_of_failure():
+        with explain_disk_full(Path(builder.cache_dir)), _cause_of_failure():
             builder.download_and_prepare(
                 num_proc=processes if processes > 1 else None, max_shard_size=rules.max_shard_size
             )

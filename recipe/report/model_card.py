@@ -10,7 +10,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from recipe.config import Recipe
-from recipe.files import whole_or_absent
+from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.report.run_files import PATHS, SCRIPTS, RunFiles, read_run_files
 from recipe.report.templates import render
@@ -29,7 +29,7 @@ def write_model_card(recipe: Recipe) -> None:
     card = ModelCard(
         f"---\n{_metadata(recipe, files).to_yaml()}\n---\n\n{_body(recipe, files)}", ignore_metadata_errors=False
     )
-    with whole_or_absent(recipe.folder / "model" / "README.md") as partial:
+    with atomic_write(recipe.folder / "model" / "README.md") as partial:
         partial.write_text(str(card), encoding="utf-8")
 
 

@@ -15,7 +15,7 @@ from recipe.formatting import compact, count, duration, points
 from recipe.report.report import write_report
 
 PLOTS = {
-    "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate", "funnel", "pair_lengths", "label_balance", "whole_words", "fertility",
+    "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate", "cleaning", "pair_lengths", "label_balance", "whole_words", "fertility",
     "task_scores",
 }  # fmt: skip
 VOID = {"meta", "img", "br", "link", "hr", "input"}

@@ -5,14 +5,14 @@ from recipe.corpus.cleaning.boilerplate import Boilerplate
 from recipe.corpus.cleaning.characters import ControlCharacters, Unicode, WhiteSpace
 from recipe.corpus.cleaning.decontamination import Decontamination, task_files
 from recipe.corpus.cleaning.duplicates import ExactDuplicates, NearDuplicates
-from recipe.corpus.cleaning.filter import MarkingStep, Step
+from recipe.corpus.cleaning.filter import SignatureFilter, Step
 from recipe.corpus.cleaning.limits import DocumentLength, ScriptShare, SentenceLength
-from recipe.corpus.cleaning.report import Funnel
+from recipe.corpus.cleaning.report import CleaningReport
 
-__all__ = ["Funnel", "MarkingStep", "Step", "cleaning_steps", "task_files"]
+__all__ = ["CleaningReport", "SignatureFilter", "Step", "cleaning_filters", "task_files"]
 
 
-def cleaning_steps(config: CorpusConfig) -> list[Step]:
+def cleaning_filters(config: CorpusConfig) -> list[Step]:
     """The steps that the settings ask for: characters, what is deleted from a text, which documents go; the marking
     steps (copies, task sentences) last.
 

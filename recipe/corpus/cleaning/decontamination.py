@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipe.corpus.cleaning.filter import Candidate, MarkingStep, Removal
+from recipe.corpus.cleaning.filter import Candidate, Removal, SignatureFilter
 from recipe.errors import InputError
 
 RUN = 80  # letters and digits; those beyond ASCII count as their bytes in UTF-8, two to four each
@@ -29,7 +29,7 @@ _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9]
 _FIRST_24_BITS, _NEXT_24_BITS, _LAST_24_BITS = np.uint64(40), np.uint64(16), np.uint64((1 << 24) - 1)
 
 
-class Decontamination(MarkingStep):
+class Decontamination(SignatureFilter):
     """Drop documents that hold a task sentence, also inside a longer one, or RUN letters and digits of it in a row;
     case, spaces and punctuation aside.
     """

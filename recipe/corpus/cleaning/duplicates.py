@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from recipe.corpus.cleaning.filter import Candidate, MarkingStep, Removal
+from recipe.corpus.cleaning.filter import Candidate, Removal, SignatureFilter
 from recipe.corpus.cleaning.hash_set import HashSet
 from recipe.errors import InputError
 
@@ -13,7 +13,7 @@ WORDS_PER_SHINGLE = 5
 _PERMUTATIONS = 128
 
 
-class ExactDuplicates(MarkingStep):
+class ExactDuplicates(SignatureFilter):
     """Drop documents whose text was seen before; capital letters and white space count."""
 
     name = "exact_duplicates"
@@ -30,7 +30,7 @@ class ExactDuplicates(MarkingStep):
         return Removal("the text was seen before", candidate.excerpt)
 
 
-class NearDuplicates(MarkingStep):
+class NearDuplicates(SignatureFilter):
     """Drop documents whose set of five words in a row overlaps with that of an earlier one (Jaccard, estimated by 128
     MinHashes).
 

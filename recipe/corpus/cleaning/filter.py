@@ -67,7 +67,7 @@ class Step(Protocol):
         """The text as it is to be, the same object if nothing is to do; "" drops a document of which nothing is left."""
 
 
-class MarkingStep(ABC):
+class SignatureFilter(ABC):
     """A step that changes no text, and whose verdict follows from a mark of the text and from the documents before.
 
     So marks can be made file by file and on any machine, and the verdicts afterwards in one pass in order.

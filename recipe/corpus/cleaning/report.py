@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from recipe.corpus.cleaning.filter import Candidate, MarkingStep, Removal, Step
+from recipe.corpus.cleaning.filter import Candidate, Removal, SignatureFilter, Step
 from recipe.corpus.document import Document
 
 _UNITS = ("documents", "sentences", "characters")
 Listed = Callable[[dict[str, str]], None]
 
 
-class Funnel:
+class CleaningReport:
     """The steps with their counts, which are right when all documents went through.
 
     Args:
@@ -36,7 +36,7 @@ class Funnel:
         """The documents that are left of those that `clean` of another funnel let through all but the marking steps,
         each with its marks.
         """
-        steps = [step for step in self._steps if isinstance(step, MarkingStep)]
+        steps = [step for step in self._steps if isinstance(step, SignatureFilter)]
         for document, marks in documents:
             yield from self._left_of(document, "\n".join(document.sentences), marks, steps)
 

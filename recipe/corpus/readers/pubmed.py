@@ -14,7 +14,7 @@ from lxml import etree
 from recipe.config import CorpusConfig
 from recipe.corpus.document import RawDocument
 from recipe.corpus.readers.xml import elements, text_of
-from recipe.corpus.sources import Source, naming_broken
+from recipe.corpus.sources import Source, explain_broken_data
 
 ROOTS = frozenset({"PubmedArticleSet", "PubmedArticle"})
 # What stands in the place of a title that NLM does not have (yet).
@@ -91,7 +91,7 @@ def record_numbers(source: Source) -> RecordNumbers:
         InputError: if the XML is broken.
     """
     pmids, versions, deleted = array("q"), array("i"), array("q")
-    with naming_broken(source):
+    with explain_broken_data(source):
         for element in elements(source, "PubmedArticle", "DeleteCitation"):
             if element.tag == "PubmedArticle":
                 pmid = element.find("MedlineCitation/PMID")

@@ -17,7 +17,7 @@ from recipe.corpus.cleaning.duplicates import ExactDuplicates, NearDuplicates
 from recipe.corpus.cleaning.filter import Candidate, Removal
 from recipe.corpus.cleaning.hash_set import HashSet
 from recipe.corpus.cleaning.limits import DocumentLength, ScriptShare, SentenceLength
-from recipe.corpus.cleaning.report import Funnel
+from recipe.corpus.cleaning.report import CleaningReport
 from recipe.errors import InputError
 
 LINES = st.lists(
@@ -204,7 +204,7 @@ def is_contaminated(text: str) -> bool:
 def test_the_funnel_counts_what_is_left(texts):
     documents = [Document(lines, f"{place}") for place, lines in enumerate(texts)]
     removed: list[dict] = []
-    funnel = Funnel([ControlCharacters(), WhiteSpace(), DocumentLength(2, 6), ExactDuplicates()], removed.append)
+    funnel = CleaningReport([ControlCharacters(), WhiteSpace(), DocumentLength(2, 6), ExactDuplicates()], removed.append)
     left = list(funnel.clean(documents))
     rows = funnel.statistics()
     assert [row["step"] for row in rows] == [
