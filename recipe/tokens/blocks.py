@@ -180,7 +180,7 @@ class _FreshProcess(SpawnProcess):
 
 
 class _FreshInterpreters(SpawnContext):
-    # Not forks: the caller may have threads, of torch or of the tokenizer, whose locks a fork would copy as they stand.
+    # Not forks: the caller may have threads, of torch or the tokenizer, whose locks a fork would copy as they are.
     Process = _FreshProcess
 
 
