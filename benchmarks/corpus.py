@@ -35,7 +35,7 @@ from process_tree import measure
 
 from recipe.config import CorpusConfig, PairsConfig, TokenizerConfig
 from recipe.corpus import Document, RawDocument, read_raw_documents
-from recipe.corpus.cleaning import Funnel, cleaning_steps
+from recipe.corpus.cleaning import CleaningReport, cleaning_filters
 from recipe.corpus.document import split_document
 from recipe.corpus.prepared import read_prepared, write_prepared
 from recipe.files import read_json
@@ -137,17 +137,17 @@ def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
         _row(
             "clean, the steps that are on by default",
             size,
-            lambda: _exhaust(Funnel(cleaning_steps(CorpusConfig())).clean(documents)),
+            lambda: _exhaust(CleaningReport(cleaning_filters(CorpusConfig())).clean(documents)),
         ),
         _row(
             "clean, all steps but near duplicates",
             size,
-            lambda: _exhaust(Funnel(cleaning_steps(every_step)).clean(documents)),
+            lambda: _exhaust(CleaningReport(cleaning_filters(every_step)).clean(documents)),
         ),
         _row(
             "clean, near duplicates too",
             size,
-            lambda: _exhaust(Funnel(cleaning_steps(near)).clean(documents)),
+            lambda: _exhaust(CleaningReport(cleaning_filters(near)).clean(documents)),
             rounds=1,
         ),
         _row("write RUN/corpus", size, lambda: _written(next(folders), documents)),

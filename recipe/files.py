@@ -1,7 +1,6 @@
 """Files that are complete or absent, locks, JSON and sha256."""
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
@@ -11,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from filelock import BaseFileLock, FileLock
+
 from recipe.errors import InputError
 
 
 @contextmanager
-def whole_or_absent(path: Path, owner: str = "") -> Iterator[Path]:
-    """Give a temporary path beside `path` to write a file or folder to; it takes the place of `path` only when the
-    block ends well.
+def atomic_write(path: Path, owner: str = "") -> Iterator[Path]:
+    """Give a temporary path next to `path` for a file or folder; it replaces `path` only when the block ends well.
 
     Args:
         owner: part of the temporary name, such as `this_process()`, where two processes may write the same at once.
@@ -30,25 +30,22 @@ def whole_or_absent(path: Path, owner: str = "") -> Iterator[Path]:
     except BaseException:
         _remove(partial)
         raise
+    # os.replace puts a file in the place of a file, but no folder in the place of one that is not empty.
     if path.is_dir():
         _remove(path)
     os.replace(partial, path)
 
 
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock beside `path`, so that two processes (or ranks) do not build it at once."""
+def file_lock(path: Path) -> BaseFileLock:
+    """A lock, as a context, so that two processes (or ranks) do not build `path` at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(path.name + ".lock"), "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    # Next to the path and not the path itself, which a build removes and replaces.
+    return FileLock(path.with_name(path.name + ".lock"))
 
 
 @contextmanager
-def naming_full_disk(folder: Path, kept: str = "") -> Iterator[None]:
-    """Turn "no space left" of any writer in the block into an `InputError` that names the folder, and says what is
-    `kept` for the next attempt.
-    """
+def explain_disk_full(folder: Path, kept: str = "") -> Iterator[None]:
+    """Turn "no space left" of any writer in the block into an `InputError`; `kept` says what a next attempt reuses."""
     try:
         yield
     except OSError as error:
@@ -60,8 +57,8 @@ def naming_full_disk(folder: Path, kept: str = "") -> Iterator[None]:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON that is whole or absent."""
-    with whole_or_absent(path) as partial:
+    """Write a JSON file that is complete or absent."""
+    with atomic_write(path) as partial:
         partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -71,18 +68,14 @@ def read_json(path: Path) -> dict:
 
 
 def sha256_of_json(value: object) -> str:
-    """sha256 of a value that JSON can hold; the order of keys does not matter."""
+    """sha256 of a value that JSON can represent; the order of keys does not matter."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def sha256_of_file(path: Path) -> str:
     """sha256 of a file's bytes."""
     with open(path, "rb") as file:
-        return (
-            hashlib.file_digest(file, "sha256").hexdigest()
-            if hasattr(hashlib, "file_digest")
-            else sha256_of_stream(file)
-        )
+        return sha256_of_stream(file)
 
 
 def sha256_of_stream(file: BinaryIO) -> str:

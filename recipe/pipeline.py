@@ -20,7 +20,7 @@ from recipe.corpus.prepare import VERSION as CORPUS_VERSION
 from recipe.corpus.readers.hub_dataset import HubSource
 from recipe.corpus.reading import corpus_sources
 from recipe.errors import InputError
-from recipe.files import read_json, sha256_of_file, sha256_of_json, whole_or_absent, write_json
+from recipe.files import atomic_write, read_json, sha256_of_file, sha256_of_json, write_json
 from recipe.pairs.sampling import VERSION as PAIRS_VERSION
 from recipe.processes import is_first_process
 from recipe.provenance import git_commit, package_versions
@@ -434,5 +434,5 @@ def _take_over(recipe: Recipe, stage: Stage) -> None:
 
     # Hard links take no space and are safe: nothing changes these files, they are only replaced as a whole.
     for name in {Path(result).parts[0] for result in stage.results}:
-        with whole_or_absent(recipe.folder / name) as partial:
+        with atomic_write(recipe.folder / name) as partial:
             shutil.copytree(Path(recipe.corpus.prepared_from or "") / name, partial, copy_function=link_or_copy)

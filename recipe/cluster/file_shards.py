@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 
 from recipe.config import CorpusConfig, Recipe
 from recipe.corpus import Document, Source, split_documents
-from recipe.corpus.cleaning import Funnel, MarkingStep, Step, task_files
+from recipe.corpus.cleaning import CleaningReport, SignatureFilter, Step, task_files
 from recipe.corpus.cleaning.filter import Candidate
 from recipe.corpus.prepared import read_prepared, write_prepared
 from recipe.corpus.readers.hub_dataset import HubSource
 from recipe.corpus.reading import read_source
-from recipe.files import naming_full_disk, read_json, sha256_of_file, sha256_of_json, whole_or_absent, write_json
+from recipe.files import atomic_write, explain_disk_full, read_json, sha256_of_file, sha256_of_json, write_json
 from recipe.processes import this_process
 from recipe.provenance import code_hash
 
@@ -57,13 +57,13 @@ def write_part(
     """
     counts: Counter[str] = Counter()
     input_ = {**source.state(), "sha256": source.sha256()}
-    with whole_or_absent(path, this_process()) as partial, naming_full_disk(path.parent):
+    with atomic_write(path, this_process()) as partial, explain_disk_full(path.parent):
         partial.mkdir()
         with (
             open(partial / "removed.jsonl", "w", encoding="utf-8") as file,
             _MarksFile(partial / "marks.parquet", steps) as marks,
         ):
-            funnel = Funnel(
+            funnel = CleaningReport(
                 _without_marks(steps),
                 lambda entry: print(json.dumps([marks.number, entry], ensure_ascii=False), file=file),
             )
@@ -102,7 +102,7 @@ class _MarksFile:
     """Writes the marks of documents that pass by; `number` is how many did."""
 
     def __init__(self, path: Path, steps: list[Step]) -> None:
-        self._steps = [step for step in steps if isinstance(step, MarkingStep)]
+        self._steps = [step for step in steps if isinstance(step, SignatureFilter)]
         self._writer = pq.ParquetWriter(path, _MARKS, compression="zstd")
         self._waiting: list[list[tuple[str, bytes]]] = []
         self.number = 0
@@ -135,4 +135,4 @@ def _marks_of(path: Path) -> Iterator[dict[str, bytes]]:
 
 
 def _without_marks(steps: list[Step]) -> list[Step]:
-    return [step for step in steps if not isinstance(step, MarkingStep)]
+    return [step for step in steps if not isinstance(step, SignatureFilter)]

@@ -18,13 +18,13 @@ from recipe.cluster.file_shards import counts_of_part, part_key, part_settings, 
 from recipe.cluster.token_shards import join_units, write_units
 from recipe.config import Recipe
 from recipe.corpus import Document, Source
-from recipe.corpus.cleaning import Funnel, cleaning_steps
+from recipe.corpus.cleaning import CleaningReport, cleaning_filters
 from recipe.corpus.prepare import RemovedList, write_clean
 from recipe.corpus.readers.hub_dataset import HubSource
 from recipe.corpus.readers.pubmed import RecordNumbers, record_numbers, superseded_places
 from recipe.corpus.reading import corpus_sources, pubmed_sources
 from recipe.errors import InputError
-from recipe.files import sha256_of_json, whole_or_absent
+from recipe.files import atomic_write, sha256_of_json
 from recipe.pipeline import is_done, remember_inputs, run_stage
 from recipe.processes import this_process
 from recipe.provenance import code_hash
@@ -63,7 +63,7 @@ def find_superseded(recipe: Recipe, rank: int, tasks: int) -> None:
 
 def write_parts(recipe: Recipe, rank: int, tasks: int) -> None:
     """Files and data sets of the corpus -> their parts."""
-    steps = cleaning_steps(recipe.corpus)
+    steps = cleaning_filters(recipe.corpus)
     for source, superseded, path in _parts(recipe, rank, tasks):
         if not path.is_dir():
             write_part(path, source, superseded, recipe.corpus, steps)
@@ -86,7 +86,7 @@ def merge_parts(recipe: Recipe, rank: int, tasks: int) -> None:
     parts = [counts_of_part(path) for path in paths]
     remember_inputs(recipe, {part["source"]: part["input"] for part in parts})
 
-    def cleaned(funnel: Funnel, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
+    def cleaned(funnel: CleaningReport, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
         for path, part in zip(tqdm(paths, desc="corpus: parts merged", unit=" parts"), parts, strict=True):
             counts.update(part["reading"])
             funnel.add_counts(part["funnel"])
@@ -141,7 +141,7 @@ def pending_phases(recipe: Recipe) -> list[Phase]:
         InputError: if files cannot serve, settings need what is not there, or a package is not installed.
     """
     has_records = bool(pubmed_sources(recipe.corpus))
-    cleaning_steps(recipe.corpus)
+    cleaning_filters(recipe.corpus)
     stages = ["corpus", "tokenizer", "pairs"]
     while stages and is_done(recipe, stages[0]):
         del stages[0]
@@ -180,7 +180,7 @@ def _folder(recipe: Recipe, name: str) -> Path:
 
 
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with whole_or_absent(path, this_process()) as partial, open(partial, "wb") as file:
+    with atomic_write(path, this_process()) as partial, open(partial, "wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
 

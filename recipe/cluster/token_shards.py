@@ -8,12 +8,12 @@ from recipe.config import Recipe
 from recipe.corpus import SPLITS, split_of
 from recipe.corpus.prepared import number_of_groups, prepared_files, read_prepared_group
 from recipe.errors import InputError
-from recipe.files import exclusive, naming_full_disk, read_json, sha256_of_json, write_json
+from recipe.files import explain_disk_full, file_lock, read_json, sha256_of_json, write_json
 from recipe.provenance import code_hash
 from recipe.tokenizer.folder import load_tokenizer
-from recipe.tokens.blocks import BlockWriters, encoding_version
+from recipe.tokens.blocks import BlockWriters
 from recipe.tokens.encoding import ids_dtype
-from recipe.tokens.store import blocks_folder, join_blocks, write_blocks
+from recipe.tokens.store import blocks_folder, encoding_version, join_blocks, write_blocks
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def write_units(folder: Path, recipe: Recipe, rank: int, tasks: int) -> None:
     tokenizer_json = load_tokenizer(recipe.folder / "tokenizer").to_str()
     version = encoding_version(tokenizer_json)
     folders = {split: folder / split for split in SPLITS}
-    with naming_full_disk(folder, kept="what is done is kept"), BlockWriters(tokenizer_json, 1) as writers:
+    with explain_disk_full(folder, kept="what is done is kept"), BlockWriters(tokenizer_json, 1) as writers:
         for unit in _units(folder, recipe, version)[rank::tasks]:
             if not _is_whole(folder, unit):
                 documents = (
@@ -53,7 +53,7 @@ def join_units(folder: Path, recipe: Recipe) -> None:
     blocks = [_blocks_of(folder, unit) for unit in _units(folder, recipe, encoding_version(tokenizer.to_str()))]
     for split in SPLITS:
         store = recipe.folder / "store" / split
-        with naming_full_disk(store.parent, kept="what is done is kept"), exclusive(store):
+        with explain_disk_full(store.parent, kept="what is done is kept"), file_lock(store):
             join_blocks(store, [path for unit in blocks for path in unit[split]], ids_dtype(tokenizer))
 
 

@@ -1,7 +1,7 @@
-"""Files, URLs or data sets of the Hub -> documents: one module per format behind `read_raw_documents`."""
+"""Files, URLs or data sets of the Hub -> documents: one module per format, all used by `read_raw_documents`."""
 
 from recipe.corpus.document import Document, RawDocument
-from recipe.corpus.reading import SPLITS, read_documents, read_raw_documents, read_split, split_documents, split_of
+from recipe.corpus.reading import SPLITS, read_documents, read_raw_documents, split_documents, split_of
 from recipe.corpus.sources import EMBEDDED, Source, source_files
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "Source",
     "read_documents",
     "read_raw_documents",
-    "read_split",
     "source_files",
     "split_documents",
     "split_of",

@@ -11,9 +11,7 @@ _PARAGRAPH_END = re.compile(r"\n[^\S\n]*\n")
 
 @dataclass(frozen=True)
 class Document:
-    """A text of the corpus: its sentences in order (none empty, the title first), and where it came from ("file:line"
-    or "file").
-    """
+    """A text as sentences in order, none empty, the title first; its source is "file:line" or "file"."""
 
     sentences: list[str]
     source: str
@@ -23,9 +21,7 @@ class Document:
 
 @dataclass(frozen=True)
 class RawDocument:
-    """A text as a reader finds it: `parts` are its sentences if `is_split`, else its paragraphs in order; the title
-    stands in front of them.
-    """
+    """A text as a reader finds it: `parts` are its sentences if `is_split`, else its paragraphs; without the title."""
 
     parts: list[str]
     source: str
@@ -35,9 +31,7 @@ class RawDocument:
 
 
 def split_document(raw: RawDocument, split: Callable[[str], list[str]] = split_sentences) -> Document:
-    """The document with its sentences, as `split` cuts a paragraph; white space inside them is folded, empty ones are
-    left out.
-    """
+    """The document with its sentences, as `split` cuts a paragraph: white space folded, empty ones left out."""
     if raw.is_split:
         sentences = raw.parts if not raw.title else [raw.title, *raw.parts]
     else:
@@ -47,8 +41,6 @@ def split_document(raw: RawDocument, split: Callable[[str], list[str]] = split_s
 
 def paragraphs_of(text: str) -> list[str]:
     """The paragraphs of a text, between blank lines; a single end of line is only white space."""
-    return (
-        [part for part in _PARAGRAPH_END.split(text) if part and not part.isspace()]
-        if "\n" in text
-        else [text] * (not text.isspace() and bool(text))
-    )
+    # Most texts of a data set are one line, for which the pattern is not needed.
+    parts = _PARAGRAPH_END.split(text) if "\n" in text else [text]
+    return [part for part in parts if part and not part.isspace()]

@@ -1,4 +1,4 @@
-"""Which reader a file needs: by corpus.format, by its name and, where that does not say it, by what stands in it."""
+"""Which reader a file needs: by corpus.format, by its name and, where that is not enough, by how it begins."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,15 +28,11 @@ READERS: dict[str, Reader] = {
     "jats": read_jats,
     "bioc_json": read_bioc_json,
 }
-_BY_SUFFIX = {
-    ".txt": "blank_line_text",
-    ".text": "blank_line_text",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-}
+_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"} | dict.fromkeys(
+    (".txt", ".text"), "blank_line_text"
+)
 _XML = frozenset({"pubmed", "jats"})
-# How files begin that are no text, whatever their name says.
+# How files begin that are not text, whatever their name says. Refused here, since a reader would only find bad UTF-8.
 _MAGIC = {
     b"%PDF": "a PDF; turn it into text first",
     b"PK\x03\x04": "a zip archive or an office document; unpack it or save it as text",
@@ -49,56 +45,38 @@ _MAGIC = {
 
 
 def format_of(source: Source, wanted: str) -> str:
-    """The format of a file, `wanted` unless that is "auto".
-
-    Raises:
-        InputError: if the file is of another kind than that, or of an unknown one.
-    """
+    """The format of a file, `wanted` unless that is "auto"; raises InputError if it is another or an unknown one."""
     if wanted in _XML or (wanted == "auto" and source.suffix in (".xml", ".nxml")):
-        return _kind_of_xml(source, wanted)
+        return _xml_format(source, wanted)
     format_ = wanted if wanted != "auto" else _by_name_or_content(source)
-    if format_ != "parquet":
-        _refuse_binary(source, format_)
+    head = source.head(4) if format_ != "parquet" else b""
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            raise InputError(f"{source}: is not {format_} but {kind}")
     return format_
 
 
 def _by_name_or_content(source: Source) -> str:
     if source.suffix == ".json":
-        return _kind_of_json(source)
-    try:
-        return _BY_SUFFIX[source.suffix]
-    except KeyError:
+        # BioC has its documents in one object; data sets often call JSON lines .json.
+        first_line = source.head(1 << 16).split(b"\n", 1)[0].strip()
+        is_record = first_line.startswith(b"{") and first_line.endswith(b"}") and b'"passages"' not in first_line
+        return "jsonl" if is_record else "bioc_json"
+    if source.suffix not in _BY_SUFFIX:
         raise InputError(
             f"{source}: unknown kind of file; set corpus.format to {' or '.join(READERS)}, or give it one of the"
             f" endings {', '.join(SUFFIXES)}"
-        ) from None
+        )
+    return _BY_SUFFIX[source.suffix]
 
 
-def _kind_of_json(source: Source) -> str:
-    """BioC has its documents in one object; data sets often call JSON lines .json."""
-    first_line = source.head(1 << 16).split(b"\n", 1)[0].strip()
-    is_whole_object = first_line.startswith(b"{") and first_line.endswith(b"}") and b'"passages"' not in first_line
-    return "jsonl" if is_whole_object else "bioc_json"
-
-
-def _kind_of_xml(source: Source, wanted: str) -> str:
+def _xml_format(source: Source, wanted: str) -> str:
     root = root_name(source)
     found_format = "pubmed" if root in PUBMED_ROOTS else "jats" if root in JATS_ROOTS else None
     if found_format is None or wanted not in ("auto", found_format):
-        found = f"has the root element <{root}>" if root else "is no XML"
+        found = f"has the root element <{root}>" if root else "is not XML"
+        pubmed, jats = (" or ".join(f"<{name}>" for name in sorted(names)) for names in (PUBMED_ROOTS, JATS_ROOTS))
         raise InputError(
-            f"{source}: {found}; pubmed reads {_tags(PUBMED_ROOTS)}, jats {_tags(JATS_ROOTS)}; set corpus.format to"
-            " what it is or leave it out"
+            f"{source}: {found}; pubmed reads {pubmed}, jats {jats}; set corpus.format to what it is or leave it out"
         )
     return found_format
-
-
-def _refuse_binary(source: Source, format_: str) -> None:
-    head = source.head(4)
-    for magic, kind in _MAGIC.items():
-        if head.startswith(magic):
-            raise InputError(f"{source}: is not {format_} but {kind}")
-
-
-def _tags(names: frozenset[str]) -> str:
-    return " or ".join(f"<{name}>" for name in sorted(names))

@@ -1,4 +1,4 @@
-"""corpus.path -> RUN/corpus: read, split into sentences and clean the text once; what went and why stands beside it."""
+"""corpus.path -> RUN/corpus: read, split into sentences and clean the text once, and tell what was removed and why."""
 
 import json
 from collections import Counter
@@ -10,38 +10,38 @@ from tqdm import tqdm
 
 from recipe.config import Recipe
 from recipe.corpus import Document, read_raw_documents, split_documents
-from recipe.corpus.cleaning import Funnel, cleaning_steps
+from recipe.corpus.cleaning import CleaningReport, cleaning_filters
 from recipe.corpus.prepared import write_prepared
 from recipe.errors import InputError
-from recipe.files import naming_full_disk, whole_or_absent, write_json
+from recipe.files import atomic_write, explain_disk_full, write_json
 
-# Raise it when the same input and settings give other bytes: then this stage is redone.
+# Raise it when the clean documents change, by a reader, the sentences or a filter: every corpus is prepared again.
 VERSION = 1
-
-# Of one step; a corpus of copies would otherwise fill the disk with their list.
+# Of one filter; a corpus of copies would otherwise fill the disk with their list.
 MOST_LISTED = 100_000
 
 
 def prepare_corpus(recipe: Recipe) -> None:
-    """Write the clean documents into RUN/corpus, with statistics.json (the funnel) and removed.jsonl (step, id,
-    source, reason and excerpt of what went).
+    """Write the clean documents into RUN/corpus, with the cleaning report in statistics.json and removed.jsonl.
 
     Raises:
         InputError: if something of the corpus cannot be read, or fewer than two documents are left.
     """
 
-    def cleaned(funnel: Funnel, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
+    def cleaned(report: CleaningReport, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
         raw = tqdm(read_raw_documents(recipe.corpus, counts), desc="corpus: documents read", unit=" documents")
-        return funnel.clean(split_documents(raw, recipe.corpus, counts))
+        return report.clean(split_documents(raw, recipe.corpus, counts))
 
     write_clean(recipe, cleaned)
 
 
-def write_clean(recipe: Recipe, cleaned: Callable[[Funnel, "RemovedList", Counter[str]], Iterator[Document]]) -> None:
+def write_clean(
+    recipe: Recipe, cleaned: Callable[[CleaningReport, "RemovedList", Counter[str]], Iterator[Document]]
+) -> None:
     """Write RUN/corpus as `prepare_corpus` does.
 
     Args:
-        cleaned: gives the documents that are left; it counts in the funnel, the list of what is removed and the
+        cleaned: gives the documents that are left; it counts in the report, the list of what is removed and the
             counter of what was found in reading.
 
     Raises:
@@ -49,16 +49,17 @@ def write_clean(recipe: Recipe, cleaned: Callable[[Funnel, "RemovedList", Counte
     """
     counts: Counter[str] = Counter()
     folder = recipe.folder / "corpus"
-    with whole_or_absent(folder) as partial, naming_full_disk(folder.parent):
+    with atomic_write(folder) as partial, explain_disk_full(folder.parent):
         partial.mkdir()
         with open(partial / "removed.jsonl", "w", encoding="utf-8") as file:
             removed = RemovedList(file)
-            funnel = Funnel(cleaning_steps(recipe.corpus), removed.add)
-            kept = _Kept(cleaned(funnel, removed, counts))
+            report = CleaningReport(cleaning_filters(recipe.corpus), removed.add)
+            kept = _Kept(cleaned(report, removed, counts))
             write_prepared(partial, kept)
-        kept.require_two(funnel)
+        # Only now is the number of documents known; the folder is thrown away if they are too few.
+        kept.require_two(report)
         statistics = {
-            "funnel": funnel.statistics(),
+            "filters": report.statistics(),
             "removed_documents": dict(removed.counts),
             "reading": dict(sorted(counts.items())),
         }
@@ -67,21 +68,18 @@ def write_clean(recipe: Recipe, cleaned: Callable[[Funnel, "RemovedList", Counte
 
 
 def summary(statistics: dict) -> str:
-    """The funnel in one line."""
-    first, last = statistics["funnel"][0], statistics["funnel"][-1]
-    lost = ", ".join(f"{step} {number:,}" for step, number in statistics["removed_documents"].items()) or "none"
-    notes = "".join(
-        f"; {name.replace('_', ' ')}: {number:,}" for name, number in statistics["reading"].items() if number
-    )
-    left = (
+    """The cleaning report in one line."""
+    first, last = statistics["filters"][0], statistics["filters"][-1]
+    removed = ", ".join(f"{name} {number:,}" for name, number in statistics["removed_documents"].items()) or "none"
+    notes = [f"; {name.replace('_', ' ')}: {number:,}" for name, number in statistics["reading"].items() if number]
+    return (
         f"{last['documents']:,} of {first['documents']:,} documents, {last['sentences']:,} sentences,"
-        f" {last['characters'] / 1e6:,.1f} M characters"
+        f" {last['characters'] / 1e6:,.1f} M characters; removed: {removed}{''.join(notes)}"
     )
-    return f"{left}; removed: {lost}{notes}"
 
 
 class RemovedList:
-    """removed.jsonl: the first MOST_LISTED of every step, and how many there were."""
+    """removed.jsonl: the first MOST_LISTED of every filter, and how many there were."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -89,13 +87,13 @@ class RemovedList:
 
     def add(self, entry: dict[str, str]) -> None:
         """Count a document that was removed, and list it."""
-        self.counts[entry["step"]] += 1
-        if self.counts[entry["step"]] <= MOST_LISTED:
+        self.counts[entry["filter"]] += 1
+        if self.counts[entry["filter"]] <= MOST_LISTED:
             self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
 
 
 class _Kept:
-    """An iteration over the documents that are left, which remembers how many there were and the last one's place."""
+    """An iteration over the documents that are left, with their number and the source of the last one."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = documents
@@ -108,30 +106,25 @@ class _Kept:
             self.last_source = document.source
             yield document
 
-    def require_two(self, funnel: Funnel) -> None:
-        """Raise InputError for fewer than two documents: a random segment must come from another one."""
-        first = funnel.statistics()[0]["documents"]
+    def require_two(self, report: CleaningReport) -> None:
+        """Raise InputError for fewer than two documents."""
+        if self.number > 1:
+            return
+        first = report.statistics()[0]["documents"]
         if first == 0:
             raise InputError("corpus.path: no document has any text; check the files and corpus.format")
-        if self.number == 0:
-            raise InputError(f"corpus: cleaning left none of {first:,} documents; {_greediest(funnel)}")
-        if self.number == 1 and first == 1:
+        if first == 1 == self.number:
             raise InputError(
                 f"{self.last_source}: found 1 document, but a random segment B must come from another one; put a blank"
                 " line between documents"
             )
-        if self.number == 1:
-            raise InputError(
-                f"corpus: cleaning left 1 of {first:,} documents, but a random segment B must come from another one;"
-                f" {_greediest(funnel)}"
-            )
+        left = "1" if self.number else "none"
+        why = ", but a random segment B must come from another one" if self.number else ""
+        raise InputError(f"corpus: cleaning left {left} of {first:,} documents{why}; {_greediest(report)}")
 
 
-def _greediest(funnel: Funnel) -> str:
-    """What the step that removed most did, and which key rules it."""
-    rows = funnel.statistics()
-    number, step = max((before["documents"] - row["documents"], row["step"]) for before, row in pairwise(rows))
-    return (
-        f"the step {step} removed {number:,}; change its settings in the section corpus (scripts/prepare_corpus.py"
-        " --help)"
-    )
+def _greediest(report: CleaningReport) -> str:
+    """What the filter that removed most did, and where it is set."""
+    rows = report.statistics()
+    number, name = max((before["documents"] - row["documents"], row["filter"]) for before, row in pairwise(rows))
+    return f"the filter {name} removed {number:,}; change its settings in the section corpus of the recipe"

@@ -9,12 +9,13 @@ import pyarrow.parquet as pq
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import Document
-from recipe.corpus.reading import split_of
+from recipe.corpus.reading import SPLITS, split_of
 from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_file, write_json
 
-SEAL = "sha256.json"
-# One group of rows is what a reader holds in memory.
+# The sha256 of every file. It is written last, so a folder that has one is complete.
+MANIFEST = "sha256.json"
+# One group of rows is what a reader has in memory, and what a cluster encodes as one shard.
 CHARACTERS_PER_GROUP = 1 << 22
 CHARACTERS_PER_FILE = 1 << 28
 _SCHEMA = pa.schema(
@@ -23,7 +24,7 @@ _SCHEMA = pa.schema(
 
 
 def write_prepared(folder: Path, documents: Iterable[Document]) -> None:
-    """Write the documents as documents-00000.parquet and so on, and last of all their hashes."""
+    """Write the documents as documents-00000.parquet and so on, and last of all the manifest."""
     writer: pq.ParquetWriter | None = None
     names: list[str] = []
     characters = 0
@@ -33,46 +34,27 @@ def write_prepared(folder: Path, documents: Iterable[Document]) -> None:
                 writer.close()
             names.append(f"documents-{len(names):05d}.parquet")
             writer, characters = pq.ParquetWriter(folder / names[-1], _SCHEMA, compression="zstd"), 0
-        writer.write_table(_table(group))
+        columns = {name: [getattr(document, name) for document in group] for name in _SCHEMA.names}
+        writer.write_table(pa.Table.from_pydict(columns, _SCHEMA))
         characters += sum(len(sentence) for document in group for sentence in document.sentences)
     if writer is not None:
         writer.close()
-    write_json(folder / SEAL, {name: sha256_of_file(folder / name) for name in names})
+    write_json(folder / MANIFEST, {name: sha256_of_file(folder / name) for name in names})
 
 
 def read_prepared(folder: Path) -> Iterator[Document]:
-    """The documents that `write_prepared` wrote, in their order.
-
-    Raises:
-        InputError: if there are none.
-    """
+    """The documents that `write_prepared` wrote, in their order; raises InputError if there are none."""
     for name in prepared_files(folder):
-        with _naming_changed(folder / name), pq.ParquetFile(folder / name) as file:
-            for number in range(file.num_row_groups):
-                yield from _documents_of(file, number)
+        for number in range(number_of_groups(folder / name)):
+            yield from read_prepared_group(folder / name, number)
 
 
 def read_prepared_group(path: Path, number: int) -> Iterator[Document]:
     """The documents of one group of rows of one file."""
-    with _naming_changed(path), pq.ParquetFile(path) as file:
-        yield from _documents_of(file, number)
-
-
-def prepared_files(folder: Path) -> dict[str, str]:
-    """The names of the files in their order, and their sha256.
-
-    Raises:
-        InputError: if there are none.
-    """
-    if not (folder / SEAL).is_file():
-        raise InputError(f"{folder}: no prepared corpus here; run scripts/prepare_corpus.py first")
-    return read_json(folder / SEAL)
-
-
-def number_of_groups(path: Path) -> int:
-    """How many groups of rows a file has."""
-    with _naming_changed(path), pq.ParquetFile(path) as file:
-        return file.num_row_groups
+    with _open_prepared(path) as file:
+        columns = file.read_row_group(number).to_pydict()
+        for entry in zip(*(columns[name] for name in ("sentences", "source", "id", "title")), strict=True):
+            yield Document(*entry)
 
 
 def read_prepared_split(folder: Path, config: CorpusConfig, split: str, seed: int) -> Iterator[Document]:
@@ -80,16 +62,39 @@ def read_prepared_split(folder: Path, config: CorpusConfig, split: str, seed: in
     return (document for document in read_prepared(folder) if split_of(document, config, seed) == split)
 
 
-def _documents_of(file: pq.ParquetFile, number: int) -> Iterator[Document]:
-    columns = file.read_row_group(number).to_pydict()
-    for entry in zip(columns["sentences"], columns["source"], columns["id"], columns["title"], strict=True):
-        yield Document(*entry)
+def prepared_files(folder: Path) -> dict[str, str]:
+    """The names of the files in their order, and their sha256; raises InputError if there are none."""
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder}: no prepared corpus here; run scripts/prepare_corpus.py first")
+    return read_json(folder / MANIFEST)
+
+
+def number_of_groups(path: Path) -> int:
+    """How many groups of rows a file has."""
+    with _open_prepared(path) as file:
+        return file.num_row_groups
+
+
+def require_prepared_run(folder: Path) -> None:
+    """Check that a run folder named by corpus.prepared_from has the corpus, tokenizer and token store of a run.
+
+    Raises:
+        InputError: for the first file that is absent.
+    """
+    stores = [f"store/{split}/{MANIFEST}" for split in SPLITS]
+    for name in (f"corpus/{MANIFEST}", "tokenizer/tokenizer.json", *stores):
+        if not (folder / name).is_file():
+            raise InputError(
+                f"corpus.prepared_from: {folder / name} does not exist; name the folder of a run whose stages corpus,"
+                " tokenizer and pairs are done"
+            )
 
 
 @contextmanager
-def _naming_changed(path: Path) -> Iterator[None]:
+def _open_prepared(path: Path) -> Iterator[pq.ParquetFile]:
     try:
-        yield
+        with pq.ParquetFile(path) as file:
+            yield file
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{path}: is not as it was written ({str(error)[:100]}); remove {path.parent} and run"
@@ -108,13 +113,3 @@ def _groups(documents: Iterable[Document]) -> Iterator[list[Document]]:
             group, characters = [], 0
     if group:
         yield group
-
-
-def _table(group: list[Document]) -> pa.Table:
-    columns = {
-        "id": [document.id for document in group],
-        "title": [document.title for document in group],
-        "sentences": [document.sentences for document in group],
-        "source": [document.source for document in group],
-    }
-    return pa.Table.from_pydict(columns, _SCHEMA)

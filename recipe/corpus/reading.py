@@ -7,27 +7,27 @@ from functools import partial
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import Document, RawDocument, split_document
-from recipe.corpus.formats import READERS, Reader, format_of
+from recipe.corpus.formats import READERS, format_of
 from recipe.corpus.readers.hub_dataset import HubSource, hub_sources, read_hub
 from recipe.corpus.readers.pubmed import read_pubmed, superseded_records
 from recipe.corpus.sentences import splitter
-from recipe.corpus.sources import Source, naming_broken, source_files
+from recipe.corpus.sources import Source, explain_broken_data, source_files
 from recipe.errors import InputError
 
 SPLITS = ("train", "validation")
 
 
 def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None) -> Iterator[RawDocument]:
-    """All documents of the corpus as they stand there, file by file; what has no text is left out.
+    """All documents of the corpus as they stand in its files, file by file; those without text are left out.
 
     Args:
         counts: where to count what was left out or replaced, by name.
 
     Raises:
-        InputError: for a file of another kind than its name says, broken or cut short, not UTF-8, or changed while it
-            is read.
+        InputError: for a file of another kind than its name says, broken, not UTF-8, or changed while it is read.
     """
     counts = Counter() if counts is None else counts
+    # Every file's format is asked before the first document, so that a bad file is refused at once and not in hours.
     formats = _formats(config)
     superseded = superseded_records(_pubmed(formats))
     for source, format_ in formats.items():
@@ -37,34 +37,22 @@ def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None)
 
 
 def corpus_sources(config: CorpusConfig) -> list[Source | HubSource]:
-    """The files of the corpus and then the data sets, in the order in which they are read.
-
-    Raises:
-        InputError: as `source_files`.
-    """
+    """The files of the corpus and then the data sets, in the order of reading; errors of `source_files`."""
     return [*source_files(config), *hub_sources(config)]
 
 
 def pubmed_sources(config: CorpusConfig) -> list[Source]:
-    """Those of the files that are PubMed XML.
-
-    Raises:
-        InputError: as `source_files`, and if any file is of another kind than its name says.
-    """
+    """Those of the files that are PubMed XML; raises InputError for any file of another kind than its name says."""
     return _pubmed(_formats(config))
 
 
 def read_source(
     source: Source | HubSource, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int] = frozenset()
 ) -> Iterator[RawDocument]:
-    """The documents of one file or data set of the Hub as they stand there.
+    """The documents of one file or data set, with the counts and errors of `read_raw_documents`.
 
     Args:
-        counts: where to count what was left out or replaced, by name.
-        superseded: places of PubMed records that are passed over.
-
-    Raises:
-        InputError: as `read_raw_documents`.
+        superseded: positions of PubMed records that are passed over.
     """
     if isinstance(source, HubSource):
         yield from read_hub(source, config, counts)
@@ -73,11 +61,7 @@ def read_source(
 
 
 def read_documents(config: CorpusConfig) -> Iterator[Document]:
-    """All documents of the corpus as sentences, without cleaning.
-
-    Raises:
-        InputError: as `read_raw_documents`.
-    """
+    """All documents of the corpus as sentences, without cleaning; errors of `read_raw_documents`."""
     return split_documents(read_raw_documents(config), config, Counter())
 
 
@@ -92,24 +76,16 @@ def split_documents(raw: Iterable[RawDocument], config: CorpusConfig, counts: Co
             counts["documents_without_text"] += 1
 
 
-def read_split(config: CorpusConfig, split: str, seed: int) -> Iterator[Document]:
-    """The documents of `split`, "train" or "validation", without cleaning."""
-    for document in read_documents(config):
-        if split_of(document, config, seed) == split:
-            yield document
-
-
 def split_of(document: Document, config: CorpusConfig, seed: int) -> str:
-    """The split of a document, "train" or "validation".
-
-    It is held out if a hash of (seed, its text) falls under corpus.validation_share. Copies of a text therefore stay
-    on one side, and a document stays on its side when others are added.
-    """
-    return "validation" if _text_share(document, seed) < config.validation_share else "train"
+    """The split of a document, "train" or "validation": held out if a hash of (seed, text) is under the share."""
+    # By a hash, not by a draw: copies of a text stay on one side, and a document stays on its side when others are
+    # added. The seed salts the hash, so it cannot be stored with the corpus, which does not depend on the seed.
+    text = "\n".join(document.sentences).encode()
+    digest = hashlib.blake2b(text, digest_size=8, salt=str(seed).encode()[:16]).digest()
+    return "validation" if int.from_bytes(digest, "little") / 2**64 < config.validation_share else "train"
 
 
 def _formats(config: CorpusConfig) -> dict[Source, str]:
-    """The files and their formats, in the order in which they are read."""
     return {source: format_of(source, config.format) for source in source_files(config)}
 
 
@@ -121,14 +97,8 @@ def _read_file(
     source: Source, format_: str, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int]
 ) -> Iterator[RawDocument]:
     reader = partial(read_pubmed, superseded=superseded) if format_ == "pubmed" else READERS[format_]
-    yield from _read_unchanged(source, reader, config, counts)
-
-
-def _read_unchanged(
-    source: Source, reader: Reader, config: CorpusConfig, counts: Counter[str]
-) -> Iterator[RawDocument]:
     before = source.state()
-    with naming_broken(source):
+    with explain_broken_data(source):
         yield from reader(source, config, counts)
     after = source.state()
     if before != after:
@@ -136,8 +106,3 @@ def _read_unchanged(
             f"{source}: the file changed while it was read ({before['size']:,} bytes, then {after['size']:,}); run"
             " again when it is complete"
         )
-
-
-def _text_share(document: Document, seed: int) -> float:
-    digest = hashlib.blake2b("\n".join(document.sentences).encode(), digest_size=8, salt=str(seed).encode()[:16])
-    return int.from_bytes(digest.digest(), "little") / 2**64

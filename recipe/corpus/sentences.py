@@ -10,9 +10,9 @@ from recipe.errors import InputError
 # Abbreviations that a capital letter or a digit often follows without a new sentence.
 _ABBREVIATIONS = frozenset(
     """
-    al approx appl art assoc ave ca cf ch chap co col conc corp dept dr ed eds eg eq eqs eqn est etc ex exp fig figs figure i.e e.g ie inc jr lt ltd
-    max min mr mrs ms no nos nr op p pp p.o p.m a.m prof ref refs resp s.c s.d s.e.m i.v i.m i.p i.c.v sec sect sp spp sr ss st subsp suppl tab tel
-    temp univ var viz vol vols vs wt u.s u.k ph.d m.d
+    al approx appl art assoc ave ca cf ch chap co col conc corp dept dr ed eds eg eq eqs eqn est etc ex exp fig figs
+    figure i.e e.g ie inc jr lt ltd max min mr mrs ms no nos nr op p pp p.o p.m a.m prof ref refs resp s.c s.d s.e.m
+    i.v i.m i.p i.c.v sec sect sp spp sr ss st subsp suppl tab tel temp univ var viz vol vols vs wt u.s u.k ph.d m.d
     """.split()
 )
 _BOUNDARY = re.compile(r"""[.!?][.!?]*["'’”)\]]* (?=["'‘“(\[]?[A-Z0-9\u00C0-\u00DE\u0370-\u03FF])""")
@@ -20,9 +20,7 @@ _LAST_WORD = re.compile(r"[\w.]+$")
 # Abbreviations that do end sentences too: before a number they do not ("Fig. 3"), before a word with a capital they
 # may ("10 min. The").
 _ONLY_BEFORE_NUMBERS = frozenset(
-    """
-    approx art ch chap col eq eqs eqn ex exp fig figs max min no nos nr p pp ref refs sec sect tab vol vols
-    """.split()
+    "approx art ch chap col eq eqs eqn ex exp fig figs max min no nos nr p pp ref refs sec sect tab vol vols".split()
 )
 
 
@@ -32,7 +30,10 @@ def split_sentences(text: str) -> list[str]:
     A sentence ends at `.`, `!` or `?` before white space and a capital letter, a digit or an opening bracket, unless
     an abbreviation, an initial or a number of a list stands before it, or a bracket is still open.
     """
-    text = _folded(text)
+    # Folding finds nothing to do in most texts. Of all white space only the space is printable, and to ask that is ten
+    # times faster than to fold.
+    if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
+        text = " ".join(text.split())
     sentences = []
     start = 0
     for match in _BOUNDARY.finditer(text):
@@ -44,35 +45,23 @@ def split_sentences(text: str) -> list[str]:
 
 
 def splitter(name: str) -> Callable[[str], list[str]]:
-    """What splits one paragraph: `split_sentences` for "rules", or the library blingfire or pysbd.
-
-    Raises:
-        InputError: if the library is not installed.
-    """
+    """What splits one paragraph: `split_sentences` for "rules", or a library; raises InputError if it is absent."""
     if name == "rules":
         return split_sentences
     try:
-        return _blingfire() if name == "blingfire" else _pysbd()
+        if name == "blingfire":
+            from blingfire import text_to_sentences
+
+            return lambda text: list(filter(None, text_to_sentences(" ".join(text.split())).split("\n")))
+        from pysbd import Segmenter
+
+        segment = Segmenter(language="en", clean=False).segment
+        return lambda text: list(filter(None, map(str.strip, segment(" ".join(text.split())))))
     except ImportError:
         raise InputError(
             f"corpus.sentence_splitter is {name}, which is not installed; pip install 'domain-bert[{name}]', or set it"
             " to rules"
         ) from None
-
-
-def _blingfire() -> Callable[[str], list[str]]:
-    from blingfire import text_to_sentences
-
-    return lambda text: [sentence for sentence in text_to_sentences(" ".join(text.split())).split("\n") if sentence]
-
-
-def _pysbd() -> Callable[[str], list[str]]:
-    from pysbd import Segmenter
-
-    segmenter = Segmenter(language="en", clean=False)
-    return lambda text: [
-        sentence.strip() for sentence in segmenter.segment(" ".join(text.split())) if sentence.strip()
-    ]
 
 
 class _Word(Enum):
@@ -85,16 +74,20 @@ class _Word(Enum):
 
 
 def _ends_sentence(text: str, start: int, dot: int, end: int) -> bool:
-    """Whether the full stop at `dot` ends the sentence that began at `start`; `end` is where the next one would begin."""
+    """Whether the full stop at `dot` ends the sentence that began at `start`; the next would begin at `end`."""
     word = _kind_of_word(text[text.rfind(" ", start, dot) + 1 or start : dot])
     if word is _Word.ORDINARY:
+        # Whole sentences in brackets belong to the sentence around them.
         opened = text.count("(", start, end)
         return not opened or opened <= text.count(")", start, end)
     if word is _Word.CAPITAL:
-        return not text[end].isupper() or _is_letter_after_noun(text, start, dot)
+        # An initial such as "J. Smith" ends nothing; a name such as "vitamin D." may, as a word stands before it.
+        words = text[start : dot - 1].split()
+        return not text[end].isupper() or (bool(words) and words[-1][-1].isalnum() and words[-1].islower())
     return word is _Word.ABBREVIATION_BEFORE_NUMBERS and not text[end].isdigit() and text[end] not in "([\"'"
 
 
+# Cached, since the words before full stops are few: an article has "al." a hundred times.
 @lru_cache(maxsize=1 << 16)
 def _kind_of_word(text: str) -> _Word:
     """The kind of the word at the end of what stands between a space and a full stop."""
@@ -106,17 +99,3 @@ def _kind_of_word(text: str) -> _Word:
     if name in _ONLY_BEFORE_NUMBERS:
         return _Word.ABBREVIATION_BEFORE_NUMBERS
     return _Word.ABBREVIATION if name in _ABBREVIATIONS else _Word.ORDINARY
-
-
-def _folded(text: str) -> str:
-    """The text with single spaces; of all white space only the space is printable, and to ask is ten times faster than
-    to fold.
-    """
-    is_folded = text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " "
-    return text if is_folded else " ".join(text.split())
-
-
-def _is_letter_after_noun(text: str, start: int, dot: int) -> bool:
-    """Whether a single capital is a name such as "vitamin D." or "group B." and no initial such as "J. Smith"."""
-    words = text[start : dot - 1].split()
-    return bool(words) and words[-1][-1].isalnum() and words[-1].islower()

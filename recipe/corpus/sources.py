@@ -18,7 +18,7 @@ from recipe.files import sha256_of_file, sha256_of_stream
 
 EMBEDDED = "embedded:allofplos"
 HUB = "hub:"
-# Endings of the names of files, without .gz or .zst behind them.
+# Endings of the names of files, without .gz or .zst after them.
 SUFFIXES = (".txt", ".text", ".jsonl", ".ndjson", ".json", ".parquet", ".xml", ".nxml")
 COMPRESSED = (".gz", ".zst")
 
@@ -40,7 +40,8 @@ class Source:
     @property
     def suffix(self) -> str:
         """The ending of the name in lower case, the ending of a compressed file left out: "a.xml.gz" -> ".xml"."""
-        return Path(_without_compression(self.name)).suffix
+        path = Path(self.name.lower())
+        return path.with_suffix("").suffix if path.suffix in COMPRESSED else path.suffix
 
     @property
     def is_url(self) -> bool:
@@ -48,23 +49,23 @@ class Source:
         return "://" in self.location
 
     def state(self) -> dict[str, Any]:
-        """What changes when the file does: size in bytes, and time of change, or what a remote store tells instead."""
+        """What changes when the file does: size in bytes, and time of change or what a remote store has instead."""
         if not self.is_url:
             found = Path(self.location).stat()
             return {"size": found.st_size, "mtime_ns": found.st_mtime_ns}
-        with naming_unreachable(self.location):
+        with explain_unreachable(self.location):
             filesystem, path = _filesystem(self.location)
             return {"size": filesystem.info(path)["size"], "mtime_ns": filesystem.ukey(path)}
 
     def sha256(self) -> str:
-        """sha256 of the bytes as they lie there."""
+        """sha256 of the bytes as stored."""
         if not self.is_url:
             return sha256_of_file(Path(self.location))
-        with naming_unreachable(self.location), self.open_raw() as file:
+        with explain_unreachable(self.location), self.open_raw() as file:
             return sha256_of_stream(file)
 
     def open_raw(self) -> BinaryIO:
-        """The bytes as they lie there."""
+        """The bytes as stored."""
         if not self.is_url:
             return open(self.location, "rb")
         filesystem, path = _filesystem(self.location)
@@ -72,32 +73,28 @@ class Source:
 
     def open(self) -> BinaryIO:
         """The bytes, unpacked if the name ends in .gz or .zst."""
-        raw = self.open_raw()
-        if self.name.lower().endswith(".gz"):
+        raw, name = self.open_raw(), self.name.lower()
+        if name.endswith(".gz"):
             return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
-        return (
-            cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd"))
-            if self.name.lower().endswith(".zst")
-            else raw
-        )
+        if name.endswith(".zst"):
+            # Arrow, which is needed anyway, reads zstd; Python does so only from 3.14 on.
+            return cast(BinaryIO, pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd"))
+        return raw
 
     def head(self, size: int = 4096) -> bytes:
         """The first bytes, unpacked."""
-        with naming_broken(self), self.open() as file:
+        with explain_broken_data(self), self.open() as file:
             return file.read(size)
 
 
 def source_files(config: CorpusConfig) -> list[Source]:
-    """The corpus's files in a fixed order; folders give the files below them whose names have a known ending; data
-    sets of the Hub are no files.
+    """The corpus's files in a fixed order; of a folder those below it whose names have a known ending.
 
     Raises:
         InputError: if corpus.path is empty, a path leads to no file, or a file is empty.
     """
     if not config.path:
-        raise InputError(
-            "corpus.path is empty; name files or folders of text, for example --corpus.path=texts/*.txt.gz"
-        )
+        raise InputError("corpus.path is empty; name files or folders of text, such as --corpus.path=texts/*.txt.gz")
     found = [source for entry in config.path if not entry.startswith(HUB) for source in _sources_of(entry)]
     for source in found:
         if source.state()["size"] == 0:
@@ -106,39 +103,34 @@ def source_files(config: CorpusConfig) -> list[Source]:
 
 
 @contextmanager
-def naming_broken(source: Source) -> Iterator[None]:
+def explain_broken_data(source: Source) -> Iterator[None]:
     """Broken compressed data as an InputError that names the file."""
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(
-            f"{source}: the gzip data is broken or cut short ({error}); copy or download the file again"
-        ) from None
-    except OSError as error:
-        # Arrow has no class of its own for broken data, and its message no number.
-        if error.errno is not None or not source.name.lower().endswith(".zst"):
+    except (EOFError, zlib.error, OSError) as error:
+        is_gzip = isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile))
+        # Arrow has no class of its own for broken data; its OSError has no errno.
+        is_zstd = isinstance(error, OSError) and error.errno is None and source.name.lower().endswith(".zst")
+        if not is_gzip and not is_zstd:
             raise
+        kind = "gzip" if is_gzip else "zstd"
         raise InputError(
-            f"{source}: the zstd data is broken or cut short ({error}); copy or download the file again"
+            f"{source}: the {kind} data is broken or cut short ({error}); copy or download the file again"
         ) from None
 
 
 @contextmanager
-def naming_unreachable(location: str) -> Iterator[None]:
+def explain_unreachable(location: str) -> Iterator[None]:
     """A URL that cannot be read as an InputError that says why."""
     try:
         yield
-    except ImportError as error:
-        raise InputError(
-            f"corpus.path: {location} needs a package that is not installed ({error}); install it with pip"
-        ) from None
     except InputError:
         raise
+    except ImportError as error:
+        raise InputError(f"corpus.path: {location} needs a package; install it with pip ({error})") from None
     except Exception as error:  # every store raises errors of its own
-        raise InputError(
-            f"corpus.path: {location} cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:150]});"
-            " check the URL"
-        ) from None
+        cause = f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
+        raise InputError(f"corpus.path: {location} cannot be read ({cause}); check the URL") from None
 
 
 def _filesystem(location: str) -> tuple[Any, str]:
@@ -151,32 +143,25 @@ def _filesystem(location: str) -> tuple[Any, str]:
 def _sources_of(entry: str) -> list[Source]:
     if entry == EMBEDDED:
         return _embedded_articles()
-    return _sources_of_url(entry) if "://" in entry else _sources_of_path(entry)
-
-
-def _sources_of_path(entry: str) -> list[Source]:
+    if "://" in entry:
+        return _sources_of_url(entry)
     path = Path(entry).expanduser()
     if path.is_dir():
         return _known([str(file) for file in sorted(path.rglob("*")) if file.is_file()], entry)
-    found = (
-        [str(path)]
-        if path.is_file()
-        else sorted(name for name in glob.glob(str(path), recursive=True) if Path(name).is_file())
-    )
+    # A name may contain the characters of a pattern, so a file of just this name comes first.
+    names = [str(path)] if path.is_file() else sorted(glob.glob(str(path), recursive=True))
+    found = [Source(name) for name in names if Path(name).is_file()]
     if not found:
-        hint = (
-            f"; for a data set of the Hub write hub:{entry}"
-            if entry.count("/") == 1 and entry[0].isalnum() and not Path(entry).suffix
-            else ""
-        )
+        looks_like_dataset = entry.count("/") == 1 and entry[0].isalnum() and not Path(entry).suffix
+        hint = f"; for a data set of the Hub write hub:{entry}" if looks_like_dataset else ""
         raise InputError(
             f"corpus.path: {entry} leads to no file; correct the path (it is taken from {Path.cwd()}){hint}"
         )
-    return [Source(name) for name in found]
+    return found
 
 
 def _sources_of_url(entry: str) -> list[Source]:
-    with naming_unreachable(entry):
+    with explain_unreachable(entry):
         filesystem, path = _filesystem(entry)
         if filesystem.isdir(path):
             return _known([filesystem.unstrip_protocol(name) for name in sorted(filesystem.find(path))], entry)
@@ -190,24 +175,18 @@ def _known(names: list[str], entry: str) -> list[Source]:
     found = [source for source in map(Source, names) if source.suffix in SUFFIXES]
     if not found:
         raise InputError(
-            f"corpus.path: no file below {entry} ends in {', '.join(SUFFIXES)} (also with {' or '.join(COMPRESSED)}"
-            " behind it)"
+            f"corpus.path: no file below {entry} ends in {', '.join(SUFFIXES)}, with or without .gz or .zst"
         )
     return found
 
 
-def _without_compression(name: str) -> str:
-    name = name.lower()
-    return next((name.removesuffix(ending) for ending in COMPRESSED if name.endswith(ending)), name)
-
-
 def _embedded_articles() -> list[Source]:
+    # Found and read as files, never imported: the package wants others that we do not install.
     spec = importlib.util.find_spec("allofplos")
     folders = list(spec.submodule_search_locations or []) if spec else []
     found = sorted(Path(folders[0], "starter_corpus").glob("*.xml")) if folders else []
     if not found:
         raise InputError(
-            "corpus.path: embedded:allofplos is not installed; run `make setup`, or pip install --no-deps"
-            " allofplos==0.11.1"
+            f"corpus.path: {EMBEDDED} is not installed; run `make setup`, or pip install --no-deps allofplos==0.11.1"
         )
     return [Source(str(path)) for path in found]

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from recipe.config import PairsConfig
-from recipe.files import exclusive, naming_full_disk, read_json, sha256_of_json, write_json
+from recipe.files import explain_disk_full, file_lock, read_json, sha256_of_json, write_json
 from recipe.pairs.sampling import VERSION, PairRules, Pairs, balanced_probability, make_pairs
 from recipe.pairs.statistics import SPECIALS_PER_PAIR, PairCounter, count_pairs, describe, ranges
 from recipe.rng import derive_key
@@ -186,7 +186,7 @@ def pair_builder(config: NextSentencePairConfig, cache_dir: str | Path | None = 
 def write_rows(builder: NextSentencePairs, max_shard_size: str) -> dict[str, dict]:
     """Write the builder's Arrow files unless they are there; returns the statistics of each split."""
     kept = Path(builder.cache_dir) / "statistics.json"
-    with exclusive(Path(builder.cache_dir)):
+    with file_lock(Path(builder.cache_dir)):
         # Left by a build that was killed: `datasets` would move its shards into the new result.
         shutil.rmtree(builder.cache_dir + ".incomplete", ignore_errors=True)
         counts = Path(builder.cache_dir + ".counts")
@@ -194,7 +194,7 @@ def write_rows(builder: NextSentencePairs, max_shard_size: str) -> dict[str, dic
         counts.mkdir(parents=True)
         builder.counts_folder = counts
         processes = builder.config.num_shards if builder.config.num_shards > 1 else None
-        with naming_full_disk(Path(builder.cache_dir)):
+        with explain_disk_full(Path(builder.cache_dir)):
             try:
                 builder.download_and_prepare(num_proc=processes, max_shard_size=max_shard_size)
             except datasets.exceptions.DatasetGenerationError as error:

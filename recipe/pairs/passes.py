@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipe.files import exclusive, whole_or_absent
+from recipe.files import atomic_write, file_lock
 from recipe.pairs.sampling import PairRules, make_pairs
 from recipe.tokens.store import TokenStore
 
@@ -34,7 +34,7 @@ class PairPasses:
         """All pairs of a pass, in the order of documents: structured `PAIR`, shape (pairs,), memory-mapped."""
         if pass_index not in self._open:
             path = self._path(pass_index)
-            with exclusive(path):
+            with file_lock(path):
                 if not path.is_file():
                     self._make(path, pass_index)
             self._open = {index: made for index, made in self._open.items() if index >= pass_index - 1}
@@ -48,7 +48,7 @@ class PairPasses:
 
     def _make(self, path: Path, pass_index: int) -> None:
         number = 0
-        with whole_or_absent(path) as partial, open(partial, "wb") as file:
+        with atomic_write(path) as partial, open(partial, "wb") as file:
             offsets = self.store.sentence_offsets, self.store.document_offsets
             for pairs in make_pairs(*offsets, self._rules, self._seed, pass_index, 0, self.store.documents):
                 block = np.empty(len(pairs), PAIR)
@@ -56,7 +56,7 @@ class PairPasses:
                     block[name] = getattr(pairs, name)
                 file.write(block.tobytes())
                 number += len(pairs)
-        with whole_or_absent(path.with_suffix(".number")) as partial:
+        with atomic_write(path.with_suffix(".number")) as partial:
             partial.write_text(f"{number}\n")
         # Workers may still read the pass before this one; a file that is open outlives its name.
         self._path(pass_index - KEPT_PASSES).unlink(missing_ok=True)

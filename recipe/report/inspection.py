@@ -16,7 +16,7 @@ from recipe.config import CorpusConfig, Recipe
 from recipe.corpus import Document, read_documents
 from recipe.corpus.prepared import read_prepared_split
 from recipe.errors import InputError
-from recipe.files import whole_or_absent, write_json
+from recipe.files import atomic_write, write_json
 from recipe.formatting import count, percent
 from recipe.report.plots import fertility_figure, png_of
 from recipe.tasks import load_task
@@ -131,7 +131,7 @@ def inspect_from_command_line(description: str | None, arguments: list[str]) -> 
     rows = inspect(tokenizers, texts)
     print(markdown(rows))
     if known.output is not None:
-        with whole_or_absent(known.output) as folder:
+        with atomic_write(known.output) as folder:
             folder.mkdir()
             (folder / "fertility.md").write_text(markdown(rows), encoding="utf-8")
             (folder / "fertility.png").write_bytes(png_of(fertility_figure(rows)))

@@ -11,7 +11,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from recipe.config import Recipe
-from recipe.files import whole_or_absent
+from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.records import recorded_recipe
 from recipe.report.run_files import PATHS, SCRIPTS, RunFiles, read_run_files
@@ -31,7 +31,7 @@ def write_model_card(run: Path) -> None:
     card = ModelCard(
         f"---\n{_metadata(recipe, files).to_yaml()}\n---\n\n{_body(recipe, files)}", ignore_metadata_errors=False
     )
-    with whole_or_absent(run / "model" / "README.md") as partial:
+    with atomic_write(run / "model" / "README.md") as partial:
         partial.write_text(str(card), encoding="utf-8")
 
 

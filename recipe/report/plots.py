@@ -78,10 +78,8 @@ def learning_rate_figure(training: Sequence[LogLine]) -> Figure:
     return _over_tokens(figure, axes, training, "learning rate", legend=False)
 
 
-def funnel_figure(rows: Sequence[dict[str, Any]]) -> Figure:
-    """Characters left after each step of the funnel, in percent of what was read; what a step took stands beside its
-    bar.
-    """
+def cleaning_figure(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Characters left after each filter, in percent of what was read; what a filter took stands next to its bar."""
     figure, axes = _figure(0.8 + 0.27 * len(rows))
     read = rows[0]["characters"] or 1
     shares = [100 * row["characters"] / read for row in rows]
@@ -92,7 +90,7 @@ def funnel_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     for place, (share, was) in enumerate(zip(shares, before, strict=True)):
         text = f"{share:.2f}" if share == was else f"{share:.2f}  ({share - was:+.2f})".replace("-", "−")
         axes.text(was + 1.2, place, text, va="center", fontsize=8, color=INK)
-    axes.set_yticks(places, labels=[row["step"].replace("_", " ") for row in rows])
+    axes.set_yticks(places, labels=[row["filter"].replace("_", " ") for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, 132)
     axes.set_xticks(range(0, 101, 20))

@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from recipe.config import Recipe
-from recipe.files import whole_or_absent
+from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.records import recorded_recipe
 from recipe.report import plots
@@ -32,11 +32,11 @@ def write_report(run: Path) -> None:
     """
     recipe, files = recorded_recipe(run), read_run_files(run)
     drawn = {plot.name: plot for plot in _plots(recipe, files)}
-    with whole_or_absent(run / "plots") as folder:
+    with atomic_write(run / "plots") as folder:
         folder.mkdir()
         for plot in drawn.values():
             (folder / f"{plot.name}.png").write_bytes(plot.data)
-    with whole_or_absent(run / "report.html") as partial:
+    with atomic_write(run / "report.html") as partial:
         partial.write_text(_page(recipe, files, drawn), encoding="utf-8")
 
 
@@ -60,10 +60,11 @@ def _plots(recipe: Recipe, files: RunFiles) -> Iterator[Plot]:
         yield from _training_plots(files)
     if files.corpus:
         caption = (
-            "What each step of the cleaning leaves, and red what it takes: a long red end is a step to look at in"
+            "What each filter of the cleaning leaves, and red what it takes: a long red end is a filter to look at in"
             " corpus/removed.jsonl."
         )
-        yield _plot("funnel", "From what was read to clean text", caption, plots.funnel_figure(files.corpus["funnel"]))
+        figure = plots.cleaning_figure(files.corpus["filters"])
+        yield _plot("cleaning", "From what was read to clean text", caption, figure)
     if files.pairs:
         yield from _pair_plots(recipe, _splits(files))
     words = (files.tokenizer or {}).get("top_whole_words")
@@ -170,7 +171,7 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         training=files.training,
         training_table=_training_table(recipe, files),
         corpus=files.corpus,
-        funnel_table=_funnel_table(files.corpus or {"funnel": []}),
+        cleaning_table=_cleaning_table(files.corpus or {"filters": []}),
         reading_table=_reading_table(files.corpus or {"reading": {}}),
         pairs=_splits(files),
         pairs_table=_pairs_table(_splits(files)),
@@ -259,14 +260,12 @@ def _training_table(recipe: Recipe, files: RunFiles) -> list[tuple[str, str]]:
     ]
 
 
-def _funnel_table(corpus: dict[str, Any]) -> list[list[str]]:
-    """Step, and after it documents, sentences and characters left, documents that it removed, and those that it
-    changed.
-    """
-    rows = corpus["funnel"]
+def _cleaning_table(corpus: dict[str, Any]) -> list[list[str]]:
+    """Each filter: documents, sentences and characters left after it, documents that it removed and changed."""
+    rows = corpus["filters"]
     return [
         [
-            row["step"].replace("_", " "),
+            row["filter"].replace("_", " "),
             *(count(row[unit]) for unit in ("documents", "sentences", "characters")),
             count(before["documents"] - row["documents"]),
             count(row["changed_documents"]),

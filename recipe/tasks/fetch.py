@@ -5,7 +5,7 @@ import urllib.request
 from pathlib import Path
 
 from recipe.errors import InputError
-from recipe.files import sha256_of_file, whole_or_absent
+from recipe.files import atomic_write, sha256_of_file
 from recipe.tasks.catalog import TaskEntry, find_entry, read_checked
 
 TIMEOUT = 60
@@ -28,7 +28,7 @@ def fetch_task(name: str, folder: Path, base_url: str | None = None) -> str:
         return f"{folder}: already there, {summary}"
     if not entry.url:
         raise InputError(f"{name}: cannot be fetched by a program; {entry.obtain}")
-    with whole_or_absent(folder) as partial:
+    with atomic_write(folder) as partial:
         partial.mkdir(parents=True)
         for file in entry.files:
             _fetch(

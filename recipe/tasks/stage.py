@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from recipe.config import Recipe, TaskConfig
 from recipe.errors import InputError
-from recipe.files import whole_or_absent, write_json
+from recipe.files import atomic_write, write_json
 from recipe.tasks import load_task
 from recipe.tasks.catalog import KINDS
 from recipe.tasks.data.columns import NerTask
@@ -112,9 +112,9 @@ def _write(
     recipe: Recipe, materials: Materials, task: NerTask, runs: dict[str, list[dict[str, Any]]], best: Run
 ) -> None:
     folder = recipe.folder / "task"
-    with whole_or_absent(folder / "model") as partial:
+    with atomic_write(folder / "model") as partial:
         save_model(best.trained.model, materials.tokenizer, partial)
-    with whole_or_absent(folder / "predictions.tsv") as partial:
+    with atomic_write(folder / "predictions.tsv") as partial:
         partial.write_text(best.predictions, encoding="utf-8", newline="\n")
     counts = task.counts()
     scores = {

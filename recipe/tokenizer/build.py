@@ -12,7 +12,7 @@ from recipe.config import Recipe
 from recipe.corpus import Document
 from recipe.corpus.prepared import read_prepared_split
 from recipe.errors import InputError
-from recipe.files import whole_or_absent, write_json
+from recipe.files import atomic_write, write_json
 from recipe.tokenizer.fertility import MOST_SENTENCES, fertility, most_frequent_whole_words, word_counts
 from recipe.tokenizer.folder import load_tokenizer, save_tokenizer
 from recipe.tokenizer.wordpiece import train_wordpiece
@@ -41,7 +41,7 @@ def make_tokenizer(recipe: Recipe) -> None:
         InputError: if there is no training document, or the folder holds no usable BERT tokenizer.
     """
     documents = _TrainingDocuments(recipe)
-    with whole_or_absent(recipe.folder / "tokenizer") as folder:
+    with atomic_write(recipe.folder / "tokenizer") as folder:
         folder.mkdir()
         given = recipe.tokenizer.path
         if given is None:

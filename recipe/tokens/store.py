@@ -19,23 +19,23 @@ from tokenizers import Tokenizer
 from recipe.corpus import Document
 from recipe.errors import InputError
 from recipe.files import (
-    exclusive,
-    naming_full_disk,
+    atomic_write,
+    explain_disk_full,
+    file_lock,
     read_json,
     sha256_of_file,
     sha256_of_json,
-    whole_or_absent,
     write_json,
 )
-from recipe.tokens.blocks import BlockWriters, TextBlock, TokenBlock, encoding_version, read_block
+from recipe.provenance import package_versions
+from recipe.tokens.blocks import BlockWriters, TextBlock, TokenBlock, read_block
 from recipe.tokens.encoding import ids_dtype
 
-# Raise it when the same input and settings give other bytes: then this stage is redone.
+# Raise it when the ids, their blocks or the files of a store change: all stores are then written again.
 VERSION = 1
-
 CHARACTERS_PER_BLOCK = 1 << 23
 MAX_SENTENCE_CHARACTERS = 1 << 28
-SEAL = "sha256.json"
+MANIFEST = "sha256.json"
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,10 @@ def write_token_stores(
     tokenizer_json = tokenizer.to_str()
     with ExitStack() as stack:
         stack.enter_context(
-            naming_full_disk(next(iter(folders.values())).parent, kept="what is done in *.blocks there is kept")
+            explain_disk_full(next(iter(folders.values())).parent, kept="what is done in *.blocks there is kept")
         )
         for folder in sorted(folders.values()):
-            stack.enter_context(exclusive(folder))
+            stack.enter_context(file_lock(folder))
         with BlockWriters(tokenizer_json, num_proc) as writers:
             paths = write_blocks(folders, documents, encoding_version(tokenizer_json), writers)
         for name, folder in folders.items():
@@ -130,7 +130,7 @@ def join_blocks(folder: Path, paths: list[Path], dtype: np.dtype) -> None:
     Raises:
         InputError: if a block is missing or not as it was written.
     """
-    with whole_or_absent(folder) as partial:
+    with atomic_write(folder) as partial:
         partial.mkdir()
         with ExitStack() as files:
             tokens, sentences, ends = (
@@ -149,7 +149,7 @@ def join_blocks(folder: Path, paths: list[Path], dtype: np.dtype) -> None:
             joined.close()
         write_json(partial / "store.json", {"dtype": dtype.name, "counts": joined.counts})
         write_json(
-            partial / SEAL,
+            partial / MANIFEST,
             {
                 name: sha256_of_file(partial / name)
                 for name in ("tokens.bin", "sentences.bin", "documents.bin", "store.json")
@@ -188,9 +188,9 @@ def token_counts(store: TokenStore, vocab_size: int) -> np.ndarray:
 
 def store_hash(folder: Path) -> str:
     """sha256 of a store's content, taken from the record that was written with it."""
-    if not (folder / SEAL).is_file():
+    if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: no token store here; run scripts/build_pairs.py first")
-    return sha256_of_json(read_json(folder / SEAL))
+    return sha256_of_json(read_json(folder / MANIFEST))
 
 
 class _BlockCutter:
@@ -286,6 +286,11 @@ def _blocks(names: Iterable[str], documents: Iterable[tuple[str, Document]]) -> 
     for name, cutter in cutters.items():
         for block in cutter.rest():
             yield name, block
+
+
+def encoding_version(tokenizer_json: str) -> str:
+    """Hash of all that shapes a block's ids besides its text: tokenizer, VERSION, and the library that tokenises."""
+    return sha256_of_json([tokenizer_json, VERSION, package_versions().get("tokenizers")])
 
 
 def blocks_folder(folder: Path) -> Path:

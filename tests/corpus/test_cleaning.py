@@ -1,4 +1,4 @@
-"""Cleaning as `prepare_corpus` does it: what each step takes, and that task sentences are found however they stand in
+"""Cleaning as `prepare_corpus` does it: what each filter takes, and that task sentences are found however they stand in
 the text.
 """
 
@@ -63,13 +63,13 @@ def test_planted_task_sentences_are_found_and_nothing_else(tmp_path):
     assert {line_of[":" + entry["source"].rsplit(":", 1)[1]] for entry in removed} == set(places)
 
 
-def test_copies_and_control_characters_go_and_the_funnel_tells(tmp_path):
+def test_copies_and_control_characters_go_and_the_report_tells(tmp_path):
     text = "One\u200b  sentence of text.\nAnother.\n\nOther words here.\nAnd more.\n\nOne sentence of text.\nAnother."
     removed, statistics = prepared(tmp_path, text)
     assert len(removed) == 1
-    assert "duplicate" in removed[0]["step"]
-    assert (statistics["funnel"][0]["documents"], statistics["funnel"][-1]["documents"]) == (3, 2)
-    assert statistics["funnel"][-1]["characters"] < statistics["funnel"][0]["characters"]
+    assert "duplicate" in removed[0]["filter"]
+    assert (statistics["filters"][0]["documents"], statistics["filters"][-1]["documents"]) == (3, 2)
+    assert statistics["filters"][-1]["characters"] < statistics["filters"][0]["characters"]
 
 
 def test_near_copies_go_if_asked(tmp_path):

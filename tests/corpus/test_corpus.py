@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recipe.config import CorpusConfig
-from recipe.corpus import Source, read_documents, read_raw_documents, read_split, source_files
+from recipe.corpus import SPLITS, Source, read_documents, read_raw_documents, source_files, split_of
 from recipe.corpus.readers import text_blocks
 from recipe.corpus.readers.plain_text import read_blank_line_text
 from recipe.errors import InputError
@@ -188,20 +188,21 @@ def test_bad_paths(tmp_path, monkeypatch, paths, message):
         source_files(CorpusConfig(path=paths))
 
 
+def first_sentences(config: CorpusConfig, split: str, seed: int) -> list[str]:
+    return [found.sentences[0] for found in read_documents(config) if split_of(found, config, seed) == split]
+
+
 def test_splits_cover_the_corpus_and_copies_stay_on_one_side(tmp_path):
     texts = [f"Document number {number} of many." for number in range(2000)]
     path = tmp_path / "a.txt"
     path.write_text("\n\n".join(texts * 2))
     config = CorpusConfig(path=[str(path)], validation_share=0.25)
-    splits = {
-        split: [document.sentences[0] for document in read_split(config, split, seed=1)]
-        for split in ("train", "validation")
-    }
+    splits = {split: first_sentences(config, split, seed=1) for split in SPLITS}
     assert sorted(splits["train"] + splits["validation"]) == sorted(texts * 2)
     assert not set(splits["train"]) & set(splits["validation"])
     # 2,000 draws with share 1/4: outside 0.2 to 0.3 once in 10**6.
     assert 0.2 < len(splits["validation"]) / 4000 < 0.3
-    assert [document.sentences[0] for document in read_split(config, "validation", seed=2)] != splits["validation"]
+    assert first_sentences(config, "validation", seed=2) != splits["validation"]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("allofplos") is None, reason="the wheel allofplos is not installed")

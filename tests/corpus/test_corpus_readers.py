@@ -190,7 +190,7 @@ def test_urls(tmp_path, protocol):
         ("memory://absent/a.txt", "leads to no file; correct the URL"),
         ("memory://absent/*.txt", "leads to no file; correct the URL"),
         ("nothing://a/b.txt", r"nothing://a/b.txt cannot be read .*nothing"),
-        ("s3://bucket/a.txt", "s3://bucket/a.txt needs a package that is not installed"),
+        ("s3://bucket/a.txt", "s3://bucket/a.txt needs a package; install it"),
         ("MedRAG/pubmed", "for a data set of the Hub write hub:MedRAG/pubmed"),
     ],
 )
@@ -214,13 +214,13 @@ BAD = {
         "a.jsonl",
         '{"text": "good"}\n\n{"text": "cut\n',
         {},
-        r"a.jsonl:3: is no JSON \(.*\); put one whole object on each line",
+        r"a.jsonl:3: is not JSON \(.*\); put one object on each line",
     ),
     "no object": (
         "a.jsonl",
         '["text"]\n',
         {},
-        r'a.jsonl:1: holds a list where an object such as \{"text": ...\} belongs',
+        r'a.jsonl:1: contains a list; write an object such as \{"text": ...\} on each line',
     ),
     "no field": (
         "a.jsonl",
@@ -248,7 +248,7 @@ BAD = {
         "a.parquet",
         b"One sentence.\n" * 9,
         {},
-        r"a.parquet: is no whole Parquet file .*copy or download it again",
+        r"a.parquet: is not a complete Parquet file .*copy or download it again",
     ),
     "text called gzip": ("a.jsonl.gz", b'{"text": "a"}\n', {}, r"a.jsonl.gz: the gzip data is broken or cut short"),
     "text called zstd": ("a.txt.zst", b"One sentence.\n", {}, r"a.txt.zst: the zstd data is broken or cut short"),
@@ -268,9 +268,9 @@ BAD = {
         "a.json",
         '{"documents": [{"id": 1}]}',
         {"format": "bioc_json"},
-        r"a.json: is no BioC JSON .*passages",
+        r"a.json: is not BioC JSON .*passages",
     ),
-    "JSON of another kind": ("a.json", "[1, 2,\n3]", {}, r"a.json: is no BioC JSON"),
+    "JSON of another kind": ("a.json", "[1, 2,\n3]", {}, r"a.json: is not BioC JSON"),
     "an unknown ending": (
         "a.doc",
         "text",
@@ -301,7 +301,7 @@ def test_parquet_without_a_text_column_names_those_there_are(tmp_path):
 def test_a_cut_parquet_file(tmp_path):
     pq.write_table(pa.table({"text": ["One."] * 9}), tmp_path / "a.parquet")
     path = write(tmp_path, "cut.parquet", (tmp_path / "a.parquet").read_bytes()[:-20])
-    with pytest.raises(InputError, match=r"cut.parquet: is no whole Parquet file"):
+    with pytest.raises(InputError, match=r"cut.parquet: is not a complete Parquet file"):
         raw_of(path)
 
 
@@ -336,8 +336,8 @@ def test_a_data_set_in_a_folder_streams(tmp_path):
 
 def test_options_of_a_data_set_are_checked():
     for dataset, message in (
-        ("a/b?spilt=train", "has 'spilt' behind the question mark; it takes name, split, revision"),
-        ("a/b?train", "has 'train' behind"),
+        ("a/b?spilt=train", "has 'spilt' after the question mark; it takes name, split, revision"),
+        ("a/b?train", "has 'train' after"),
     ):
         with pytest.raises(InputError, match=message.replace("?", r"\?")):
             list(read_hub(HubSource(dataset), CorpusConfig(), Counter()))

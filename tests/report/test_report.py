@@ -16,7 +16,7 @@ from recipe.records import write_recipe
 from recipe.report.report import write_report
 
 PLOTS = {
-    "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate", "funnel", "pair_lengths", "label_balance", "whole_words", "fertility",
+    "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate", "cleaning", "pair_lengths", "label_balance", "whole_words", "fertility",
     "task_scores",
 }  # fmt: skip
 VOID = {"meta", "img", "br", "link", "hr", "input"}

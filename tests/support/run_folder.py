@@ -97,7 +97,7 @@ def write_model(folder: Path) -> None:
 
 
 def corpus_statistics() -> dict[str, Any]:
-    """The funnel of a small corpus."""
+    """The cleaning report of a small corpus."""
     left = {
         "read": (130, 28_411, 3_912_004, 0),
         "white_space": (130, 28_411, 3_911_870, 12),
@@ -105,10 +105,10 @@ def corpus_statistics() -> dict[str, Any]:
     }
     left |= {"exact_duplicates": (123, 27_950, 3_850_331, 0), "decontaminate": (122, 27_621, 3_799_118, 0)}
     names = ("documents", "sentences", "characters", "changed_documents")
-    funnel = [{"step": step, **dict(zip(names, numbers, strict=True))} for step, numbers in left.items()]
+    filters = [{"filter": name, **dict(zip(names, numbers, strict=True))} for name, numbers in left.items()]
     removed = {"document_length": 6, "exact_duplicates": 1, "decontaminate": 1}
     return {
-        "funnel": funnel,
+        "filters": filters,
         "removed_documents": removed,
         "reading": {"documents_without_text": 3, "replaced_bytes": 17},
     }

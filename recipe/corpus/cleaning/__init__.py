@@ -1,26 +1,27 @@
-"""corpus.* settings -> the steps that clean documents, in the one order in which each finds what it needs."""
+"""corpus.* settings -> the filters that clean documents, in the one order in which each finds what it needs."""
 
 from recipe.config import CorpusConfig
 from recipe.corpus.cleaning.boilerplate import Boilerplate
 from recipe.corpus.cleaning.characters import ControlCharacters, Unicode, WhiteSpace
 from recipe.corpus.cleaning.decontamination import Decontamination, task_files
 from recipe.corpus.cleaning.duplicates import ExactDuplicates, NearDuplicates
-from recipe.corpus.cleaning.filter import MarkingStep, Step
+from recipe.corpus.cleaning.filter import Filter, SignatureFilter
 from recipe.corpus.cleaning.limits import DocumentLength, ScriptShare, SentenceLength
-from recipe.corpus.cleaning.report import Funnel
+from recipe.corpus.cleaning.report import CleaningReport
 
-__all__ = ["Funnel", "MarkingStep", "Step", "cleaning_steps", "task_files"]
+__all__ = ["CleaningReport", "Filter", "SignatureFilter", "cleaning_filters", "task_files"]
 
 
-def cleaning_steps(config: CorpusConfig) -> list[Step]:
-    """The steps that the settings ask for: characters, what is deleted from a text, which documents go; the marking
-    steps (copies, task sentences) last.
+def cleaning_filters(config: CorpusConfig) -> list[Filter]:
+    """The filters that the settings ask for.
 
     Raises:
-        InputError: for a script that Unicode does not know, task files that are not there, or a package that is not
-            installed.
+        InputError: for an unknown script, absent task files, or a package that is not installed.
     """
-    steps: list[Step | None] = [
+    # Characters first, since all others look for plain ones; then what is deleted from a text, so that lengths and
+    # copies are those of the clean text. Filters that depend on other documents come last: on a cluster they alone
+    # need all files.
+    filters: list[Filter | None] = [
         Unicode(config.unicode) if config.unicode != "none" else None,  # type: ignore[arg-type]
         ControlCharacters() if config.control_characters else None,
         WhiteSpace() if config.white_space else None,
@@ -32,4 +33,4 @@ def cleaning_steps(config: CorpusConfig) -> list[Step]:
         NearDuplicates(config.near_duplicates) if config.near_duplicates is not None else None,
         Decontamination(config.decontaminate) if config.decontaminate else None,
     ]
-    return [step for step in steps if step is not None]
+    return [filter_ for filter_ in filters if filter_ is not None]

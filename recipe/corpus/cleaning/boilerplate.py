@@ -5,7 +5,7 @@ import re
 from recipe.corpus.cleaning.characters import folded
 from recipe.corpus.cleaning.filter import Candidate
 
-# One of these stands in every sentence that has boilerplate; to look for them is ten times faster than the patterns.
+# One of these stands in every sentence that has boilerplate: to look for them is ten times faster than the patterns.
 _SIGNS = (b"copyright", "©".encode(), b"(c) ", b"truncated", b"rights reserved", b"creative commons", b"published by ")
 # Where a sentence begins, also one that the splitter left inside.
 _BEGIN = r"(?:^|(?<=[.!?)\]] ))"
@@ -41,7 +41,7 @@ class Boilerplate:
 
 
 def _sentences_with_signs(lowered: bytes) -> set[int]:
-    """The numbers of the sentences, one per line, that hold a sign."""
+    """The numbers of the sentences, one per line, that contain a sign."""
     found = set()
     for sign in _SIGNS:
         place = lowered.find(sign)

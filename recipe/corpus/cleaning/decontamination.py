@@ -1,6 +1,4 @@
-"""Test sentences out of the corpus: documents that hold a sentence of a task, or a long run of its letters, whatever
-the case and the spaces.
-"""
+"""Test sentences out of the corpus: documents that contain a sentence of a task, or a long run of its letters."""
 
 import json
 from collections.abc import Iterator
@@ -8,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from recipe.corpus.cleaning.filter import Candidate, MarkingStep, Removal
+from recipe.corpus.cleaning.filter import Candidate, Removal, SignatureFilter
 from recipe.errors import InputError
 
 RUN = 80  # letters and digits; those beyond ASCII count as their bytes in UTF-8, two to four each
 # Task sentences of fewer letters and digits do not count: "Both treatments were well tolerated." stands in many
 # innocent texts (docs/decisions.md).
 LEAST = 40
-# Every run of LEAST bytes of a document holds one of the windows that begin at each STRIDE-th one.
+# Every run of LEAST bytes of a document contains one of the windows that begin at each STRIDE-th one.
 WINDOW = 24
 STRIDE = LEAST - WINDOW + 1
 _MORE = (LEAST - WINDOW) // 2
@@ -24,16 +22,18 @@ _SUFFIXES = (".tsv", ".txt", ".jsonl")
 _NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
 # Odd numbers without a pattern, so that the high bits of a sum of products depend on all bytes.
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
-# Two tables of 16 MB say no to all but one in some hundred of the windows that are not of the task, before anything is
-# searched.
+# Two tables of 16 MB exclude all but one in some hundred of the windows that are not of the task, before any search.
 _FIRST_24_BITS, _NEXT_24_BITS, _LAST_24_BITS = np.uint64(40), np.uint64(16), np.uint64((1 << 24) - 1)
 
 
-class Decontamination(MarkingStep):
-    """Drop documents that hold a task sentence, also inside a longer one, or RUN letters and digits of it in a row;
-    case, spaces and punctuation aside.
+class Decontamination(SignatureFilter):
+    """Remove documents that contain a task sentence, or RUN letters and digits of it in a row.
+
+    The sentence may stand inside a longer one; case, spaces and punctuation do not count.
     """
 
+    # It needs no other document, but is a signature filter so that it comes after the copies also on a cluster: a
+    # copy of a document with a task sentence then goes as a copy, as on one machine.
     name = "decontaminate"
 
     def __init__(self, paths: list[str]) -> None:
@@ -51,51 +51,42 @@ class Decontamination(MarkingStep):
         self._is_likely[hashes >> _FIRST_24_BITS] = True
         self._is_likelier[hashes >> _NEXT_24_BITS & _LAST_24_BITS] = True
 
-    def mark(self, candidate: Candidate) -> bytes:
-        found = self._found_in(candidate)
-        return json.dumps([found.reason, found.excerpt]).encode() if found else b""
-
-    def judge(self, candidate: Candidate, mark: bytes) -> str | Removal:
-        return Removal(*json.loads(mark)) if mark else candidate.text
-
-    def _found_in(self, candidate: Candidate) -> Removal | None:
+    def signature(self, candidate: Candidate) -> bytes:
+        # Nothing, or the whole removal, which needs no second look at the text.
         squeezed = squeeze(candidate)
         hashes = _window_hashes(squeezed, STRIDE)
         numbers = np.flatnonzero(self._is_likely[hashes >> _FIRST_24_BITS])
         numbers = numbers[self._is_likelier[hashes[numbers] >> _NEXT_24_BITS & _LAST_24_BITS]]
         if not len(numbers):
-            return None
+            return b""
         first, last = (self._hashes.searchsorted(hashes[numbers], side) for side in ("left", "right"))
         for hit in np.flatnonzero(first < last).tolist():
             for place in self._places[first[hit] : last[hit]].tolist():
-                if found := self._verdict(squeezed, int(numbers[hit]) * STRIDE, place):
-                    return found
-        return None
+                if found := self._removal_of(squeezed, int(numbers[hit]) * STRIDE, place):
+                    return json.dumps([found.reason, found.excerpt]).encode()
+        return b""
 
-    def _verdict(self, squeezed: bytes, start: int, place: int) -> Removal | None:
-        """Whether the window at `start` of the document and at `place` of the task's lines is part of a whole sentence
-        or of a long run.
-        """
+    def decide(self, candidate: Candidate, signature: bytes) -> str | Removal:
+        return Removal(*json.loads(signature)) if signature else candidate.text
+
+    def _removal_of(self, squeezed: bytes, start: int, place: int) -> Removal | None:
+        """A removal if the window at `start` of the document, `place` of the lines, is in a sentence or a long run."""
         if not self._goes_on(squeezed, start, place):
             return None
-        first, last = self._lines.rfind(b"\n", 0, place) + 1, self._lines.find(b"\n", place)
-        sentence = self._lines[first:last]
+        lines, first = self._lines, self._lines.rfind(b"\n", 0, place) + 1
+        last = lines.find(b"\n", place)
+        sentence = lines[first:last]
         if place - first <= start and squeezed.startswith(sentence, start - (place - first)):
-            return Removal("holds a sentence of the task", self._sentences[sentence])
-        before = _common(
-            squeezed[max(0, start - RUN) : start][::-1], self._lines[max(first, place - RUN) : place][::-1]
-        )
-        after = _common(squeezed[start : start + last - place], self._lines[place:last])
-        return (
-            Removal(f"holds {before + after} letters in a row of a sentence of the task", self._sentences[sentence])
-            if before + after >= RUN
-            else None
-        )
+            return Removal("contains a sentence of the task", self._sentences[sentence])
+        before = _common(squeezed[max(0, start - RUN) : start][::-1], lines[max(first, place - RUN) : place][::-1])
+        length = before + _common(squeezed[start : start + last - place], lines[place:last])
+        if length < RUN:
+            return None
+        return Removal(f"contains {length} letters in a row of a sentence of the task", self._sentences[sentence])
 
     def _goes_on(self, squeezed: bytes, start: int, place: int) -> bool:
-        """Whether the two agree for some bytes before or behind the window, as they must in a run of LEAST; most
-        phrases of the trade end sooner.
-        """
+        """Whether the two agree for some bytes before or after the window, as they must in a run of LEAST."""
+        # Most phrases of the trade end sooner, so this spares the search for the sentence's ends.
         lines, end, end_of_line = self._lines, start + WINDOW, place + WINDOW
         before = place >= _MORE <= start and squeezed[start - _MORE : start] == lines[place - _MORE : place]
         return before or squeezed[end : end + _MORE] == lines[end_of_line : end_of_line + _MORE]
@@ -107,26 +98,21 @@ def squeeze(candidate: Candidate) -> bytes:
     for character in candidate.rare:
         wanted = character.lower() if character.isalnum() else ""
         if wanted != character:
-            squeezed = squeezed.replace(
-                character.encode("utf-8", "surrogatepass"), wanted.encode("utf-8", "surrogatepass")
-            )
+            squeezed = squeezed.replace(*(part.encode("utf-8", "surrogatepass") for part in (character, wanted)))
     return squeezed
 
 
 def _window_hashes(text: bytes, stride: int) -> np.ndarray:
     """Hashes of the windows that begin at every `stride`-th byte, uint64."""
     number = (len(text) - WINDOW) // stride + 1 if len(text) >= WINDOW else 0
-    words = (
-        np.ndarray((number, WINDOW // 8), "<u8", text, strides=(stride, 8))
-        if number
-        else np.zeros((0, WINDOW // 8), "<u8")
-    )
-    return words @ _FACTORS
+    if not number:
+        return np.zeros(0, np.uint64)
+    # A view of the text's own bytes as overlapping rows of three 64-bit words: nothing is copied.
+    return np.ndarray((number, WINDOW // 8), "<u8", text, strides=(stride, 8)) @ _FACTORS
 
 
 def task_files(paths: list[str]) -> list[Path]:
-    """The files that hold task sentences: of a folder its devel and test .tsv if it has any, else all of a known
-    ending.
+    """The files that contain task sentences: of a folder its devel and test .tsv if any, else all of a known ending.
 
     Raises:
         InputError: for a path that leads to none.
@@ -134,11 +120,7 @@ def task_files(paths: list[str]) -> list[Path]:
     found: list[Path] = []
     for entry in paths:
         path = Path(entry).expanduser()
-        inside = (
-            sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
-            if path.is_dir()
-            else [path] * path.is_file()
-        )
+        inside = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
         if not inside:
             raise InputError(
                 f"corpus.decontaminate: {entry} leads to no file; name a task's folder, or files that end in"
@@ -163,7 +145,7 @@ def _sentences_of(paths: list[str]) -> Iterator[str]:
 
 
 def _sentences_of_columns(lines: list[str]) -> Iterator[str]:
-    """A word per line, what stands behind a tab aside; a blank line after a sentence."""
+    """A word per line, before the first tab; a blank line after a sentence."""
     words: list[str] = []
     for line in [*lines, ""]:
         word = line.split("\t")[0].strip()
@@ -180,7 +162,7 @@ def _sentences_of_records(lines: list[str], path: Path) -> Iterator[str]:
         try:
             record = json.loads(line) if line.strip() else {}
         except json.JSONDecodeError as error:
-            raise InputError(f"corpus.decontaminate: {path}:{number}: is no JSON ({error})") from None
+            raise InputError(f"corpus.decontaminate: {path}:{number}: is not JSON ({error})") from None
         values = record.values() if isinstance(record, dict) else [record]
         yield from (sentence for value in values if isinstance(value, str) for sentence in value.split("\n"))
 

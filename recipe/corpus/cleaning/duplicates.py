@@ -1,11 +1,10 @@
-"""Steps that keep the first of documents that are the same, or nearly: by a hash, and by MinHash."""
+"""Filters that keep the first of documents that are the same, or nearly: by a hash, and by MinHash."""
 
 import hashlib
-from collections.abc import Callable
 
 import numpy as np
 
-from recipe.corpus.cleaning.filter import Candidate, MarkingStep, Removal
+from recipe.corpus.cleaning.filter import Candidate, Removal, SignatureFilter
 from recipe.corpus.cleaning.hash_set import HashSet
 from recipe.errors import InputError
 
@@ -13,26 +12,25 @@ WORDS_PER_SHINGLE = 5
 _PERMUTATIONS = 128
 
 
-class ExactDuplicates(MarkingStep):
-    """Drop documents whose text was seen before; capital letters and white space count."""
+class ExactDuplicates(SignatureFilter):
+    """Remove documents whose text was seen before; capital letters and white space count."""
 
     name = "exact_duplicates"
 
     def __init__(self) -> None:
         self._seen = HashSet()
 
-    def mark(self, candidate: Candidate) -> bytes:
+    def signature(self, candidate: Candidate) -> bytes:
         return hashlib.blake2b(candidate.encoded, digest_size=8).digest()
 
-    def judge(self, candidate: Candidate, mark: bytes) -> str | Removal:
-        if self._seen.add(int.from_bytes(mark, "little")):
+    def decide(self, candidate: Candidate, signature: bytes) -> str | Removal:
+        if self._seen.add(int.from_bytes(signature, "little")):
             return candidate.text
         return Removal("the text was seen before", candidate.excerpt)
 
 
-class NearDuplicates(MarkingStep):
-    """Drop documents whose set of five words in a row overlaps with that of an earlier one (Jaccard, estimated by 128
-    MinHashes).
+class NearDuplicates(SignatureFilter):
+    """Remove documents whose runs of five words overlap with an earlier one's (Jaccard, by 128 MinHashes).
 
     The index keeps about 4 KB for each document that stays.
     Source: Broder, On the resemblance and containment of documents (1997).
@@ -41,35 +39,39 @@ class NearDuplicates(MarkingStep):
     name = "near_duplicates"
 
     def __init__(self, min_similarity: float) -> None:
-        minhash, index = _datasketch()
-        self._minhash: Callable = minhash
-        self._signature = minhash(num_perm=_PERMUTATIONS, seed=1)
-        self._index = index(threshold=min_similarity, num_perm=_PERMUTATIONS)
+        try:
+            from datasketch import MinHash, MinHashLSH
+        except ImportError:
+            raise InputError(
+                "corpus.near_duplicates needs the package datasketch: pip install 'domain-bert[dedup]', or set it to"
+                " null"
+            ) from None
+        self._make_minhash = MinHash
+        # Making a MinHash draws the permutations, so one object carries the values of all documents: the index copies
+        # what it keeps.
+        self._minhash = MinHash(num_perm=_PERMUTATIONS, seed=1, hashfunc=_hash)
+        self._index = MinHashLSH(threshold=min_similarity, num_perm=_PERMUTATIONS)
         self._min_similarity = min_similarity
-        self._signatures: list[np.ndarray] = []
+        self._kept: list[np.ndarray] = []
 
-    def mark(self, candidate: Candidate) -> bytes:
-        signature = self._minhash(num_perm=_PERMUTATIONS, seed=1, hashfunc=_hash)
-        signature.update_batch(_shingles(candidate.lowered))
-        return signature.hashvalues.astype("<u4").tobytes()
+    def signature(self, candidate: Candidate) -> bytes:
+        minhash = self._make_minhash(num_perm=_PERMUTATIONS, seed=1, hashfunc=_hash)
+        minhash.update_batch(_shingles(candidate.lowered))
+        return minhash.hashvalues.astype("<u4").tobytes()
 
-    def judge(self, candidate: Candidate, mark: bytes) -> str | Removal:
-        values, signature = np.frombuffer(mark, "<u4"), self._signature
-        # The index copies what it keeps, so one object carries the values of all documents; making it draws the
-        # permutations.
-        signature.hashvalues = values.astype(signature.hashvalues.dtype)
-        # The index also names some below the threshold.
-        similar = max(
-            (float((self._signatures[number] == values).mean()) for number in self._index.query(signature)),
-            default=0.0,
-        )
+    def decide(self, candidate: Candidate, signature: bytes) -> str | Removal:
+        values, minhash = np.frombuffer(signature, "<u4"), self._minhash
+        minhash.hashvalues = values.astype(minhash.hashvalues.dtype)
+        # The index also names some below the threshold, so the similarity of each is looked at.
+        found = (float((self._kept[number] == values).mean()) for number in self._index.query(minhash))
+        similar = max(found, default=0.0)
         if similar >= self._min_similarity:
             return Removal(
                 f"about {similar:.0%} of its runs of {WORDS_PER_SHINGLE} words stand in an earlier document",
                 candidate.excerpt,
             )
-        self._index.insert(len(self._signatures), signature, check_duplication=False)
-        self._signatures.append(values)
+        self._index.insert(len(self._kept), minhash, check_duplication=False)
+        self._kept.append(values)
         return candidate.text
 
 
@@ -81,13 +83,3 @@ def _shingles(text: bytes) -> list[bytes]:
 
 def _hash(value: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(value, digest_size=4).digest(), "little")
-
-
-def _datasketch() -> tuple[Callable, Callable]:
-    try:
-        from datasketch import MinHash, MinHashLSH
-    except ImportError:
-        raise InputError(
-            "corpus.near_duplicates needs the package datasketch: pip install 'domain-bert[dedup]', or set it to null"
-        ) from None
-    return MinHash, MinHashLSH

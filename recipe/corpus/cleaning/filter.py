@@ -1,4 +1,4 @@
-"""What a cleaning step is: text in, and out comes changed text or the reason why the document goes."""
+"""What a filter of the cleaning is: text in, and out comes changed text or the reason why the document goes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,31 +12,29 @@ _COMMON = bytes(range(0x20, 0x7F)) + b"\n"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A document on its way through the steps; `text` holds its sentences, one per line, none empty.
-
-    The other forms are made once, for the steps that ask cheaply whether there is anything to do: most texts need
-    nothing.
-    """
+    """A document on its way through the filters; `text` contains its sentences, one per line, none empty."""
 
     text: str
     source: str = ""
     id: str = ""
     title: str = ""
-    marks: Mapping[str, bytes] = field(default_factory=dict)  # those that are known, by the name of their step
+    signatures: Mapping[str, bytes] = field(default_factory=dict)  # those that are known, by the name of their filter
 
     @property
     def excerpt(self) -> str:
         """How it begins, for the list of what was removed."""
         return self.text[:EXCERPT]
 
+    # The forms below are made once and shared, for filters that ask cheaply whether there is anything to do: most
+    # texts need nothing, and to look for words in bytes costs a tenth of what it costs in a str.
     @cached_property
     def encoded(self) -> bytes:
-        """The text in UTF-8, in which to look for words costs a tenth."""
+        """The text in UTF-8."""
         return self.text.encode("utf-8", "surrogatepass")
 
     @cached_property
     def lowered(self) -> bytes:
-        """The same with ASCII's capitals as small letters."""
+        """The text in UTF-8 with ASCII's capitals as small letters."""
         return self.encoded.lower()
 
     @cached_property
@@ -52,37 +50,36 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Why a document goes, and the place in it that says so."""
+    """Why a document goes, and the place in it that shows this."""
 
     reason: str
     excerpt: str
 
 
-class Step(Protocol):
-    """One named step."""
+class Filter(Protocol):
+    """One named filter."""
 
     name: str
 
     def __call__(self, candidate: Candidate) -> str | Removal:
-        """The text as it is to be, the same object if nothing is to do; "" drops a document of which nothing is left."""
+        """The new text, the same object if there is nothing to do; "" removes a document of which nothing is left."""
 
 
-class MarkingStep(ABC):
-    """A step that changes no text, and whose verdict follows from a mark of the text and from the documents before.
+class SignatureFilter(ABC):
+    """A filter that changes no text, and decides by a signature of the text and by the documents before."""
 
-    So marks can be made file by file and on any machine, and the verdicts afterwards in one pass in order.
-    """
-
+    # Split in two so that signatures can be made file by file and on any machine, and the decisions afterwards in one
+    # pass in order.
     name: str
 
     @abstractmethod
-    def mark(self, candidate: Candidate) -> bytes:
-        """What the verdict needs to know of the text, a function of the text alone."""
+    def signature(self, candidate: Candidate) -> bytes:
+        """What the decision needs to know of the text, a function of the text alone."""
 
     @abstractmethod
-    def judge(self, candidate: Candidate, mark: bytes) -> str | Removal:
-        """The verdict on a document, after those on all before it."""
+    def decide(self, candidate: Candidate, signature: bytes) -> str | Removal:
+        """The decision on a document, after those on all before it."""
 
     def __call__(self, candidate: Candidate) -> str | Removal:
-        known = candidate.marks.get(self.name)
-        return self.judge(candidate, self.mark(candidate) if known is None else known)
+        known = candidate.signatures.get(self.name)
+        return self.decide(candidate, self.signature(candidate) if known is None else known)

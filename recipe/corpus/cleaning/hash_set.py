@@ -20,6 +20,7 @@ class HashSet:
         number = number or 1
         table = self._table
         last = len(table) - 1
+        # The low bits are the place, since the numbers are hashes; a taken place sends on to the next one.
         place = number & last
         while (found := table[place]) and found != number:
             place = (place + 1) & last
@@ -32,9 +33,8 @@ class HashSet:
         return True
 
     def _grow(self) -> None:
-        """Twice the room: a number goes to its place or the next free one, all of them at once and again those that
-        met another.
-        """
+        # All numbers go to their places at once, and those that met another go on to the next place, until none is
+        # left: numpy moves a hundred million of them without a Python step for each.
         numbers = np.asarray(self._table)
         numbers = numbers[numbers != 0]
         table = np.zeros(2 * len(self._table), np.uint64)

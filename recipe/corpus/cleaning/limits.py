@@ -1,4 +1,4 @@
-"""Steps that drop sentences or documents by what can be counted in them: words, and letters of a script."""
+"""Filters that remove sentences or documents by what can be counted in them: words, and letters of a script."""
 
 import unicodedata
 from collections import Counter
@@ -11,38 +11,32 @@ _NO_ASCII_LETTER = bytes(code for code in range(256) if code > 127 or not chr(co
 
 
 class ScriptShare:
-    """Drop documents of which too few letters belong to a script."""
+    """Remove documents of which too few letters belong to a script."""
 
     name = "script"
 
     def __init__(self, script: str, min_share: float) -> None:
         self._script, self._min_share = script.upper(), min_share
-        if (
-            not any(_script_of(chr(code)) == self._script for code in range(0x41, 0x3100))
-            and self._script not in _LATER_SCRIPTS
-        ):
+        known = {_script_of(chr(code)) for code in range(0x41, 0x3100)} | {"CJK", "HANGUL"}
+        if self._script not in known:
             raise InputError(
-                f"corpus.script is {script!r}; name a script as Unicode does: latin, greek, cyrillic, arabic, hebrew,"
-                " devanagari, cjk, hangul, ..."
+                f"corpus.script is {script!r}; name a script as Unicode does: latin, greek, cyrillic, cjk, ..."
             )
 
     def __call__(self, candidate: Candidate) -> str | Removal:
-        share = self._share(candidate)
-        if share >= self._min_share:
-            return candidate.text
-        return Removal(f"{share:.0%} of the letters are {self._script.lower()}", candidate.excerpt)
-
-    def _share(self, candidate: Candidate) -> float:
-        """Share of the letters that are of the script; 0 if there are no letters."""
+        # ASCII letters are counted by deleting all else in one call; only the rare ones are asked for their script.
         ascii_letters = len(candidate.encoded.translate(None, _NO_ASCII_LETTER))
         scripts = Counter(map(_script_of, candidate.rare_text))
         letters = ascii_letters + scripts.total() - scripts[""]
         own = scripts[self._script] + (ascii_letters if self._script == "LATIN" else 0)
-        return own / letters if letters else 0.0
+        share = own / letters if letters else 0.0
+        if share >= self._min_share:
+            return candidate.text
+        return Removal(f"{share:.0%} of the letters are {self._script.lower()}", candidate.excerpt)
 
 
 class SentenceLength:
-    """Drop sentences of too many words."""
+    """Remove sentences of too many words."""
 
     name = "sentence_length"
 
@@ -52,17 +46,14 @@ class SentenceLength:
     def __call__(self, candidate: Candidate) -> str:
         text = candidate.text
         sentences = text.split("\n")
-        # A word and its space take two characters at least, and to count is what takes the time.
-        kept = [
-            sentence
-            for sentence in sentences
-            if len(sentence) < 2 * self._max_words or sentence.count(" ") < self._max_words
-        ]
+        # A word and its space take two characters at least, so short sentences need no count, which takes the time.
+        most = self._max_words
+        kept = [sentence for sentence in sentences if len(sentence) < 2 * most or sentence.count(" ") < most]
         return text if len(kept) == len(sentences) else "\n".join(kept)
 
 
 class DocumentLength:
-    """Drop documents of too few or too many words."""
+    """Remove documents of too few or too many words."""
 
     name = "document_length"
 
@@ -79,10 +70,7 @@ class DocumentLength:
         return text
 
 
-_LATER_SCRIPTS = frozenset({"CJK", "HANGUL"})
-
-
 @lru_cache(maxsize=1 << 16)
 def _script_of(character: str) -> str:
-    """First word of the character's Unicode name, which names the script of letters; "" for all that is no letter."""
+    """First word of the character's Unicode name, which is the script of a letter; "" for what is not a letter."""
     return unicodedata.name(character, "").split(" ")[0].split("-")[0] if character.isalpha() else ""

@@ -1,7 +1,6 @@
 """BioC JSON (PMC's and PubTator's exports) -> one document per document of the collection.
 
-Source of the names: Comeau et al., BioC: a minimalist approach to interoperability (2013); infon types of PMC's BioC
-export.
+Source: Comeau et al., BioC: a minimalist approach to interoperability (2013); infon types of PMC's BioC export.
 """
 
 import json
@@ -20,19 +19,16 @@ _SKIPPED_TYPES = ("table", "fig", "ref", "footnote", "title_", "abstract_title")
 
 
 def read_bioc_json(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
-    """Title, abstract and paragraphs of each document; a file is one collection, or a list of them, and is read whole.
-
-    Raises:
-        InputError: if the file is no BioC JSON.
-    """
+    """Title, abstract and paragraphs of each document of a collection, or of a list of them."""
     try:
+        # Not in a stream: the file is one JSON object, which the library reads as a whole.
         content = json.loads("\n".join(blocks_of_lines(source, config.errors, counts)))
         for collection in content if isinstance(content, list) else [content]:
             for document in collection["documents"]:
                 yield from _document(document, source, counts)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{source}: is no BioC JSON ({type(error).__name__}: {str(error)[:100]}); set corpus.format to what it is"
+            f"{source}: is not BioC JSON ({type(error).__name__}: {str(error)[:100]}); set corpus.format to what it is"
         ) from None
 
 
@@ -40,14 +36,10 @@ def _document(document: dict[str, Any], source: Source, counts: Counter[str]) ->
     title, parts = "", []
     for passage in document["passages"]:
         infons, text = passage.get("infons", {}), " ".join((passage.get("text") or "").split())
-        kind = str(infons.get("type", "")).lower()
+        kind, section = str(infons.get("type", "")).lower(), str(infons.get("section_type", "")).upper()
         if kind in ("title", "front") and not title:
             title = text
-        elif (
-            text
-            and str(infons.get("section_type", "")).upper() not in _SKIPPED_SECTIONS
-            and not kind.startswith(_SKIPPED_TYPES)
-        ):
+        elif text and section not in _SKIPPED_SECTIONS and not kind.startswith(_SKIPPED_TYPES):
             parts.append(text)
     if title or parts:
         name = str(document.get("id", ""))

@@ -1,4 +1,4 @@
-"""Data sets of the Hub -> documents, row by row as they arrive (streaming), so nothing of them need fit on the disk."""
+"""Data sets of the Hub -> documents, row by row as they arrive (streaming), so they need not fit on the disk."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -16,15 +16,15 @@ from recipe.errors import InputError
 from recipe.files import sha256_of_json
 
 _OPTIONS = ("name", "split", "revision")
-_SCRIPT_REMEDY = (
-    "add ?revision=refs/convert/parquet, which the Hub makes of most data sets, or take one in Parquet, such as"
-    " hub:MedRAG/pubmed with text_column content"
-)
+_UNREACHABLE = {
+    *("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError"),
+    *("Timeout", "TimeoutException"),
+}
 
 
 @dataclass(frozen=True)
 class HubSource:
-    """A data set as an input of a stage: what changes when its content does, without reading it."""
+    """A data set as an input of a stage."""
 
     dataset: str
 
@@ -32,14 +32,19 @@ class HubSource:
         return f"hub:{self.dataset}"
 
     def state(self) -> dict[str, Any]:
-        """Its commit on the Hub, or size and time of the files of a folder; empty where the Hub cannot be asked now,
-        so that it counts as unchanged.
-        """
+        """Its commit on the Hub, or size and time of the files of a folder; empty while the Hub cannot be reached."""
         name, options = _parsed(self.dataset)
         if Path(name).is_dir():
             found = [(str(path), path.stat()) for path in sorted(Path(name).rglob("*")) if path.is_file()]
             return {"files": [[path, state.st_size, state.st_mtime_ns] for path, state in found]}
-        revision = _revision(name, options.get("revision"))
+        from huggingface_hub import HfApi
+
+        try:
+            revision = HfApi().dataset_info(name, revision=options.get("revision"), timeout=10).sha
+        except Exception:
+            # Whatever is wrong, reading will explain it. Without a network a data set counts as unchanged, so that a
+            # finished stage is not redone.
+            return {}
         return {"revision": revision} if revision else {}
 
     def sha256(self) -> str:
@@ -53,8 +58,7 @@ def hub_sources(config: CorpusConfig) -> list[HubSource]:
 
 
 def read_hub(source: HubSource, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
-    """The rows of NAME/DATA?split=train&name=CONFIG&revision=REVISION, or of a folder that `datasets` can load; the
-    split is train unless said.
+    """The rows of NAME/DATA?split=train&name=CONFIG&revision=REVISION, or of a folder that `datasets` can load.
 
     Raises:
         InputError: if there is no such data set, it is a script, a column is absent, or the Hub cannot be reached.
@@ -64,27 +68,13 @@ def read_hub(source: HubSource, config: CorpusConfig, counts: Counter[str]) -> I
 
     dataset = source.dataset
     name, options = _parsed(dataset)
-    with _naming_cause(dataset):
-        rows = datasets.load_dataset(
-            name,
-            options.get("name"),
-            split=options.get("split", "train"),
-            revision=options.get("revision"),
-            streaming=True,
-        )
+    split, revision = options.get("split", "train"), options.get("revision")
+    with _explain_failure(dataset):
+        rows = datasets.load_dataset(name, options.get("name"), split=split, revision=revision, streaming=True)
         if rows.column_names:
             require_columns(rows.column_names, f"hub:{dataset}", config)
         for number, row in enumerate(rows):
             yield from document_of(row, f"hub:{dataset}#{number}", config, counts)
-
-
-def _revision(name: str, revision: str | None) -> str | None:
-    from huggingface_hub import HfApi
-
-    try:
-        return HfApi().dataset_info(name, revision=revision, timeout=10).sha
-    except Exception:  # whatever is wrong, reading says it
-        return None
 
 
 def _parsed(dataset: str) -> tuple[str, dict[str, str]]:
@@ -92,15 +82,16 @@ def _parsed(dataset: str) -> tuple[str, dict[str, str]]:
     options = dict(parse_qsl(query, keep_blank_values=True))
     unknown = sorted(set(options) - set(_OPTIONS))
     if unknown or (query and not options):
+        found = (unknown or [query])[0]
         raise InputError(
-            f"corpus.path: hub:{dataset} has {(unknown or [query])[0]!r} behind the question mark; it takes"
-            f" {', '.join(_OPTIONS)}, as in ?split=train"
+            f"corpus.path: hub:{dataset} has {found!r} after the question mark; it takes {', '.join(_OPTIONS)}, as in"
+            " ?split=train"
         )
     return name, options
 
 
 @contextmanager
-def _naming_cause(dataset: str) -> Iterator[None]:
+def _explain_failure(dataset: str) -> Iterator[None]:
     try:
         yield
     except InputError:
@@ -111,25 +102,17 @@ def _naming_cause(dataset: str) -> Iterator[None]:
 
 def _cause(error: Exception) -> str:
     text = " ".join(str(error).split())
+    # By name: the classes belong to requests, httpx, huggingface_hub and `datasets`, of several versions each.
     names = {cause.__name__ for link in _chain(error) for cause in type(link).__mro__}
     if "scripts are no longer supported" in text or "trust_remote_code" in text:
-        return f"has only a loading script, which `datasets` no longer runs; {_SCRIPT_REMEDY}"
-    if names & {
-        "ConnectionError",
-        "ConnectError",
-        "OfflineModeIsEnabled",
-        "LocalEntryNotFoundError",
-        "Timeout",
-        "TimeoutException",
-    }:
         return (
-            f"cannot be reached ({type(error).__name__}); check the network and HF_HUB_OFFLINE, or name files on disk"
+            "has only a loading script, which `datasets` no longer runs; add ?revision=refs/convert/parquet, which the"
+            " Hub makes of most data sets, or take one in Parquet, such as hub:MedRAG/pubmed with text_column content"
         )
+    if names & _UNREACHABLE:
+        return f"cannot be reached ({type(error).__name__}); check the network and HF_HUB_OFFLINE, or name local files"
     if names & {"DatasetNotFoundError", "RepositoryNotFoundError"}:
-        return (
-            "does not exist on the Hub, or is private or gated; check the name, and log in with `hf auth login` if you"
-            " have access"
-        )
+        return "does not exist on the Hub, or is private or gated; check the name, or log in with `hf auth login`"
     return f"cannot be read ({type(error).__name__}: {text[:200]})"
 
 

@@ -11,14 +11,15 @@ from lxml import etree
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import RawDocument
-from recipe.corpus.readers.xml import elements, local_name, text_of
+from recipe.corpus.readers.xml import elements, text_of
 from recipe.corpus.sources import Source
 
 ROOTS = frozenset({"article", "pmc-articleset", "records"})
 _SKIPPED = frozenset(
     """
-    table-wrap table-wrap-group table fig fig-group disp-formula disp-formula-group inline-formula ref-list supplementary-material media boxed-text
-    graphic inline-graphic alternatives math {http://www.w3.org/1998/Math/MathML}math tex-math chem-struct-wrap fn object-id
+    table-wrap table-wrap-group table fig fig-group disp-formula disp-formula-group inline-formula ref-list
+    supplementary-material media boxed-text graphic inline-graphic alternatives math tex-math chem-struct-wrap fn
+    {http://www.w3.org/1998/Math/MathML}math object-id
     """.split()
 )
 # Their words stand apart from those around them; without a space they would be glued.
@@ -26,7 +27,7 @@ _APART = frozenset(
     "p list list-item def-list def-item term def disp-quote verse-group verse-line speech speaker statement title"
     " label break hr".split()
 )
-# Marks that hold the place of what is taken out until the text around it is known; XML has none of these characters.
+# Placeholders for what is taken out, until the text around it is known; XML has none of these characters.
 _GAP, _CITATION, _NAME_BEGIN, _NAME_END = "\x01", "\x02", "\x03", "\x04"
 _ONE_CITATION = f"(?:{_CITATION}|{_NAME_BEGIN}[^{_NAME_END}]*{_NAME_END})"
 _IN_BRACKETS = re.compile(
@@ -38,15 +39,16 @@ _HAS_NAME = re.compile(r"[^\W\d_]{3}")
 
 
 def read_jats(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
-    """Title, abstract and paragraphs of each article; no tables, formulas, captions of figures, footnotes, references
-    or citations.
+    """Title, abstract and paragraphs of each article, without tables, formulas, captions, footnotes and citations.
 
     Raises:
         InputError: if the XML is broken.
     """
     for article in elements(source, "article"):
         if "}" in article.tag:
-            _strip_namespaces(article)
+            # Some repositories put a default namespace in front; most files have the bare names that we look for.
+            for element in article.iter(etree.Element):
+                element.tag = element.tag.rpartition("}")[2]
         title = " ".join(_text_of_all(article.findall("./front//title-group/article-title")))
         paragraphs = [text for text in _text_of_all(_paragraphs_of(article)) if text]
         if title or paragraphs:
@@ -56,9 +58,8 @@ def read_jats(source: Source, config: CorpusConfig, counts: Counter[str]) -> Ite
 
 
 def _paragraphs_of(article: etree._Element) -> list[etree._Element]:
-    """The paragraphs in order: not those that stand in another one, whose text has theirs, nor those of tables and
-    figures.
-    """
+    """The paragraphs in order, without those of tables and figures."""
+    # A paragraph inside another one, such as in a list, is left out too: the outer one's text contains it.
     found = [element for place in ("./front//abstract//p", "./body//p") for element in article.iterfind(place)]
     outside = _SKIPPED | {"p"}
     return [element for element in found if not any(above.tag in outside for above in element.iterancestors())]
@@ -69,9 +70,8 @@ def _text_of_all(found: list[etree._Element]) -> list[str]:
 
 
 def _without_marks(text: str) -> str:
-    """The text without citations: those that name authors stay where they are part of a sentence, and go where they
-    stand in brackets.
-    """
+    """The text without citations; those that name authors stay where they are part of a sentence."""
+    # Citations in brackets first, all of them, then numbers, then the brackets that are now empty.
     for pattern in (_IN_BRACKETS, _CITATIONS, _GAPS_IN_BRACKETS):
         text = pattern.sub(_GAP, text)
     return " ".join(_without_gaps(text.replace(_NAME_BEGIN, "").replace(_NAME_END, "")).split())
@@ -100,16 +100,6 @@ def _in_place_of(child: etree._Element) -> Iterator[str] | None:
 
 
 def _id_of(article: etree._Element) -> str:
-    ids = {
-        element.get("pub-id-type"): (element.text or "").strip() for element in article.iterfind("./front//article-id")
-    }
+    found = article.iterfind("./front//article-id")
+    ids = {element.get("pub-id-type"): (element.text or "").strip() for element in found}
     return next((ids[kind] for kind in ("pmc", "pmcid", "pmid", "doi") if ids.get(kind)), "")
-
-
-def _strip_namespaces(article: etree._Element) -> None:
-    """Name the elements by their local names, as most files do; a default namespace is what some repositories put in
-    front.
-    """
-    for element in article.iter(etree.Element):
-        if "}" in element.tag:
-            element.tag = local_name(element)

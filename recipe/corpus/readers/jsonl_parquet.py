@@ -18,11 +18,7 @@ ROWS_PER_BATCH = 512
 
 
 def read_jsonl(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
-    """One JSON object per line; blank lines are passed over.
-
-    Raises:
-        InputError: for a line that is no JSON object, or has no text field.
-    """
+    """One JSON object per line, blank lines aside; raises InputError for one that is not, or has no text field."""
     number = 0
     for block in blocks_of_lines(source, config.errors, counts):
         for line in block.split("\n"):
@@ -32,11 +28,7 @@ def read_jsonl(source: Source, config: CorpusConfig, counts: Counter[str]) -> It
 
 
 def read_parquet(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
-    """One document per row; only the columns that are needed are read.
-
-    Raises:
-        InputError: if it is no Parquet file, or has no text column.
-    """
+    """One document per row, of the columns that are needed; raises InputError for other files and absent columns."""
     try:
         with source.open_raw() as raw, pq.ParquetFile(raw) as file:
             require_columns(file.schema_arrow.names, str(source), config)
@@ -46,11 +38,12 @@ def read_parquet(source: Source, config: CorpusConfig, counts: Counter[str]) -> 
                     yield from document_of(record, f"{source}:{row}", config, counts)
                     row += 1
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
+        # Arrow raises a bare OSError for broken data; one with a number is the system's, such as a full disk.
         if isinstance(error, OSError) and error.errno is not None:
             raise
+        cause = " ".join(str(error).split())[:120]
         raise InputError(
-            f"{source}: is no whole Parquet file ({' '.join(str(error).split())[:120]}); copy or download it again, or"
-            " correct corpus.format"
+            f"{source}: is not a complete Parquet file ({cause}); copy or download it again, or correct corpus.format"
         ) from None
 
 
@@ -60,10 +53,8 @@ def require_columns(names: Iterable[str], place: str, config: CorpusConfig) -> N
     for setting in ("text_column", "title_column", "id_column"):
         wanted = getattr(config, setting)
         if wanted is not None and wanted not in names:
-            raise InputError(
-                f"{place}: there is no {wanted!r}; set corpus.{setting} to one of"
-                f" {', '.join(map(str, names[:40])) or '(there is none)'}"
-            )
+            found = ", ".join(map(str, names[:40])) or "(there is none)"
+            raise InputError(f"{place}: there is no {wanted!r}; set corpus.{setting} to one of {found}")
 
 
 def document_of(
@@ -99,23 +90,20 @@ def _record(line: str, source: Source, number: int) -> dict[str, Any]:
     try:
         record = json.loads(line)
         if "\\u" in line and "\\ud" in line.lower():
-            # Half of a pair of escapes is no character, and no file can take it.
+            # Half of a surrogate pair is not a character, and no UTF-8 file can contain it.
             record = json.loads(json.dumps(record, ensure_ascii=False).encode("utf-8", "replace"))
     except (json.JSONDecodeError, RecursionError) as error:
-        raise InputError(
-            f"{source}:{number}: is no JSON ({str(error)[:120]}); put one whole object on each line"
-        ) from None
+        raise InputError(f"{source}:{number}: is not JSON ({str(error)[:120]}); put one object on each line") from None
     if not isinstance(record, dict):
-        raise InputError(
-            f'{source}:{number}: holds a {type(record).__name__} where an object such as {{"text": ...}} belongs'
-        )
+        kind = type(record).__name__
+        raise InputError(f'{source}:{number}: contains a {kind}; write an object such as {{"text": ...}} on each line')
     return record
 
 
 def _columns(config: CorpusConfig) -> list[str]:
-    return [
-        name for name in dict.fromkeys([config.text_column, config.title_column, config.id_column]) if name is not None
-    ]
+    # A column may serve twice, such as a title that is the id; Parquet refuses to read one twice.
+    names = dict.fromkeys([config.text_column, config.title_column, config.id_column])
+    return [name for name in names if name is not None]
 
 
 def _name(record: Mapping[str, Any], column: str | None) -> str:

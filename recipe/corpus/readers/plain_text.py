@@ -1,6 +1,4 @@
-"""Text files -> documents: one sentence per line with blank lines between documents, a block between blank lines each,
-or a file each.
-"""
+"""Text files -> documents: of one sentence per line, of the block between two blank lines, or of the whole file."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -33,6 +31,7 @@ def read_plain_text(source: Source, config: CorpusConfig, counts: Counter[str]) 
 
 def _blocks(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[tuple[list[str], int]]:
     """The lines between blank lines, stripped, with the number of the first of them."""
+    # The text comes in blocks that end anywhere between lines, so a document may go on in the next block.
     lines_of_document: list[str] = []
     first_line = lines_before = 1
     for text in blocks_of_lines(source, config.errors, counts):

@@ -14,10 +14,10 @@ from lxml import etree
 from recipe.config import CorpusConfig
 from recipe.corpus.document import RawDocument
 from recipe.corpus.readers.xml import elements, text_of
-from recipe.corpus.sources import Source, naming_broken
+from recipe.corpus.sources import Source, explain_broken_data
 
 ROOTS = frozenset({"PubmedArticleSet", "PubmedArticle"})
-# What stands in the place of a title that NLM does not have (yet).
+# What NLM writes where it does not have a title (yet).
 _NO_TITLE = frozenset({"[Not Available].", "[Not available].", "[In Process Citation]", "[In Process Citation]."})
 _NO_LABEL = frozenset({"", "UNLABELLED", "UNASSIGNED", "UNKNOWN"})
 
@@ -25,11 +25,10 @@ _NO_LABEL = frozenset({"", "UNLABELLED", "UNASSIGNED", "UNKNOWN"})
 def read_pubmed(
     source: Source, config: CorpusConfig, counts: Counter[str], superseded: frozenset[int] = frozenset()
 ) -> Iterator[RawDocument]:
-    """Title and sections of the abstract, in order, each section with its label in front of it ("METHODS: ..."); the
-    text of inline markup is kept.
+    """Title and sections of the abstract, in order, each section with its label in front of it ("METHODS: ...").
 
     Args:
-        superseded: places of records in this file that are passed over, as `superseded_records` gives them.
+        superseded: positions of records in this file that are passed over, as `superseded_records` gives them.
 
     Raises:
         InputError: if the XML is broken.
@@ -60,10 +59,10 @@ def pmid_title_and_sections(record: etree._Element) -> tuple[str, str, list[tupl
 
 @dataclass(frozen=True)
 class RecordNumbers:
-    """What of a file says which records count: PMID (-1: none) and version of each, in order, and deleted PMIDs with
-    the number of records before the place.
+    """What decides which records of a file count.
 
-    pmids: int64. versions: int32. deleted: int64 of shape (n, 2).
+    pmids (int64, -1: none) and versions (int32) of the records, in order. deleted: int64 of shape (n, 2), the PMID and
+    how many records stand before the <DeleteCitation>.
     """
 
     pmids: np.ndarray
@@ -72,26 +71,17 @@ class RecordNumbers:
 
 
 def superseded_records(sources: Sequence[Source]) -> dict[Source, frozenset[int]]:
-    """The records that do not count, by their places in each file, as `superseded_places` tells.
-
-    It reads all files once and keeps some bytes for each record, so that reading itself can be a stream in the files'
-    order.
-
-    Raises:
-        InputError: if the XML of one is broken, before any document is given out.
-    """
+    """The records that do not count, by their positions in each file; raises InputError for broken XML."""
+    # All files are read once before, with some bytes kept for each record, so that reading itself can be a stream in
+    # the files' order.
     places = superseded_places([record_numbers(source) for source in sources])
     return {source: frozenset(found.tolist()) for source, found in zip(sources, places, strict=True)}
 
 
 def record_numbers(source: Source) -> RecordNumbers:
-    """The numbers of a file's records.
-
-    Raises:
-        InputError: if the XML is broken.
-    """
+    """The numbers of a file's records; raises InputError if the XML is broken."""
     pmids, versions, deleted = array("q"), array("i"), array("q")
-    with naming_broken(source):
+    with explain_broken_data(source):
         for element in elements(source, "PubmedArticle", "DeleteCitation"):
             if element.tag == "PubmedArticle":
                 pmid = element.find("MedlineCitation/PMID")
@@ -108,7 +98,7 @@ def record_numbers(source: Source) -> RecordNumbers:
 
 
 def superseded_places(files: Sequence[RecordNumbers]) -> list[np.ndarray]:
-    """Places in each file of the records that do not count, int64.
+    """Positions in each file of the records that do not count, int64.
 
     Of a PMID these are all but the one of the highest version (the last one of several), and those that a later
     <DeleteCitation> names.
@@ -116,33 +106,24 @@ def superseded_places(files: Sequence[RecordNumbers]) -> list[np.ndarray]:
     if not files:
         return []
     ends = np.cumsum([len(file.pmids) for file in files])
+    # For each PMID, how many records of all files stand before the last place that deletes it.
     deleted = {
         pmid: before + end - len(file.pmids)
         for file, end in zip(files, ends.tolist(), strict=True)
         for pmid, before in file.deleted.tolist()
     }
-    dropped = _dropped(
-        np.concatenate([file.pmids for file in files]), np.concatenate([file.versions for file in files]), deleted
-    )
-    return [np.flatnonzero(part) for part in np.split(dropped, ends[:-1])]
-
-
-def _dropped(pmids: np.ndarray, versions: np.ndarray, deleted: dict[int, int]) -> np.ndarray:
-    """Whether each record does not count.
-
-    Args:
-        deleted: for each PMID, how many records stand before the last place that deletes it.
-    """
-    places = np.arange(len(pmids))
-    order = np.lexsort((places, versions, pmids))
+    pmids, versions = (np.concatenate([getattr(file, name) for file in files]) for name in ("pmids", "versions"))
+    # Sorted by PMID, version and position: of each PMID the last record is the one that counts.
+    order = np.lexsort((np.arange(len(pmids)), versions, pmids))
     is_newest = np.append(np.diff(pmids[order]) != 0, True)[: len(pmids)]
     dropped = np.ones(len(pmids), bool)
     dropped[order[is_newest]] = False
     # Records without a number are documents of their own.
     dropped[pmids < 0] = False
+    # A record that stands after the deletion of its PMID was published again, so it counts.
     for place in np.flatnonzero(np.isin(pmids, list(deleted))).tolist():
         dropped[place] |= place < deleted[int(pmids[place])]
-    return dropped
+    return [np.flatnonzero(part) for part in np.split(dropped, ends[:-1])]
 
 
 def _labelled(label: str, text: str) -> str:

@@ -16,7 +16,7 @@ def blocks_of_lines(source: Source, errors: str, counts: Counter[str]) -> Iterat
     """The text in blocks of whole lines, each without its last newline.
 
     Args:
-        errors: "strict", or "replace" for U+FFFD in place of bytes that are no UTF-8, counted as "replaced_bytes".
+        errors: "strict", or "replace" for U+FFFD in place of bytes that are not UTF-8, counted as "replaced_bytes".
 
     Raises:
         InputError: for such bytes if errors is "strict", with their offset.
@@ -36,6 +36,7 @@ def blocks_of_lines(source: Source, errors: str, counts: Counter[str]) -> Iterat
 def _ended_by_newline(file: BinaryIO) -> Iterator[bytes]:
     """What lies between newlines about BYTES_PER_READ apart; the rest of the file comes last."""
     unfinished: list[bytes] = []
+    # Cut at the byte of a newline, which is part of no other character in UTF-8, so that each block decodes by itself.
     while block := file.read(BYTES_PER_READ):
         whole, newline, rest = block.rpartition(b"\n")
         if newline:
@@ -52,7 +53,7 @@ def _decoded(block: bytes, offset: int, source: Source) -> str:
         return block[mark:].decode()
     except UnicodeDecodeError as error:
         place = mark + error.start
-        found = f"{source}: byte {block[place]:#04x} at offset {offset + place} is not UTF-8"
         raise InputError(
-            f"{found}; save the file as UTF-8 or remove the byte, or set corpus.errors to replace"
+            f"{source}: byte {block[place]:#04x} at offset {offset + place} is not UTF-8; save the file as UTF-8 or"
+            " remove the byte, or set corpus.errors to replace"
         ) from None

@@ -1,6 +1,4 @@
-"""XML files -> elements one by one, with nothing of the file able to reach out: no entities, no DTD, no network,
-memory of one element.
-"""
+"""XML files -> elements one by one, in the memory of one, without entities, DTD and network."""
 
 import html
 import re
@@ -23,37 +21,48 @@ def elements(source: Source, *tags: str) -> Iterator[etree._Element]:
     Raises:
         InputError: if the XML is broken or cut short, or declares entities.
     """
-    refuse_entities(source)
+    _refuse_entities(source)
     try:
         with source.open() as file:
             yield from elements_of(file, *tags)
     except etree.XMLSyntaxError as error:
-        raise InputError(
-            f"{source}: the XML is broken ({' '.join(str(error).split())[:150]}); copy or download the file again"
-        ) from None
+        cause = " ".join(str(error).split())[:150]
+        raise InputError(f"{source}: the XML is broken ({cause}); copy or download the file again") from None
 
 
 def elements_of(file: IO[bytes], *tags: str) -> Iterator[etree._Element]:
     """As `elements`, of an open file or stream, whose entities stay unresolved; raises lxml's XMLSyntaxError."""
-    for _, element in _events(file, tags):
+    events = etree.iterparse(
+        file,
+        events=("end",),
+        tag=[f"{{*}}{tag}" for tag in tags],
+        resolve_entities=False,
+        load_dtd=False,
+        no_network=True,
+        remove_comments=True,
+        remove_pis=True,
+        huge_tree=False,
+    )
+    for _, element in events:
         yield element
-        _drop(element)
+        # The parser keeps the tree that it builds, so what was read is removed: else memory grows with the file.
+        element.clear()
+        parent = element.getparent()
+        while parent is not None and (before := element.getprevious()) is not None:
+            parent.remove(before)
 
 
 def root_name(source: Source) -> str:
     """Local name of the root element, "" if there is none in the first 64 KB."""
-    head = _without_prolog(source.head(_BYTES_OF_PROLOG))
-    found = _START_TAG.match(head)
+    found = _START_TAG.match(_without_prolog(source.head(_BYTES_OF_PROLOG)))
     return found.group(1).decode() if found else ""
 
 
-def refuse_entities(source: Source) -> None:
-    """Raise InputError if the document declares entities, before any of it is parsed: they can blow up to gigabytes or
-    name other files.
-    """
+def _refuse_entities(source: Source) -> None:
+    # Before any of it is parsed: entities can blow up to gigabytes or name other files.
     head = source.head(_BYTES_OF_PROLOG)
     rest = _without_prolog(head)
-    # Without a root element in sight, such as behind a long DOCTYPE, all of it counts.
+    # Without a root element in sight, such as after a long DOCTYPE, all of it counts.
     prolog = head[: len(head) - len(rest)] if _START_TAG.match(rest) else head
     if b"<!ENTITY" in prolog or b"<\0!\0E\0N\0T" in prolog or b"\0<\0!\0E\0N\0T" in prolog:
         raise InputError(
@@ -68,14 +77,9 @@ def text_of(
     """The text of an element with that of the elements in it, as they follow each other.
 
     Args:
-        pieces: what stands in the place of a child's text, None for its own text.
+        pieces: what replaces a child's text, None for its own text.
     """
     return "".join(_pieces(element, pieces))
-
-
-def local_name(element: etree._Element) -> str:
-    """The name without its namespace."""
-    return element.tag.rpartition("}")[2]
 
 
 def _pieces(element: etree._Element, pieces: Callable[[etree._Element], Iterator[str] | None]) -> Iterator[str]:
@@ -90,30 +94,9 @@ def _pieces(element: etree._Element, pieces: Callable[[etree._Element], Iterator
         yield child.tail or ""
 
 
-def _events(file: IO[bytes], tags: tuple[str, ...]) -> etree.iterparse:
-    return etree.iterparse(
-        file,
-        events=("end",),
-        tag=[f"{{*}}{tag}" for tag in tags],
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        remove_comments=True,
-        remove_pis=True,
-        huge_tree=False,
-    )
-
-
 def _without_prolog(head: bytes) -> bytes:
     head = head.removeprefix(b"\xef\xbb\xbf")
     place = 0
     while found := _PROLOG.match(head, place):
         place = found.end()
     return head[place:]
-
-
-def _drop(element: etree._Element) -> None:
-    element.clear()
-    parent = element.getparent()
-    while parent is not None and (before := element.getprevious()) is not None:
-        parent.remove(before)

@@ -17,7 +17,7 @@ from typing import Any
 
 from recipe.config import TaskConfig
 from recipe.errors import InputError
-from recipe.files import read_json, sha256_of_json, whole_or_absent, write_json
+from recipe.files import atomic_write, read_json, sha256_of_json, write_json
 from recipe.provenance import git_commit, package_versions
 from recipe.tasks.catalog import NamedTask
 from recipe.tasks.experiments.protocol import Protocol
@@ -197,7 +197,7 @@ def _train_all(
 
 def _train(contestant: Contestant, run: Run, materials: Materials) -> None:
     trained = train_once(materials, run.config, contestant.pretrained, run.seed)
-    with whole_or_absent(run.folder / "model") as partial:
+    with atomic_write(run.folder / "model") as partial:
         save_model(trained.model, materials.tokenizer, partial)
     run.write_result(trained.devel_score, trained.best_epoch, trained.epochs, trained.seconds)
     print(
@@ -258,7 +258,7 @@ def _keep_model(folder: Path, best: Run) -> None:
     each look are kept.
     """
     if (best.folder / "model").is_dir():
-        with whole_or_absent(folder / "model") as partial:
+        with atomic_write(folder / "model") as partial:
             shutil.copytree(best.folder / "model", partial)
     elif not (folder / "result.json").is_file() or read_json(folder / "result.json")["model_of"] != best.folder.name:
         # Other weights must not pass for those of the result.
@@ -266,7 +266,7 @@ def _keep_model(folder: Path, best: Run) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    with whole_or_absent(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 
 

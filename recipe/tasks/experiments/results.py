@@ -4,7 +4,7 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from recipe.files import read_json, whole_or_absent
+from recipe.files import atomic_write, read_json
 from recipe.formatting import NOT_KNOWN, model_name, percent, plus_minus
 from recipe.tasks.types.task_type import Kind
 
@@ -45,7 +45,7 @@ def write_table(output: Path, kind: Kind) -> str:
         f"{results[0]['task']}: {kind.metric}, mean ± deviation over the seeds; test holds"
         f" {counts}.\n\n{table_of(results, kind)}"
     )
-    with whole_or_absent(output / "table.md") as partial:
+    with atomic_write(output / "table.md") as partial:
         partial.write_text(text, encoding="utf-8")
     return text
 

@@ -1,4 +1,4 @@
-"""Each cleaning step by itself: examples, and laws that hold for any text, against slow and plain versions."""
+"""Each cleaning filter by itself: examples, and laws that hold for any text, against slow and plain versions."""
 
 import random
 import re
@@ -17,7 +17,7 @@ from recipe.corpus.cleaning.duplicates import ExactDuplicates, NearDuplicates
 from recipe.corpus.cleaning.filter import Candidate, Removal
 from recipe.corpus.cleaning.hash_set import HashSet
 from recipe.corpus.cleaning.limits import DocumentLength, ScriptShare, SentenceLength
-from recipe.corpus.cleaning.report import Funnel
+from recipe.corpus.cleaning.report import CleaningReport
 from recipe.errors import InputError
 
 LINES = st.lists(
@@ -37,9 +37,9 @@ CHANGING = [Unicode("NFC"), Unicode("NFKC"), ControlCharacters(), WhiteSpace(), 
 
 @settings(max_examples=300, deadline=None)
 @given(LINES, st.sampled_from(CHANGING))
-def test_a_second_time_changes_nothing(lines, step):
-    once = step(Candidate("\n".join(lines)))
-    assert step(Candidate(once)) is once or step(Candidate(once)) == once
+def test_a_second_time_changes_nothing(lines, filter_):
+    once = filter_(Candidate("\n".join(lines)))
+    assert filter_(Candidate(once)) is once or filter_(Candidate(once)) == once
 
 
 @settings(max_examples=300, deadline=None)
@@ -88,7 +88,7 @@ def test_boilerplate(text, expected):
 
 
 @pytest.mark.parametrize(
-    ("step", "text", "expected"),
+    ("filter_", "text", "expected"),
     [
         (SentenceLength(3), "One two three.\nOne two three four.\nFive.", "One two three.\nFive."),
         (DocumentLength(3, None), "One\ntwo", "2 words, fewer than 3"),
@@ -100,8 +100,8 @@ def test_boilerplate(text, expected):
         (ScriptShare("cjk", 0.5), "漢字 1", "漢字 1"),
     ],
 )
-def test_limits(step, text, expected):
-    found = step(Candidate(text))
+def test_limits(filter_, text, expected):
+    found = filter_(Candidate(text))
     assert (found.reason if isinstance(found, Removal) else found) == expected
 
 
@@ -130,8 +130,8 @@ def test_the_set_of_hashes_grows():
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "A", "a ", "c\nd"]), max_size=30))
 def test_the_first_of_equal_texts_stays(texts):
-    step = ExactDuplicates()
-    assert [isinstance(step(Candidate(text)), str) for text in texts] == [
+    filter_ = ExactDuplicates()
+    assert [isinstance(filter_(Candidate(text)), str) for text in texts] == [
         text not in texts[:place] for place, text in enumerate(texts)
     ]
 
@@ -146,9 +146,11 @@ def test_near_duplicates_go_by_the_share_of_common_runs():
         changed = draw.randint(1, 90)
         other = [*one[: 200 - changed], *draw.choices(words, k=changed)]
         truth = jaccard(one, other)
-        step = NearDuplicates(0.7)
-        assert isinstance(step(Candidate(" ".join(one))), str)
-        wrong += (isinstance(step(Candidate(" ".join(other))), Removal)) != (truth >= 0.7) and abs(truth - 0.7) > 0.13
+        filter_ = NearDuplicates(0.7)
+        assert isinstance(filter_(Candidate(" ".join(one))), str)
+        wrong += (isinstance(filter_(Candidate(" ".join(other))), Removal)) != (truth >= 0.7) and abs(
+            truth - 0.7
+        ) > 0.13
     # 0.13 is more than three standard deviations of an estimate from 128 hashes.
     assert wrong == 0
 
@@ -201,13 +203,15 @@ def is_contaminated(text: str) -> bool:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(LINES, max_size=12))
-def test_the_funnel_counts_what_is_left(texts):
+def test_the_report_counts_what_is_left(texts):
     documents = [Document(lines, f"{place}") for place, lines in enumerate(texts)]
     removed: list[dict] = []
-    funnel = Funnel([ControlCharacters(), WhiteSpace(), DocumentLength(2, 6), ExactDuplicates()], removed.append)
-    left = list(funnel.clean(documents))
-    rows = funnel.statistics()
-    assert [row["step"] for row in rows] == [
+    report = CleaningReport(
+        [ControlCharacters(), WhiteSpace(), DocumentLength(2, 6), ExactDuplicates()], removed.append
+    )
+    left = list(report.clean(documents))
+    rows = report.statistics()
+    assert [row["filter"] for row in rows] == [
         "read",
         "control_characters",
         "white_space",
