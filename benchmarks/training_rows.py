@@ -18,7 +18,7 @@ from recipe.config import CorpusConfig, TokenizerConfig
 from recipe.corpus import read_documents
 from recipe.pairs.dataset import build_pair_dataset
 from recipe.pretraining.masking import DataCollatorForPreTraining
-from recipe.pretraining.sampler import PairRows
+from recipe.pretraining.rows import PairRows
 from recipe.tokenizer.wordpiece import train_wordpiece
 
 VOCABULARY = 30_522

@@ -375,7 +375,7 @@ def _check_sizes(recipe: Recipe) -> None:
     Raises:
         InputError: for the first pair of keys that contradict each other.
     """
-    corpus, tokenizer, pairs, model = recipe.corpus, recipe.tokenizer, recipe.pairs, recipe.model
+    tokenizer, pairs, model = recipe.tokenizer, recipe.pairs, recipe.model
     training, masking, task = recipe.training, recipe.masking, recipe.task
     positions, batch, device_batch = (
         model.max_position_embeddings,
@@ -384,10 +384,6 @@ def _check_sizes(recipe: Recipe) -> None:
     )
     vocab_size = -(-tokenizer.vocab_size // 8) * 8 if tokenizer.path is None else 0
     for is_wrong, why in (
-        (
-            corpus.prepared_from is not None and (corpus.path or tokenizer.path),
-            "corpus.prepared_from brings corpus and tokenizer, so remove corpus.path and tokenizer.path",
-        ),
         (
             pairs.refresh_every_epoch and pairs.dupe_factor > 1,
             f"pairs.refresh_every_epoch makes a new pass for every epoch, so pairs.dupe_factor {pairs.dupe_factor}"

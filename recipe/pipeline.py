@@ -82,11 +82,11 @@ def _finetune(recipe: Recipe) -> None:
     finetune_task(recipe)
 
 
-def _corpus_inputs(recipe: Recipe) -> list[Input]:
+def _corpus_inputs(recipe: Recipe) -> Sequence[Input]:
     return [*corpus_sources(recipe.corpus), *task_files(recipe.corpus.decontaminate)]
 
 
-def _tokenizer_inputs(recipe: Recipe) -> list[Input]:
+def _tokenizer_inputs(recipe: Recipe) -> Sequence[Input]:
     if recipe.tokenizer.path is None:
         return []
     folder = Path(recipe.tokenizer.path)
@@ -99,13 +99,13 @@ def _tokenizer_inputs(recipe: Recipe) -> list[Input]:
     return [folder / "tokenizer.json"]
 
 
-def _inspection_inputs(recipe: Recipe) -> list[Input]:
+def _inspection_inputs(recipe: Recipe) -> Sequence[Input]:
     for folder in recipe.tokenizer.compare_with:
         load_tokenizer(Path(folder))
     return [*_task_inputs(recipe), *(Path(folder) / "tokenizer.json" for folder in recipe.tokenizer.compare_with)]
 
 
-def _pretrain_inputs(recipe: Recipe) -> list[Input]:
+def _pretrain_inputs(recipe: Recipe) -> Sequence[Input]:
     if recipe.training.init_from is None:
         return []
     path = Path(recipe.training.init_from) / "config.json"
@@ -120,7 +120,7 @@ def _pretrain_inputs(recipe: Recipe) -> list[Input]:
     return sorted(path.parent.glob("*.safetensors"))
 
 
-def _task_inputs(recipe: Recipe) -> list[Input]:
+def _task_inputs(recipe: Recipe) -> Sequence[Input]:
     from recipe.tasks import load_task
 
     if recipe.task.data is None:
@@ -414,6 +414,10 @@ def _with_prepared(recipe: Recipe) -> Recipe:
                 f"corpus.prepared_from: the stage {name} is not done in {run}; run {_BY_NAME[name].script} there first"
             )
     other = recorded_recipe(run)
+    if recipe.corpus.path not in ([], other.corpus.path) or recipe.tokenizer.path not in (None, other.tokenizer.path):
+        raise InputError(
+            f"corpus.prepared_from takes corpus and tokenizer from {run}; remove corpus.path and tokenizer.path"
+        )
     if other.seed != recipe.seed:
         raise InputError(
             f"seed is {recipe.seed}, but {run} was prepared with seed {other.seed}, which decides the split into"

@@ -77,9 +77,13 @@ def test_file_then_command_line(tmp_path):
             ["--model.vocab_size=1000"],
             "tokenizer.vocab_size 30522, rounded up to a multiple of 8, is larger than model.vocab_size 1000",
         ),
-        ("", ["--model.hidden_size=100", "--model.num_attention_heads=3"], "no multiple of model.num_attention_heads"),
+        (
+            "",
+            ["--model.hidden_size=100", "--model.num_attention_heads=3"],
+            "not a multiple of model.num_attention_heads",
+        ),
         ("", ["--masking.random_replace_prob=0.5"], "exceed 1 together"),
-        ("", ["--training.per_device_batch_size=100"], "no multiple of training.per_device_batch_size"),
+        ("", ["--training.per_device_batch_size=100"], "not a multiple of training.per_device_batch_size"),
         ("", ["--task.data=x", "--task.max_seq_length=600"], "task.max_seq_length is 600"),
         ("corpus: 3\n", [], "section corpus holds 3"),
         ("- a\n", [], "holds a list"),
@@ -150,5 +154,5 @@ def test_pubmed_recipe_has_the_published_settings():
     second = load_recipe(ROOT / "configs" / "pubmed-base-512.yaml")
     assert second.pairs.max_seq_length == 512
     assert second.training.init_from == f"{recipe.run_dir}/model"
-    assert second.tokenizer.path == f"{recipe.run_dir}/tokenizer"
+    assert (second.corpus.prepared_from, second.seed) == (recipe.run_dir, recipe.seed)
     assert second.model.max_position_embeddings == recipe.model.max_position_embeddings == 512

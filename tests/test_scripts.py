@@ -11,7 +11,7 @@ from conftest import ROOT, SMALL, run_script, write_corpus
 
 SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
 OWN_ARGUMENTS = ("blurb", "compare", "finetune", "get_task", "inspect_tokenizer", "predict", "push_to_hub")
-STAGE_SCRIPTS = [name for name in SCRIPTS if name not in OWN_ARGUMENTS]
+STAGE_SCRIPTS = [name for name in SCRIPTS if name not in (*OWN_ARGUMENTS, "report")]
 
 
 def config_of(folder: Path, corpus: str, **overrides: str) -> str:
@@ -101,15 +101,20 @@ def test_a_tokenizer_larger_than_the_model_is_refused(tmp_path, trained):
 
 def test_stages_one_by_one(tmp_path):
     config = config_of(tmp_path, str(write_corpus(tmp_path / "corpus.txt")))
-    assert_refused(run_script("evaluate", config), "run scripts/prepare_corpus.py first")
-    for name in ("prepare_corpus", "train_tokenizer", "build_pairs", "pretrain", "evaluate", "report"):
+    assert_refused(run_script("evaluate_model", config), "run scripts/prepare_corpus.py with the same recipe first")
+    assert_refused(run_script("report", str(tmp_path / "run")), "is not a run folder")
+    for name in ("prepare_corpus", "train_tokenizer", "build_pairs", "pretrain", "evaluate_model"):
         done = run_script(name, config)
         assert done.returncode == 0, done.stderr[-2000:]
+    assert run_script("report", str(tmp_path / "run")).returncode == 0
     assert (tmp_path / "run" / "report.html").is_file()
     assert_refused(run_script("finetune_ner", config), "task.data")
     skipped = run_script("run_recipe", config)
     assert skipped.returncode == 0, skipped.stderr[-2000:]
-    assert skipped.stdout.count("done and unchanged, skipped") == 5
+    assert skipped.stdout.count("done and unchanged, skipped") == 6
+    part = run_script("run_recipe", config, "--until", "pairs")
+    assert part.stdout.count("done and unchanged, skipped") == 5
+    assert_refused(run_script("run_recipe", config, "--until", "pair"), "--until is 'pair'; it takes one of corpus,")
 
 
 def test_no_script_says_more_than_its_command():

@@ -70,7 +70,7 @@ class BertForPreTraining(transformers.BertForPreTraining):
         # model, run there only.
         is_read = is_predicted | is_first if self.last_layer_at_read_positions else torch.ones_like(is_first)
         states = states_at(self.bert, cu_seq_lens, is_read, input_ids, token_type_ids)
-        pooled = self.bert.pooler(states[is_first[is_read]][:, None])
+        pooled = self.bert.pooler(states[is_first[is_read]][:, None])  # type: ignore[misc]
         mlm_loss, mlm_correct, mlm_predictions = self._mlm_sums(states[is_predicted[is_read]], labels[0][is_predicted])
         pair_logits = self.cls.seq_relationship(pooled).float()
         nsp_loss = cross_entropy(pair_logits, next_sentence_label, reduction="sum")

@@ -64,10 +64,7 @@ def read_run_files(folder: Path) -> RunFiles:
     Raises:
         InputError: if a file is there but is no JSON object, such as one that another program wrote or cut off.
     """
-    return RunFiles(
-        folder=folder,
-        **{name: _read(folder / path, SCRIPTS[name]) for name, path in PATHS.items()},
-    )
+    return RunFiles(folder=folder, **{name: _read(folder / path, SCRIPTS[name]) for name, path in PATHS.items()})
 
 
 def _read(path: Path, script: str) -> dict[str, Any] | None:

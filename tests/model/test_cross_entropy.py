@@ -20,7 +20,8 @@ def test_loss_gradients_and_hits_are_those_of_all_logits_at_once(tokens):
     expected = [values.grad.clone() for values in (states, weight, bias)]
     for values in (states, weight, bias):
         values.grad = None
-    loss, right = vocabulary_loss(states, weight, bias, targets)
+    loss, right, predictions = vocabulary_loss(states, weight, bias, targets)
+    assert predictions is None, "argmax is slow, and nobody reads it while training"
     (loss / 7).backward()
     assert loss.item() == pytest.approx(cross_entropy(logits, targets, reduction="sum").item(), rel=1e-6)
     assert right == (logits.argmax(-1) == targets).sum()
@@ -30,7 +31,7 @@ def test_loss_gradients_and_hits_are_those_of_all_logits_at_once(tokens):
 
 def test_no_token_has_no_loss_and_no_gradient():
     states, weight, bias, targets = inputs_of(0)
-    loss, right = vocabulary_loss(states, weight, bias, targets)
+    loss, right, _ = vocabulary_loss(states, weight, bias, targets)
     loss.backward()
     assert (loss.item(), right.item(), weight.grad.abs().sum().item()) == (0, 0, 0)
 
@@ -39,7 +40,7 @@ def test_huge_logits_neither_overflow_nor_vanish():
     states, weight, bias, targets = inputs_of(20)
     with torch.no_grad():
         states.mul_(1000)
-    loss, _ = vocabulary_loss(states, weight, bias, targets)
+    loss, *_ = vocabulary_loss(states, weight, bias, targets)
     loss.backward()
     assert loss.item() == pytest.approx(
         cross_entropy(linear(states, weight, bias), targets, reduction="sum").item(), rel=1e-6
@@ -51,11 +52,13 @@ def test_without_gradients_none_are_computed(monkeypatch):
     monkeypatch.setattr(module, "_add_gradients", None)
     states, weight, bias, targets = inputs_of(20)
     with torch.no_grad():
-        loss, _ = vocabulary_loss(states, weight, bias, targets)
+        loss, right, predictions = vocabulary_loss(states, weight, bias, targets)
     assert not loss.requires_grad
+    assert torch.equal(predictions, linear(states, weight, bias).argmax(-1))
+    assert right == (predictions == targets).sum()
 
 
 def test_a_tie_of_all_logits_is_no_hit_but_for_the_first():
     targets = torch.arange(4)
-    _, right = vocabulary_loss(torch.zeros(4, 2), torch.zeros(4, 2), torch.zeros(4), targets)
+    _, right, _ = vocabulary_loss(torch.zeros(4, 2), torch.zeros(4, 2), torch.zeros(4), targets)
     assert right == 1

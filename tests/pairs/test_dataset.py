@@ -208,7 +208,7 @@ def test_statistics_stand_in_dataset_info(prepared):
 
 
 def test_files_have_the_size_asked_for_and_the_rows_stay(prepared, stores, tmp_path, monkeypatch):
-    monkeypatch.setattr(pair_dataset, "PAIRS_PER_TABLE", 20)
+    monkeypatch.setattr(pair_builders, "PAIRS_PER_TABLE", 20)
     whole, cut = (
         arrow_pairs(
             stores,

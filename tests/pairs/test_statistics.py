@@ -43,7 +43,7 @@ def test_sentences_of_documents_are_counted(prepared, monkeypatch):
     store = open_token_store(prepared.folder / "store" / "train")
     sentences = np.diff(store.document_offsets)
     for at_once in (7, 1 << 20):
-        monkeypatch.setattr(module, "DOCUMENTS_PER_LOOK", at_once)
+        monkeypatch.setattr(module, "DOCUMENTS_PER_BLOCK", at_once)
         found = count_pairs(store, RULES, 1, 1).statistics(store, 0.5)
         assert (found["one_sentence_documents"], found["longest_document_sentences"]) == (
             (sentences == 1).sum(),

@@ -5,7 +5,8 @@ import pytest
 
 from recipe.errors import InputError
 from recipe.pairs.dataset import load_pairs
-from recipe.pretraining.sampler import PairRows, StepSampler, split_of_batch
+from recipe.pretraining.rows import PairRows
+from recipe.pretraining.sampler import StepSampler, split_of_batch
 
 LENGTHS = np.random.default_rng(0).integers(5, 128, 1000).astype(np.int32)
 

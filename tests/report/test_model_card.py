@@ -5,6 +5,7 @@ from huggingface_hub import ModelCard
 from run_folder import make_recipe, task_scores, write_run_files
 
 from recipe.files import write_json
+from recipe.records import write_recipe
 from recipe.report.model_card import write_model_card
 
 
@@ -75,6 +76,7 @@ def test_without_task_scores(recipe):
 
 def test_with_a_model_alone(tmp_path):
     recipe = make_recipe(tmp_path / "run", license=None, repo="someone/pubmed-bert")
+    write_recipe(recipe.folder, recipe)
     card = card_of(recipe)
     assert card.data.license is None
     assert card.data.eval_results is None
