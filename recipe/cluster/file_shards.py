@@ -1,7 +1,4 @@
-"""One file of the corpus -> a file shard: its documents as far as they can be cleaned without the other files.
-
-With the signatures by which the remaining filters decide.
-"""
+"""One file of the corpus -> a file shard: documents cleaned as far as other files do not matter, and signatures."""
 
 import heapq
 import json
@@ -25,7 +22,7 @@ from recipe.corpus.reading import read_source
 from recipe.files import atomic_write, explain_disk_full, read_json, sha256_of_file, sha256_of_json, write_json
 from recipe.processes import this_process
 
-# Raise it when the files of a shard change. What its documents are is told by the VERSION of the stage corpus.
+# Raise it when the files of a shard change. The VERSION of the stage corpus stands for its documents.
 VERSION = 1
 ROWS_PER_GROUP = 1 << 13
 _SIGNATURES = pa.schema([("signatures", pa.map_(pa.string(), pa.binary()))])
@@ -49,11 +46,7 @@ def shard_key(source: Source | HubSource, superseded: Sequence[int], settings: s
 def write_file_shard(
     path: Path, source: Source | HubSource, superseded: Sequence[int], config: CorpusConfig, filters: list[Filter]
 ) -> None:
-    """Read, split and clean one file into the folder `path`, which is complete or absent.
-
-    Raises:
-        InputError: if the file cannot be read, or the disk is full.
-    """
+    """Read, split and clean one file into the folder `path`, which is complete or absent."""
     counts: Counter[str] = Counter()
     input_ = {**source.state(), "sha256": source.sha256()}
     with atomic_write(path, this_process()) as partial, explain_disk_full(path.parent):

@@ -1,7 +1,4 @@
-"""The phases of the stages corpus and pairs on many machines: parallel ones, by any number of tasks, and single ones.
-
-All that they make before the run's own folders is in RUN/cluster, each piece named by a hash of all that shapes it.
-"""
+"""The phases of the stages corpus and pairs on many machines: parallel ones, in many tasks, and single ones."""
 
 import shutil
 from collections import Counter
@@ -167,6 +164,8 @@ def _superseded_path(recipe: Recipe, sources: list[Source]) -> Path:
     return _folder(recipe, "superseded") / (sha256_of_json(numbers) + ".npz")
 
 
+# All that is made before the run's own folders is in RUN/cluster, each piece named by a hash of all that shapes it. So
+# a task knows by the name alone what is done, and a change of settings redoes only what depends on it.
 def _folder(recipe: Recipe, name: str) -> Path:
     return recipe.folder / "cluster" / name
 

@@ -13,13 +13,13 @@ from recipe.tokens.blocks import BlockWriters
 from recipe.tokens.encoding import ids_dtype
 from recipe.tokens.store import blocks_folder, encoding_version, join_blocks, write_blocks
 
-# Raise it when the list of a shard's blocks changes. What the blocks contain is told by the VERSION of the token store.
+# Raise it when the list of a shard's blocks changes. The VERSION of the token store stands for what they contain.
 VERSION = 1
 
 
 @dataclass(frozen=True)
 class TokenShard:
-    """A group of rows of a file of RUN/corpus; `path` lists its blocks, named by a hash of what shapes them."""
+    """A group of rows of a file of RUN/corpus; `path` is the list of its blocks, named by a hash of their input."""
 
     file: Path
     group: int
@@ -57,11 +57,7 @@ def write_token_shards(folder: Path, recipe: Recipe, rank: int, tasks: int) -> N
 
 
 def join_token_shards(folder: Path, recipe: Recipe) -> None:
-    """Join the blocks of all shards into the stores of RUN/store.
-
-    Raises:
-        InputError: if one is missing, or the disk is full.
-    """
+    """Join the blocks of all shards into the stores of RUN/store; raises InputError if one is missing."""
     tokenizer = load_tokenizer(recipe.folder / "tokenizer")
     blocks = [shard.blocks(folder) for shard in _shards(folder, recipe, encoding_version(tokenizer.to_str()))]
     for split in SPLITS:
@@ -73,6 +69,7 @@ def join_token_shards(folder: Path, recipe: Recipe) -> None:
 def _shards(folder: Path, recipe: Recipe, version: str) -> list[TokenShard]:
     shaped_by = sha256_of_json([version, recipe.settings("seed", "corpus.validation_share"), VERSION])
     corpus, lists = recipe.folder / "corpus", folder / "shards"
+    # Groups of rows and not runs of characters: where blocks are cut leaves no trace in a store.
     # Named by the content of the file and not by the file: a corpus that is prepared again finds what did not change.
     return [
         TokenShard(corpus / name, group, lists / (sha256_of_json([sha256, group, shaped_by]) + ".json"))
