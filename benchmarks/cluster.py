@@ -30,7 +30,7 @@ MEGABYTES = 60
 RECORDS = 30_000_000
 INDEXED = 100_000
 MARKED = 2000
-FOLDERS = ("cluster/parts", "corpus", "store", "pairs")
+FOLDERS = ("cluster/files", "corpus", "store", "pairs")
 RATES = {"input": "input", "megabytes": "MB", "documents": "documents"} | {
     f"rate of {phase.name}": f"{phase.name}, MB/s" for phase in PHASES
 }
@@ -60,7 +60,7 @@ def main() -> None:
             measured("full texts", [data / "biomedical" / "ei_fulltext.txt.gz"], folder),
         ]
         rows.append(measured("PubMed XML", records, folder))
-    single = [of_numbers(), of_copies(), of_near_copies(), of_marks(data / "biomedical" / "ei_abstracts.txt.gz")]
+    single = [of_numbers(), of_copies(), of_near_copies(), of_signatures(data / "biomedical" / "ei_abstracts.txt.gz")]
     title = (
         f"# Phases of a cluster, one core of {machine()['cpu']}\n\nMB of unpacked input a second, and what lies on the"
         " disk.\n\n"
@@ -100,7 +100,7 @@ def measured(name: str, paths: list[Path], folder: Path) -> dict[str, Any]:
         f"rate of {phase.name}": megabytes / seconds_of(lambda phase=phase: phase.call(recipe, 0, 1))
         for phase in phases
     }
-    funnel = read_json(recipe.folder / "corpus" / "statistics.json")["funnel"]
+    filters = read_json(recipe.folder / "corpus" / "statistics.json")["filters"]
     tokens = sum(read_json(path)["counts"]["tokens"] for path in recipe.folder.glob("store/*/store.json"))
     sizes = {
         name: sum(path.stat().st_size for path in (recipe.folder / name).rglob("*") if path.is_file()) / 1e6
@@ -108,8 +108,8 @@ def measured(name: str, paths: list[Path], folder: Path) -> dict[str, Any]:
     }
     counts = {
         "megabytes": round(megabytes),
-        "documents": funnel[0]["documents"],
-        "text": funnel[-1]["characters"] / 1e6,
+        "documents": filters[0]["documents"],
+        "text": filters[-1]["characters"] / 1e6,
         "tokens": tokens / 1e6,
     }
     return {"input": name, **counts, **rates, **sizes}
@@ -131,29 +131,33 @@ def of_numbers() -> dict[str, Any]:
 
 def of_copies() -> dict[str, Any]:
     """Verdicts on exact copies of RECORDS documents."""
-    step, candidate = ExactDuplicates(), Candidate("text")
+    filter_, candidate = ExactDuplicates(), Candidate("text")
     hashes = np.random.default_rng(2).bytes(8 * RECORDS)
 
-    def judge() -> None:
+    def decide_all() -> None:
         for start in range(0, len(hashes), 8):
-            step.judge(candidate, hashes[start : start + 8])
+            filter_.decide(candidate, hashes[start : start + 8])
 
-    return row(f"exact copies, {RECORDS:,} documents", judge)
+    return row(f"exact copies, {RECORDS:,} documents", decide_all)
 
 
 def of_near_copies() -> dict[str, Any]:
     """Verdicts on near copies of INDEXED documents that are all different."""
-    step, candidate = NearDuplicates(0.8), Candidate("text")
-    marks = [part.tobytes() for part in np.random.default_rng(3).integers(0, 2**32, (INDEXED, 128), np.uint32)]
-    return row(f"near copies, {INDEXED:,} documents", lambda: [step.judge(candidate, mark) for mark in marks])
+    filter_, candidate = NearDuplicates(0.8), Candidate("text")
+    signatures = [part.tobytes() for part in np.random.default_rng(3).integers(0, 2**32, (INDEXED, 128), np.uint32)]
+    return row(
+        f"near copies, {INDEXED:,} documents",
+        lambda: [filter_.decide(candidate, signature) for signature in signatures],
+    )
 
 
-def of_marks(path: Path) -> dict[str, Any]:
+def of_signatures(path: Path) -> dict[str, Any]:
     """Marks for near copies of the documents of a text."""
-    step = NearDuplicates(0.8)
+    filter_ = NearDuplicates(0.8)
     texts = gzip.decompress(path.read_bytes()).decode().split("\n\n")[:MARKED]
     return row(
-        f"near copies, marks of {len(texts):,} abstracts", lambda: [step.mark(Candidate(text)) for text in texts]
+        f"near copies, signatures of {len(texts):,} abstracts",
+        lambda: [filter_.signature(Candidate(text)) for text in texts],
     )
 
 

@@ -1,3 +1,1 @@
-"""The stages corpus and pairs on many machines: the same functions, file by file and group by group, with the same
-result byte for byte.
-"""
+"""The stages corpus and pairs on many machines; the output is byte-identical to a single-machine run."""

@@ -1,6 +1,4 @@
-"""A phase as a step of datatrove, and its executors: processes of this machine, a Slurm cluster, a Ray cluster. All
-that knows datatrove.
-"""
+"""A phase as a step of datatrove, and its executors: this machine, Slurm or Ray. No other module knows datatrove."""
 
 import shutil
 import sys
@@ -21,8 +19,8 @@ from recipe.errors import InputError
 class Resources:
     """What a phase may use.
 
-    tasks: into how many shares the parallel phases are cut. workers: how many tasks run at once, -1 for all.
-    partition, time: of Slurm. mem_per_cpu_gb, cpus_per_task: of each task on Slurm and Ray.
+    tasks: of each parallel phase. workers: how many tasks run at once, -1 for all. partition, time: of Slurm.
+    mem_per_cpu_gb, cpus_per_task: of each task on Slurm and Ray.
     """
 
     tasks: int
@@ -34,9 +32,7 @@ class Resources:
 
 
 class PhaseStep(PipelineStep):
-    """One task of a phase. An `InputError` is left as a line in `errors`, for whoever started the tasks; a job of a
-    cluster then ends with status 2.
-    """
+    """One task of a phase; an `InputError` becomes a file in `errors`, and status 2 of a job of a cluster."""
 
     type = "domain-bert"
 
@@ -46,11 +42,12 @@ class PhaseStep(PipelineStep):
         self.recipe, self.errors, self.is_job = recipe, errors, is_job
 
     def run(self, data: object = None, rank: int = 0, world_size: int = 1) -> None:
-        """Do the task; documents pass through files, not through datatrove."""
+        """Run the task; documents pass through files, not through datatrove."""
         phase = next(phase for phase in PHASES if phase.name == self.name)
         try:
             phase.call(self.recipe, rank, world_size)
         except InputError as error:
+            # A file, for whoever started the tasks: this one may run on another machine.
             self.errors.mkdir(parents=True, exist_ok=True)
             (self.errors / f"{rank:05d}.txt").write_text(str(error), encoding="utf-8")
             if self.is_job:
@@ -59,29 +56,36 @@ class PhaseStep(PipelineStep):
 
 
 def run_here(recipe: Recipe, phases: list[Phase], resources: Resources) -> None:
-    """The phases one after another, the parallel ones in processes of this machine.
+    """Run the phases one after another, the parallel ones in processes; raises a phase's first InputError."""
+    workers = resources.tasks if resources.workers == -1 else min(resources.workers, resources.tasks)
 
-    Raises:
-        InputError: the first task's of a phase.
-    """
-    _run(recipe, phases, lambda step, logs: _local(step, logs, resources))
+    def executor_of(step: PhaseStep, logs: str) -> PipelineExecutor:
+        return LocalPipelineExecutor([step], tasks=resources.tasks, workers=workers, logging_dir=logs)
+
+    _run(recipe, phases, executor_of)
 
 
 def run_on_ray(recipe: Recipe, phases: list[Phase], resources: Resources) -> None:
-    """The parallel phases on the Ray cluster that RAY_ADDRESS names, or one of this machine's cores; the others in
-    this process.
-
-    Raises:
-        InputError: the first task's of a phase.
-    """
+    """As `run_here`, with the parallel phases on the Ray cluster of RAY_ADDRESS, or one of this machine's cores."""
     import ray
 
     ray.init(ignore_reinit_error=True)
-    _run(recipe, phases, lambda step, logs: _ray(step, logs, resources))
+
+    def executor_of(step: PhaseStep, logs: str) -> PipelineExecutor:
+        return RayPipelineExecutor(
+            [step],
+            tasks=resources.tasks,
+            workers=resources.workers,
+            logging_dir=logs,
+            cpus_per_task=resources.cpus_per_task,
+            mem_per_cpu_gb=resources.mem_per_cpu_gb,
+        )
+
+    _run(recipe, phases, executor_of)
 
 
 def submit_to_slurm(recipe: Recipe, phases: list[Phase], resources: Resources) -> list[str]:
-    """Submit each phase as an array of jobs that waits for the one before; returns the ids of the jobs."""
+    """Submit each phase as an array of jobs that waits for the one before; give the ids of the jobs."""
     executors: list[SlurmPipelineExecutor] = []
     for phase in phases:
         logs = _fresh_logs(recipe, phase)
@@ -103,41 +107,26 @@ def _run(recipe: Recipe, phases: list[Phase], executor_of: Callable[[PhaseStep, 
         for path in sorted((logs / "errors").glob("*.txt")):
             raise InputError(path.read_text(encoding="utf-8"))
         if failed := executor.get_incomplete_ranks():
+            tasks = f"{len(failed)} of {executor.world_size} tasks"
             raise InputError(
-                f"{logs}: {len(failed)} of {executor.world_size} tasks of the phase {phase.name} failed, such as"
-                f" {failed[0]}; see its log there"
+                f"{logs}: {tasks} of the phase {phase.name} failed, such as {failed[0]}; see its log there"
             )
 
 
 def _fresh_logs(recipe: Recipe, phase: Phase) -> Path:
-    """Without what datatrove noted of tasks before: their files tell what is done, and a note could outlive a change
-    of settings.
-    """
+    # datatrove's notes of finished tasks are removed: shards tell what is done, and a note would outlive a change of
+    # settings.
     logs = (recipe.folder / "cluster" / "logs" / phase.name).absolute()
     shutil.rmtree(logs, ignore_errors=True)
     return logs
-
-
-def _local(step: PhaseStep, logs: str, resources: Resources) -> PipelineExecutor:
-    workers = resources.tasks if resources.workers == -1 else min(resources.workers, resources.tasks)
-    return LocalPipelineExecutor([step], tasks=resources.tasks, workers=workers, logging_dir=logs)
-
-
-def _ray(step: PhaseStep, logs: str, resources: Resources) -> PipelineExecutor:
-    return RayPipelineExecutor(
-        [step],
-        tasks=resources.tasks,
-        workers=resources.workers,
-        logging_dir=logs,
-        cpus_per_task=resources.cpus_per_task,
-        mem_per_cpu_gb=resources.mem_per_cpu_gb,
-    )
 
 
 def _slurm(
     step: PhaseStep, logs: Path, phase: Phase, resources: Resources, before: SlurmPipelineExecutor | None
 ) -> SlurmPipelineExecutor:
     activate = Path(sys.prefix, "bin", "activate")
+    # The last phase writes rows in pairs.num_proc processes, in one task.
+    cpus = resources.cpus_per_task if phase.is_parallel else max(resources.cpus_per_task, step.recipe.pairs.num_proc)
     return SlurmPipelineExecutor(
         [step],
         tasks=resources.tasks if phase.is_parallel else 1,
@@ -145,14 +134,12 @@ def _slurm(
         time=resources.time,
         partition=resources.partition,
         mem_per_cpu_gb=resources.mem_per_cpu_gb,
-        cpus_per_task=(
-            resources.cpus_per_task if phase.is_parallel else max(resources.cpus_per_task, step.recipe.pairs.num_proc)
-        ),
+        cpus_per_task=cpus,
         job_name=f"bert-{phase.name}",
         qos=None,
         logging_dir=str(logs),
         venv_path=str(activate) if activate.is_file() else None,
-        # Else the jobs behind one that failed would wait for ever.
+        # Else the jobs after one that failed would wait for ever.
         sbatch_args={"kill-on-invalid-dep": "yes"},
         depends=before,
     )

@@ -11,7 +11,7 @@ from recipe.pipeline import write_recipe
 
 # Option -> kind of value, executors that take it, help.
 OPTIONS: dict[str, tuple[type, tuple[str, ...], str]] = {
-    "tasks": (int, ("local", "slurm", "ray"), "shares of the parallel phases; default: 1"),
+    "tasks": (int, ("local", "slurm", "ray"), "tasks of each parallel phase; default: 1"),
     "workers": (int, ("local", "slurm", "ray"), "most tasks at once; default: all"),
     "partition": (str, ("slurm",), "partition of the jobs; needed"),
     "time": (str, ("slurm",), "time limit of a job; default: 24:00:00"),
@@ -21,7 +21,7 @@ OPTIONS: dict[str, tuple[type, tuple[str, ...], str]] = {
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options beside the recipe's keys."""
+    """Add the options that stand next to the recipe's keys."""
     group = parser.add_argument_group("cluster")
     group.add_argument(
         "--executor", choices=("local", "slurm", "ray"), default="local", help="where the tasks run; default: local"
@@ -31,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def launch(recipe: Recipe, executor: str, **options: Any) -> None:
-    """Do, or submit, what is left of the stages corpus, tokenizer and pairs.
+    """Run, or submit, what is left of the stages corpus, tokenizer and pairs.
 
     Args:
         options: those of OPTIONS, None where they are not given.
@@ -50,10 +50,8 @@ def launch(recipe: Recipe, executor: str, **options: Any) -> None:
     write_recipe(recipe)
     if executor == "slurm":
         ids = executors.submit_to_slurm(recipe, phases, resources)
-        print(
-            f"submitted: {', '.join(f'{phase.name} {id_}' for phase, id_ in zip(phases, ids, strict=True))}; logs in"
-            f" {recipe.folder / 'cluster' / 'logs'}"
-        )
+        jobs = ", ".join(f"{phase.name} {id_}" for phase, id_ in zip(phases, ids, strict=True))
+        print(f"submitted: {jobs}; logs in {recipe.folder / 'cluster' / 'logs'}")
     else:
         (executors.run_here if executor == "local" else executors.run_on_ray)(recipe, phases, resources)
 
@@ -66,12 +64,11 @@ def _check(executor: str, given: dict[str, Any]) -> None:
         if isinstance(value, int) and value < 1:
             raise InputError(f"--{name} is {value}; it must be 1 or more")
     if executor == "slurm" and "partition" not in given:
-        raise InputError(
-            "--executor slurm needs --partition, the name of a partition of your cluster; `sinfo` lists them"
-        )
+        raise InputError("--executor slurm needs --partition, a partition of your cluster; `sinfo` lists them")
 
 
 def _executors(executor: str) -> Any:
+    # Imported here, by name, so that a package that is not installed is one line and not a traceback.
     try:
         if executor == "ray":
             importlib.import_module("ray")
@@ -82,6 +79,5 @@ def _executors(executor: str) -> Any:
         package = error.name.partition(".")[0]
         extra = "ray" if executor == "ray" else "datatrove"
         raise InputError(
-            f"--executor {executor} needs the package {package}, which is not installed: pip install"
-            f" 'domain-bert[{extra}]'"
+            f"--executor {executor} needs {package}, which is not installed: pip install 'domain-bert[{extra}]'"
         ) from None

@@ -1,9 +1,4 @@
-"""The phases of the stages corpus and pairs on many machines: parallel ones, done by any number of tasks that skip
-what is there already, and single ones.
-
-All that they make before the run's own folders stands in RUN/cluster, each piece under a name that is a hash of all
-that shapes it.
-"""
+"""The phases of the stages corpus and pairs on many machines: parallel ones, in many tasks, and single ones."""
 
 import shutil
 from collections import Counter
@@ -14,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from recipe.cluster.file_shards import counts_of_part, part_key, part_settings, read_part, write_part
-from recipe.cluster.token_shards import join_units, write_units
+from recipe.cluster.file_shards import counts_of_shard, read_file_shard, shard_key, shard_settings, write_file_shard
+from recipe.cluster.token_shards import join_token_shards, write_token_shards
 from recipe.config import Recipe
 from recipe.corpus import Document, Source
+from recipe.corpus import prepare as corpus
 from recipe.corpus.cleaning import CleaningReport, cleaning_filters
 from recipe.corpus.prepare import RemovedList, write_clean
 from recipe.corpus.readers.hub_dataset import HubSource
@@ -27,15 +23,13 @@ from recipe.errors import InputError
 from recipe.files import atomic_write, sha256_of_json
 from recipe.pipeline import is_done, remember_inputs, run_stage
 from recipe.processes import this_process
-from recipe.provenance import code_hash
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One step of the way.
+    """One step of the way; a phase that is not parallel has one task.
 
-    stage: the stage that it belongs to. call: takes the recipe, which task it is, and of how many; one that is not
-    parallel has one task.
+    stage: the stage that it belongs to. call: takes the recipe, which task it is, and of how many.
     """
 
     name: str
@@ -53,7 +47,7 @@ def number_records(recipe: Recipe, rank: int, tasks: int) -> None:
 
 
 def find_superseded(recipe: Recipe, rank: int, tasks: int) -> None:
-    """The numbers of all PubMed files -> the places of the records in each that do not count."""
+    """The numbers of all PubMed files -> the positions of the records in each that do not count."""
     sources = pubmed_sources(recipe.corpus)
     path = _superseded_path(recipe, sources)
     if not path.is_file():
@@ -61,39 +55,40 @@ def find_superseded(recipe: Recipe, rank: int, tasks: int) -> None:
         _write_arrays(path, {str(index): places for index, places in enumerate(superseded_places(numbers))})
 
 
-def write_parts(recipe: Recipe, rank: int, tasks: int) -> None:
-    """Files and data sets of the corpus -> their parts."""
-    steps = cleaning_filters(recipe.corpus)
-    for source, superseded, path in _parts(recipe, rank, tasks):
+def write_file_shards(recipe: Recipe, rank: int, tasks: int) -> None:
+    """Files and data sets of the corpus -> their shards."""
+    filters = cleaning_filters(recipe.corpus)
+    for source, superseded, path in _file_shards(recipe, rank, tasks):
         if not path.is_dir():
-            write_part(path, source, superseded, recipe.corpus, steps)
+            write_file_shard(path, source, superseded, recipe.corpus, filters)
 
 
-def merge_parts(recipe: Recipe, rank: int, tasks: int) -> None:
-    """Parts -> RUN/corpus, as the stage corpus makes it; parts that this corpus does not have are removed.
+def merge_file_shards(recipe: Recipe, rank: int, tasks: int) -> None:
+    """File shards -> RUN/corpus, as the stage corpus makes it; shards that this corpus does not have are removed.
 
     Raises:
-        InputError: if a part is missing, or fewer than two documents are left.
+        InputError: if a shard is missing, or fewer than two documents are left.
     """
     paths = []
-    for source, _, path in _parts(recipe, 0, 1):
+    for source, _, path in _file_shards(recipe, 0, 1):
         if not path.is_dir():
             raise InputError(
-                f"{path}: the part of {source} is missing, or the file has changed since; run"
+                f"{path}: the shard of {source} is missing, or the file has changed since; run"
                 " scripts/prepare_cluster.py again"
             )
         paths.append(path)
-    parts = [counts_of_part(path) for path in paths]
-    remember_inputs(recipe, {part["source"]: part["input"] for part in parts})
+    shards = [counts_of_shard(path) for path in paths]
+    # The tasks hashed the files when they read them, so the stage's record needs no second read of them all.
+    remember_inputs(recipe, {shard["source"]: shard["input"] for shard in shards})
 
-    def cleaned(funnel: CleaningReport, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
-        for path, part in zip(tqdm(paths, desc="corpus: parts merged", unit=" parts"), parts, strict=True):
-            counts.update(part["reading"])
-            funnel.add_counts(part["funnel"])
-            yield from funnel.go_on(read_part(path, removed.add))
+    def cleaned(report: CleaningReport, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
+        for path, shard in zip(tqdm(paths, desc="corpus: shards merged", unit=" shards"), shards, strict=True):
+            counts.update(shard["reading"])
+            report.add_counts(shard["cleaning"])
+            yield from report.clean_by_signatures(read_file_shard(path, removed.add))
 
     run_stage(recipe, "corpus", lambda recipe: write_clean(recipe, cleaned))
-    for path in set(_folder(recipe, "parts").iterdir()) - set(paths):
+    for path in set(_folder(recipe, "files").iterdir()) - set(paths):
         shutil.rmtree(path)
 
 
@@ -102,10 +97,10 @@ def make_tokenizer(recipe: Recipe, rank: int, tasks: int) -> None:
     run_stage(recipe, "tokenizer")
 
 
-def encode_units(recipe: Recipe, rank: int, tasks: int) -> None:
+def encode_token_shards(recipe: Recipe, rank: int, tasks: int) -> None:
     """Groups of rows of RUN/corpus -> blocks of token ids."""
     if not is_done(recipe, "pairs"):
-        write_units(_folder(recipe, "tokens"), recipe, rank, tasks)
+        write_token_shards(_folder(recipe, "tokens"), recipe, rank, tasks)
 
 
 def join_pairs(recipe: Recipe, rank: int, tasks: int) -> None:
@@ -115,7 +110,7 @@ def join_pairs(recipe: Recipe, rank: int, tasks: int) -> None:
         # Not at the top: importing `datasets` takes seconds.
         from recipe.pairs.dataset import build_rows
 
-        join_units(_folder(recipe, "tokens"), recipe)
+        join_token_shards(_folder(recipe, "tokens"), recipe)
         build_rows(recipe)
 
     run_stage(recipe, "pairs", join)
@@ -125,56 +120,52 @@ def join_pairs(recipe: Recipe, rank: int, tasks: int) -> None:
 PHASES = (
     Phase("numbers", "corpus", number_records, is_parallel=True),
     Phase("superseded", "corpus", find_superseded, is_parallel=False),
-    Phase("parts", "corpus", write_parts, is_parallel=True),
-    Phase("merge", "corpus", merge_parts, is_parallel=False),
+    Phase("files", "corpus", write_file_shards, is_parallel=True),
+    Phase("merge", "corpus", merge_file_shards, is_parallel=False),
     Phase("tokenizer", "tokenizer", make_tokenizer, is_parallel=False),
-    Phase("tokens", "pairs", encode_units, is_parallel=True),
+    Phase("tokens", "pairs", encode_token_shards, is_parallel=True),
     Phase("pairs", "pairs", join_pairs, is_parallel=False),
 )
 
 
 def pending_phases(recipe: Recipe) -> list[Phase]:
-    """The phases from the first stage on that is not done and unchanged; those that number records only if there are
-    PubMed files.
+    """The phases from the first stage on that is not done and unchanged.
 
     Raises:
         InputError: if files cannot serve, settings need what is not there, or a package is not installed.
     """
     has_records = bool(pubmed_sources(recipe.corpus))
+    # Made only for its errors, which a user wants before the jobs wait in a queue.
     cleaning_filters(recipe.corpus)
     stages = ["corpus", "tokenizer", "pairs"]
     while stages and is_done(recipe, stages[0]):
         del stages[0]
-    return [
-        phase
-        for phase in PHASES
-        if phase.stage in stages and (has_records or phase.name not in ("numbers", "superseded"))
-    ]
+    needless = () if has_records else ("numbers", "superseded")
+    return [phase for phase in PHASES if phase.stage in stages and phase.name not in needless]
 
 
-def _parts(recipe: Recipe, rank: int, tasks: int) -> Iterator[tuple[Source | HubSource, list[int], Path]]:
-    """Every file and data set of a task, its superseded records, and the folder of its part."""
-    settings = part_settings(recipe)
+def _file_shards(recipe: Recipe, rank: int, tasks: int) -> Iterator[tuple[Source | HubSource, list[int], Path]]:
+    """Every file and data set of a task, its superseded records, and the folder of its shard."""
+    settings = shard_settings(recipe)
     pubmed = pubmed_sources(recipe.corpus)
     superseded = _arrays(_superseded_path(recipe, pubmed)) if pubmed else {}
     index: dict[Source | HubSource, str] = {source: str(number) for number, source in enumerate(pubmed)}
     for source in corpus_sources(recipe.corpus)[rank::tasks]:
         places = superseded[index[source]].tolist() if source in index else []
-        yield source, places, _folder(recipe, "parts") / part_key(source, places, settings)
+        yield source, places, _folder(recipe, "files") / shard_key(source, places, settings)
 
 
 def _numbers_path(recipe: Recipe, source: Source) -> Path:
-    return _folder(recipe, "numbers") / (
-        sha256_of_json([str(source), source.state(), code_hash("recipe.corpus.readers.pubmed")]) + ".npz"
-    )
+    return _folder(recipe, "numbers") / (sha256_of_json([str(source), source.state(), corpus.VERSION]) + ".npz")
 
 
 def _superseded_path(recipe: Recipe, sources: list[Source]) -> Path:
-    return _folder(recipe, "superseded") / (
-        sha256_of_json([_numbers_path(recipe, source).name for source in sources]) + ".npz"
-    )
+    numbers = [_numbers_path(recipe, source).name for source in sources]
+    return _folder(recipe, "superseded") / (sha256_of_json(numbers) + ".npz")
 
 
+# All that is made before the run's own folders is in RUN/cluster, each piece named by a hash of all that shapes it. So
+# a task knows by the name alone what is done, and a change of settings redoes only what depends on it.
 def _folder(recipe: Recipe, name: str) -> Path:
     return recipe.folder / "cluster" / name
 
@@ -185,11 +176,7 @@ def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file, each read when it is asked for.
-
-    Raises:
-        InputError: if the file is missing.
-    """
+    """The arrays of a file, each read when it is asked for; raises InputError if the file is missing."""
     try:
         return np.load(path)
     except FileNotFoundError:

@@ -76,11 +76,7 @@ def number_of_groups(path: Path) -> int:
 
 
 def require_prepared_run(folder: Path) -> None:
-    """Check that a run folder named by corpus.prepared_from has the corpus, tokenizer and token store of a run.
-
-    Raises:
-        InputError: for the first file that is absent.
-    """
+    """Raise InputError unless the run folder of corpus.prepared_from has a corpus, tokenizer and token store."""
     stores = [f"store/{split}/{MANIFEST}" for split in SPLITS]
     for name in (f"corpus/{MANIFEST}", "tokenizer/tokenizer.json", *stores):
         if not (folder / name).is_file():

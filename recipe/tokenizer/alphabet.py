@@ -8,16 +8,17 @@ from tokenizers.normalizers import Normalizer
 
 CHARACTERS_PER_COUNT = 1 << 20
 MAX_REMEMBERED = 1 << 20
-# What is normalised at a time: letters outside ASCII with the one before them, since a mark may change the letter that
-# it follows.
+# What is normalised at a time: characters outside ASCII with the one before them, since a combining mark may change
+# the letter that it follows.
 _FOREIGN = re.compile(r"[\x00-\x7f]?[^\x00-\x7f]+")
 
 
 class Alphabet:
-    """Counts the characters of texts as the normaliser leaves them; white space is none."""
+    """Counts the characters of texts as the normaliser leaves them; white space does not count."""
 
     def __init__(self, normalizer: Normalizer) -> None:
         self._normalizer = normalizer
+        # ASCII is counted as bytes by numpy and normalised at the end, which spares the normaliser most of the text.
         self._ascii = np.zeros(128, np.int64)
         self._foreign: Counter[str] = Counter()
         self._normalized: dict[str, str] = {}
@@ -53,6 +54,7 @@ class Alphabet:
 
     def _normalize(self, text: str) -> str:
         if text not in self._normalized:
+            # A corpus of many scripts has millions of different runs; forgetting all now and then costs little.
             if len(self._normalized) > MAX_REMEMBERED:
                 self._normalized.clear()
             self._normalized[text] = "".join(self._normalizer.normalize_str(text).split())

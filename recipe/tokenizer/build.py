@@ -1,6 +1,4 @@
-"""Documents -> RUN/tokenizer: a trained or given WordPiece tokenizer as a folder that AutoTokenizer loads, with counts
-for the report.
-"""
+"""Documents -> RUN/tokenizer: a trained or given WordPiece tokenizer as a folder that AutoTokenizer loads."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,28 +15,27 @@ from recipe.tokenizer.fertility import MOST_SENTENCES, fertility, most_frequent_
 from recipe.tokenizer.folder import load_tokenizer, save_tokenizer
 from recipe.tokenizer.wordpiece import train_wordpiece
 
-# Raise it when the same input and settings give other bytes: then this stage is redone.
+# Raise it when the same documents give another vocabulary or other files: every tokenizer is then made again.
 VERSION = 1
-
 SHOWN_WORDS = 40
 # Function words of English, left out of the list of frequent terms that the report shows.
 _FUNCTION_WORDS = frozenset(
     """
-    the and for that with this from are was were been has have had not but which these those such their its our they them there than then also can may
-    might could would should will between both each other more most some any all one two three using used use however when where while who whom whose
-    what how into onto over under after before during through only very same different did does because being about above below further given many
-    much well here able due either neither per via within without among upon thus therefore whether although since until first second found show shown
-    shows based
+    the and for that with this from are was were been has have had not but which these those such their its our they
+    them there than then also can may might could would should will between both each other more most some any all one
+    two three using used use however when where while who whom whose what how into onto over under after before during
+    through only very same different did does because being about above below further given many much well here able
+    due either neither per via within without among upon thus therefore whether although since until first second found
+    show shown shows based
     """.split()
 )
 
 
 def make_tokenizer(recipe: Recipe) -> None:
-    """Train on the training documents, or copy the folder tokenizer.path, into RUN/tokenizer; with counts in
-    statistics.json.
+    """Train on the training documents, or copy the folder tokenizer.path, into RUN/tokenizer, with statistics.json.
 
     Raises:
-        InputError: if there is no training document, or the folder holds no usable BERT tokenizer.
+        InputError: if there are fewer than two training documents, or the folder has no usable BERT tokenizer.
     """
     documents = _TrainingDocuments(recipe)
     with atomic_write(recipe.folder / "tokenizer") as folder:
@@ -48,31 +45,28 @@ def make_tokenizer(recipe: Recipe) -> None:
             tokenizer = train_wordpiece(documents, recipe.tokenizer, recipe.seed)
         else:
             tokenizer = load_tokenizer(Path(given))
-            for _ in documents:
-                pass
+            documents.read_counted()
         documents.require_two()
         save_tokenizer(tokenizer, folder, recipe)
         found = fertility(tokenizer, documents.words)
-        whole = [
-            entry
-            for entry in most_frequent_whole_words(tokenizer, documents.words, 8 * SHOWN_WORDS)
-            if entry[0] not in _FUNCTION_WORDS
-        ][:SHOWN_WORDS]
+        whole = most_frequent_whole_words(tokenizer, documents.words, 8 * SHOWN_WORDS)
         statistics = {
-            "documents": documents.number,
+            # Of those that it was trained on; a given tokenizer's are not known.
+            "documents": documents.number if given is None else None,
             "words": found.words,
             "vocab_size": tokenizer.get_vocab_size(),
             "mean_pieces_per_word": found.pieces_per_word,
             "whole_word_share": found.whole_share,
             "unknown_share": found.unknown_share,
-            "top_whole_words": whole,
+            "top_whole_words": [entry for entry in whole if entry[0] not in _FUNCTION_WORDS][:SHOWN_WORDS],
         }
         write_json(folder / "statistics.json", statistics)
 
 
 class _TrainingDocuments:
-    """The training documents of a run, again at every iteration; the first one counts them, and the words of the first
-    million sentences.
+    """The training documents of a run, again at every iteration, with counts of the first one.
+
+    number: of documents. words: of the first MOST_SENTENCES.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -86,20 +80,24 @@ class _TrainingDocuments:
     def __iter__(self) -> Iterator[Document]:
         found = read_prepared_split(self._recipe.folder / "corpus", self._recipe.corpus, "train", self._recipe.seed)
         for document in tqdm(found, desc="tokenizer: documents read", unit=" documents"):
+            # Training reads the documents twice; they are counted in passing, since a third pass would take as long.
             if not self._is_counted:
-                self._count(document)
+                self.number += 1
+                self._last_source = document.source
+                if self._sentences < MOST_SENTENCES:
+                    self._sentences += len(document.sentences)
+                    self.words.update(word_counts(document.sentences))
             yield document
         self._is_counted = True
 
-    def _count(self, document: Document) -> None:
-        self.number += 1
-        self._last_source = document.source
-        if self._sentences < MOST_SENTENCES:
-            self._sentences += len(document.sentences)
-            self.words.update(word_counts(document.sentences))
+    def read_counted(self) -> None:
+        """Read as far as something is counted, and not to the end of a corpus of gigabytes."""
+        for _ in self:
+            if self.number > 1 and self._sentences >= MOST_SENTENCES:
+                return
 
     def require_two(self) -> None:
-        """Raise InputError for fewer than two documents: a random segment must come from another one."""
+        """Raise InputError for fewer than two documents."""
         if self.number == 0:
             raise InputError(
                 "corpus.path: no training document has any text; check the files and corpus.validation_share"

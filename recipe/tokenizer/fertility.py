@@ -1,4 +1,4 @@
-"""How a tokenizer cuts words: pieces per word, whole words, [UNK]; of one tokenizer beside others on the same words."""
+"""How a tokenizer cuts words: pieces per word, whole words, [UNK]; tokenizers are compared on the same words."""
 
 import re
 from collections import Counter
@@ -9,8 +9,7 @@ from itertools import islice
 import numpy as np
 from tokenizers import Tokenizer
 
-# A run of letters, digits and the marks that belong to them; punctuation is a piece of its own for every BERT
-# tokenizer and would flatter all alike.
+# A run of letters and digits. Punctuation is a piece of its own for every BERT tokenizer and would flatter all alike.
 WORD = re.compile(r"[^\W_]+")
 MOST_SENTENCES = 1_000_000
 LONGEST_SHOWN = 12
@@ -18,7 +17,7 @@ LONGEST_SHOWN = 12
 
 @dataclass(frozen=True)
 class Fertility:
-    """What a tokenizer makes of some words; shares in 0..1 by occurrence, but for whole_share_of_distinct.
+    """What a tokenizer makes of some words; shares in 0..1 by occurrence, except whole_share_of_distinct.
 
     longest: (word, its pieces) of the words with the most pieces among those that occur at least twice.
     """
@@ -49,9 +48,9 @@ def fertility(tokenizer: Tokenizer, words: Counter[str]) -> Fertility:
     unknown = np.fromiter((unknown_id in found for found in pieces), bool, len(pieces))
     is_whole = (numbers == 1) & ~unknown
     total = max(int(counts.sum()), 1)
-    longest = sorted(np.flatnonzero(counts > 1).tolist(), key=lambda place: (-numbers[place], names[place]))[
-        :LONGEST_SHOWN
-    ]
+    # A word that occurs once is often a misspelling, which says little about the vocabulary.
+    repeated = np.flatnonzero(counts > 1).tolist()
+    longest = sorted(repeated, key=lambda place: (-numbers[place], names[place]))[:LONGEST_SHOWN]
     return Fertility(
         words=int(counts.sum()),
         distinct_words=len(names),
@@ -69,11 +68,10 @@ def most_frequent_whole_words(tokenizer: Tokenizer, words: Counter[str], number:
     for word, count in words.items():
         if len(word) > 2 and word.isalpha():
             lowered[word.lower()] += count
+    # Only the most frequent are encoded: of some hundred times as many as are wanted, enough are whole.
     candidates = sorted(lowered.items(), key=lambda entry: (-entry[1], entry[0]))[: 100 * number]
     encodings = tokenizer.encode_batch_fast([word for word, _ in candidates], add_special_tokens=False)
+    ids = [encoding.ids for encoding in encodings]
     unknown = [tokenizer.token_to_id("[UNK]")]
-    return [
-        entry
-        for entry, encoding in zip(candidates, encodings, strict=True)
-        if len(encoding.ids) == 1 and encoding.ids != unknown
-    ][:number]
+    is_whole = [len(found) == 1 and found != unknown for found in ids]
+    return [entry for entry, whole in zip(candidates, is_whole, strict=True) if whole][:number]

@@ -16,8 +16,7 @@ def load_tokenizer(folder: Path) -> Tokenizer:
     """Read folder/tokenizer.json and check that it can serve BERT; truncation and padding that it asks for are off.
 
     Raises:
-        InputError: if the file is absent or broken, is no WordPiece tokenizer with ## pieces, or lacks a special
-            token.
+        InputError: if it is absent or broken, is not a WordPiece tokenizer, or lacks a special token.
     """
     path = folder / "tokenizer.json"
     try:
@@ -27,9 +26,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
             f"{path}: cannot be read; name a folder that `save_pretrained` of a fast BERT tokenizer wrote"
         ) from None
     except Exception as error:  # the library raises a bare Exception for what it cannot parse
-        raise InputError(
-            f"{path}: is no tokenizer ({' '.join(str(error).split())[:150]}); save it again by `save_pretrained`"
-        ) from None
+        cause = " ".join(str(error).split())[:150]
+        raise InputError(f"{path}: is not a tokenizer ({cause}); save it again by `save_pretrained`") from None
     missing = [token for token in SPECIAL_TOKENS if tokenizer.token_to_id(token) is None]
     if missing:
         raise InputError(
@@ -37,19 +35,15 @@ def load_tokenizer(folder: Path) -> Tokenizer:
             " tokenizer.path: null"
         )
     if not isinstance(tokenizer.model, models.WordPiece):
-        raise InputError(
-            f"{path}: is a {type(tokenizer.model).__name__} tokenizer; whole-word masking needs WordPiece with ##"
-            " pieces"
-        )
+        kind = type(tokenizer.model).__name__
+        raise InputError(f"{path}: is a {kind} tokenizer; whole-word masking needs WordPiece with ## pieces")
     tokenizer.no_truncation()
     tokenizer.no_padding()
     return tokenizer
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, recipe: Recipe) -> None:
-    """Write a folder that `AutoTokenizer` loads as a fast BertTokenizer, with vocab.txt for tools older than
-    transformers 5.
-    """
+    """Write a folder that `AutoTokenizer` loads as a fast BertTokenizer."""
     if recipe.tokenizer.path is not None:
         for file in Path(recipe.tokenizer.path).iterdir():
             if file.name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
@@ -67,17 +61,12 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, recipe: Recipe) -> None:
     }
     if not (folder / "tokenizer_config.json").exists():
         (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / "vocab.txt").write_text("\n".join(vocabulary(tokenizer)) + "\n", encoding="utf-8")
-
-
-def vocabulary(tokenizer: Tokenizer) -> list[str]:
-    """The tokens in the order of their ids."""
-    entries = tokenizer.get_vocab(with_added_tokens=True)
-    return sorted(entries, key=lambda token: entries[token])
+    # For tools older than transformers 5: the tokens in the order of their ids.
+    ids = tokenizer.get_vocab(with_added_tokens=True)
+    (folder / "vocab.txt").write_text("\n".join(sorted(ids, key=ids.__getitem__)) + "\n", encoding="utf-8")
 
 
 def special_token_ids(folder: Path) -> dict[str, int]:
     """The ids of [PAD], [UNK], [CLS], [SEP] and [MASK]."""
-    tokenizer = load_tokenizer(folder)
-    entries = tokenizer.get_vocab(with_added_tokens=True)
+    entries = load_tokenizer(folder).get_vocab(with_added_tokens=True)
     return {token: entries[token] for token in SPECIAL_TOKENS}

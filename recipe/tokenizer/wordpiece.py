@@ -1,6 +1,4 @@
-"""Documents -> WordPiece tokenizer: the same text gives the same tokenizer, byte for byte, whatever the number of
-threads.
-"""
+"""Documents -> WordPiece tokenizer: the same text gives the same bytes, for any number of threads."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -15,37 +13,36 @@ from recipe.tokenizer.folder import SPECIAL_TOKENS
 
 PREFIX = "##"
 SIZE_STEP = 8
-# Share of the vocabulary that single characters may take; the rest of a text with many more is [UNK].
+# Share of the vocabulary that single characters may take, so that a text in Chinese still gets pieces; the rarest
+# characters are [UNK].
 MOST_CHARACTERS = 0.5
 
 logger = logging.getLogger(__name__)
 
 
 def train_wordpiece(documents: Iterable[Document], config: TokenizerConfig, seed: int = 1) -> Tokenizer:
-    """Train a BERT WordPiece tokenizer: special tokens, all characters of the text, merged pieces, then [unused] slots
-    up to a multiple of 8.
-
-    Normalisation and pre-tokenisation are BERT's (google-research/bert@eedf571, tokenization.py), with NFKC before
-    them if config.nfkc; the pieces are merged by count, as the `tokenizers` library does it, not by likelihood as in
-    Schuster and Nakajima (2012). That trainer numbers ## characters as they come out of a hash table, so that pairs of
-    equal counts are merged in another order each time (tokenizers #1794); here it is given all characters, numbered,
-    beforehand.
+    """Train a BERT WordPiece tokenizer: special tokens, all characters, merged pieces, [unused] up to a multiple of 8.
 
     Args:
-        documents: read twice: all of it for the characters, of more than config.max_train_characters a random part,
-            document by document, for the pieces.
-        seed: what chooses that part.
+        documents: read twice: all for the characters, and documents of config.max_train_characters for the pieces.
+        seed: what chooses those documents at random.
+
+    Source of normaliser and pre-tokeniser: google-research/bert@eedf571, tokenization.py; NFKC is our option.
     """
     normalizer = _normalizer(config)
     characters, size = _characters(documents, normalizer)
+    # The library numbers ## characters as they come out of a hash table, so that pairs of equal counts are merged in
+    # another order each time (tokenizers #1794). Here it is given all characters, numbered, beforehand.
     alphabet = _both_forms(characters, config)
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
+    # The library merges by count, not by likelihood as in Schuster and Nakajima (2012).
     trainer = trainers.WordPieceTrainer(
         vocab_size=config.vocab_size - config.unused_tokens,
         min_frequency=config.min_frequency,
         special_tokens=[*SPECIAL_TOKENS, *alphabet],
-        limit_alphabet=0,  # none but those
+        # None but those; as "special tokens" they are not merged away, and they become ordinary entries again below.
+        limit_alphabet=0,
         show_progress=False,
     )
     tokenizer.train_from_iterator(_sentences(documents, config.max_train_characters / max(size, 1), seed), trainer)
@@ -75,18 +72,15 @@ def _both_forms(characters: list[tuple[str, int]], config: TokenizerConfig) -> l
     if len(characters) > most:
         lost, total = (sum(count for _, count in part) for part in (characters[most:], characters))
         logger.warning(
-            "the text has %s characters and tokenizer.vocab_size %s has room for %s: the rarest, %.2g %% of the text,"
-            " become [UNK]",
-            f"{len(characters):,}",
-            f"{config.vocab_size:,}",
-            f"{most:,}",
-            100 * lost / total,
+            f"the text has {len(characters):,} characters and tokenizer.vocab_size {config.vocab_size:,} has room for"
+            f" {most:,}: the rarest, {100 * lost / total:.2g} % of the text, become [UNK]"
         )
     kept = sorted(character for character, _ in characters[:most])
     return [*kept, *(PREFIX + character for character in kept)]
 
 
 def _sentences(documents: Iterable[Document], share: float, seed: int) -> Iterator[str]:
+    # Whole documents are drawn, each by its own number: the first gigabyte may be of one journal.
     key = derive_key(seed, "tokenizer sample")
     for number, document in enumerate(documents):
         if share >= 1 or random_uniform(key, number) < share:
@@ -94,21 +88,17 @@ def _sentences(documents: Iterable[Document], share: float, seed: int) -> Iterat
 
 
 def _with_unused(vocabulary: dict[str, int], config: TokenizerConfig) -> dict[str, int]:
+    # A multiple of 8, since matrix products with the embedding table are faster then.
     size = -(-(len(vocabulary) + config.unused_tokens) // SIZE_STEP) * SIZE_STEP
-    tokens = [
-        *sorted(vocabulary, key=lambda token: vocabulary[token]),
-        *(f"[unused{number}]" for number in range(size - len(vocabulary))),
-    ]
+    unused = [f"[unused{number}]" for number in range(size - len(vocabulary))]
+    tokens = [*sorted(vocabulary, key=lambda token: vocabulary[token]), *unused]
     return {token: number for number, token in enumerate(tokens)}
 
 
 def _bert_tokenizer(vocabulary: dict[str, int], normalizer: normalizers.Normalizer) -> Tokenizer:
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.normalizer, tokenizer.pre_tokenizer, tokenizer.decoder = (
-        normalizer,
-        pre_tokenizers.BertPreTokenizer(),
-        decoders.WordPiece(),
-    )
+    tokenizer.normalizer, tokenizer.pre_tokenizer = normalizer, pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece()
     tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
     ends = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(

@@ -1,7 +1,4 @@
-"""A block: some megabytes of text as one file of token ids, named by the hash of all that shapes it.
-
-So a killed build goes on after its last block. Also the processes that encode blocks.
-"""
+"""Blocks: some megabytes of text as one file of token ids each, and the processes that encode them."""
 
 import hashlib
 import json
@@ -41,6 +38,8 @@ class TextBlock:
     document_lengths: np.ndarray
     continues: bool
 
+    # The name of the block's file: a killed build goes on after its last block, and one of another text or tokenizer
+    # finds none that is not its own.
     def key(self, version: str) -> str:
         """sha256 of the text, its documents and what encodes it."""
         digest = hashlib.sha256(f"{version} {self.continues} {len(self.document_lengths)} ".encode())

@@ -1,10 +1,4 @@
-"""Lines of text -> token ids: the tokenizer is asked once per distinct word where that gives the same ids, else line
-by line.
-
-BERT's tokenizer first cuts a line at white space and around punctuation, and nothing that it does reaches over such a
-cut. So a line's ids are those of its words one after another, and a corpus has few distinct words: the rest is
-counting and copying, which numpy and Arrow do.
-"""
+"""Lines of text -> token ids: each distinct word is encoded once where that gives the same ids, else line by line."""
 
 import json
 import os
@@ -33,15 +27,9 @@ NEWLINE = 10
 _OTHER, _SPACE, _PUNCTUATION = 0, 1, 2
 # Only what cuts a line for every setting of BertNormalizer: it deletes \x0b, \x0c and other controls, so "a\x0bb" is
 # one word.
+_ASCII_PUNCTUATION = bytes(byte for byte in range(0x21, 0x7F) if not chr(byte).isalnum())
 _KIND_OF_BYTE = bytes(
-    (
-        _SPACE
-        if byte in b" \t\n\r"
-        else _PUNCTUATION
-        if chr(byte).isascii() and chr(byte).isprintable() and not chr(byte).isalnum()
-        else _OTHER
-    )
-    for byte in range(256)
+    _SPACE if byte in b" \t\n\r" else _PUNCTUATION if byte in _ASCII_PUNCTUATION else _OTHER for byte in range(256)
 )
 # The one mark that NFKC composes with ASCII punctuation (= and U+0338 are U+2260), over a cut between words.
 _JOINS_PUNCTUATION = "\u0338".encode()
@@ -59,11 +47,9 @@ _PROBES = (
 
 
 class SentenceEncoder:
-    """A tokenizer that turns plain text into ids, without special tokens around it and without ever reading "[MASK]"
-    in the text as one.
+    """A tokenizer that turns plain text into ids, without special tokens, truncation and padding.
 
-    A token of the text that would get the id of a special token gets that of [UNK]; truncation and padding that
-    tokenizer.json asks for are off.
+    A token of the text that would get the id of a special token, such as "[MASK]" in it, gets that of [UNK].
     """
 
     def __init__(self, tokenizer_json: str, uses_words: bool = True) -> None:
@@ -71,9 +57,15 @@ class SentenceEncoder:
         self._unknown, self._forbidden = _special_ids(self._tokenizer)
         self.dtype = ids_dtype(self._tokenizer)
         bert, self._composes = _bert_normalizer(tokenizer_json)
-        self._words = self._dictionary(bert) if uses_words and bert is not None else None
-        if self._words is not None and not self._agrees("\n".join(_PROBES)):
-            self._words = None
+        self._words: WordDictionary | None = None
+        if uses_words and bert is not None:
+            # Punctuation with an id of its own; no other character is normalised to one of these.
+            separator = next((mark for mark in ",.:" if self._tokenizer.token_to_id(mark) is not None), None)
+            cutter = LongWordCutter(bert["handle_chinese_chars"], self._tokenizer.model.max_input_chars_per_word)
+            words = WordDictionary(self._ids_of_lines, separator, cutter)
+            # The settings look right, but only the tokenizer itself knows what it does.
+            both = zip(self._ids_of_lines(list(_PROBES)), words.encode("\n".join(_PROBES).encode()), strict=True)
+            self._words = words if all(np.array_equal(one, other) for one, other in both) else None
 
     @property
     def uses_words(self) -> bool:
@@ -81,8 +73,7 @@ class SentenceEncoder:
         return self._words is not None
 
     def encode(self, text: bytes) -> tuple[np.ndarray, np.ndarray]:
-        """Ids of all lines of UTF-8 text in one array (uint16 or uint32), and the number of ids of each line (int64);
-        lines end at "\\n" only.
+        """Ids of all lines of UTF-8 text in one array (uint16 or uint32), and the number of each line's ids (int64).
 
         Raises:
             RuntimeError: if some of the lines, encoded as a whole, have other ids than their words.
@@ -95,6 +86,7 @@ class SentenceEncoder:
         return ids, lengths
 
     def _check(self, text: bytes, ids: np.ndarray, lengths: np.ndarray) -> None:
+        # Some lines of every block are encoded as a whole too: wrong ids would train a model for days unnoticed.
         starts = np.flatnonzero(np.frombuffer(b"\n" + text, np.uint8) == NEWLINE)
         ends = np.append(starts[1:] - 1, len(text))
         first_id = np.cumsum(lengths) - lengths
@@ -109,36 +101,19 @@ class SentenceEncoder:
                     f" {words.decode()[:1000]!r}"
                 )
 
-    def _agrees(self, text: str) -> bool:
-        expected = self._ids_of_lines(text.split("\n"))
-        return (
-            all(
-                np.array_equal(one, other)
-                for one, other in zip(expected, self._words.encode(text.encode()), strict=True)
-            )
-            if self._words
-            else False
-        )
-
     def _ids_of_lines(self, lines: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        parts = [encode_sentences(self._tokenizer, part) for part in _bounded(lines)]
-        ids = np.concatenate([ids for ids, _ in parts]) if parts else np.zeros(0, np.int64)
+        nothing = np.zeros(0, np.int64)
+        parts = [(nothing, nothing), *(encode_sentences(self._tokenizer, part) for part in _bounded(lines))]
+        ids, lengths = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         ids[np.isin(ids, self._forbidden)] = self._unknown
-        return ids.astype(self.dtype), (
-            np.concatenate([lengths for _, lengths in parts]) if parts else np.zeros(0, np.int64)
-        )
-
-    def _dictionary(self, bert: dict) -> "WordDictionary":
-        # Punctuation with an id of its own; no other character is normalised to one of these.
-        separator = next((mark for mark in ",.:" if self._tokenizer.token_to_id(mark) is not None), None)
-        cutter = LongWordCutter(bert["handle_chinese_chars"], self._tokenizer.model.max_input_chars_per_word)
-        return WordDictionary(self._ids_of_lines, separator, cutter)
+        return ids.astype(self.dtype), lengths
 
 
+# BERT's tokenizer first cuts a line at white space and around punctuation, and nothing that it does reaches over such
+# a cut. So a line's ids are those of its words one after another, and a corpus has few distinct words: the rest is
+# counting and copying, which numpy and Arrow do.
 class WordDictionary:
-    """The ids of every word seen so far, forgotten and begun anew when there are more than MAX_WORDS or
-    MAX_WORD_BYTES.
-    """
+    """The ids of every word seen so far."""
 
     def __init__(self, ids_of_lines: Callable, separator: str | None, cutter: "LongWordCutter") -> None:
         self._ids_of_lines = ids_of_lines
@@ -148,6 +123,7 @@ class WordDictionary:
 
     def encode(self, text: bytes) -> tuple[np.ndarray, np.ndarray]:
         """As `SentenceEncoder.encode`, word by word."""
+        # Forgotten and begun anew: without a bound, rare words would let memory grow with the corpus.
         if len(self._known) > MAX_WORDS or self._known.nbytes > MAX_WORD_BYTES:
             self._empty()
         starts = _word_starts(text)
@@ -174,24 +150,18 @@ class WordDictionary:
 
     def _learn(self, words: pa.Array) -> None:
         for start in range(0, len(words), WORDS_PER_CALL):
-            ids, lengths = self._ids_of_words(
-                [word.decode() for word in words[start : start + WORDS_PER_CALL].to_pylist()]
-            )
+            some = words[start : start + WORDS_PER_CALL].to_pylist()
+            ids, lengths = self._ids_of_words([word.decode() for word in some])
             self._offsets = np.append(self._offsets, self._offsets[-1] + np.cumsum(lengths))
             self._ids = np.append(self._ids, ids)
 
     def _ids_of_words(self, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Many words make one line, with a separator behind each: a call for every word would cost three times as
-        much.
-        """
-        plain = np.array(
-            [self._separator is not None and self._separator not in word and len(word) <= LONG_WORD for word in words]
-        )
-        joined = self._ids_of_joined([word for word, is_plain in zip(words, plain.tolist(), strict=True) if is_plain])
-        alone = self._ids_of_alone(
-            [word for word, is_plain in zip(words, plain.tolist(), strict=True) if not is_plain]
-        )
-        return _interleaved(plain, joined, alone)
+        # Many words make one line, with a separator after each: a line for every word would cost three times as much.
+        mark = self._separator
+        is_plain = [mark is not None and mark not in word and len(word) <= LONG_WORD for word in words]
+        joined = self._ids_of_joined([word for word, plain in zip(words, is_plain, strict=True) if plain])
+        alone = self._ids_of_alone([word for word, plain in zip(words, is_plain, strict=True) if not plain])
+        return _interleaved(np.array(is_plain), joined, alone)
 
     def _ids_of_alone(self, words: list[str]) -> tuple[np.ndarray, np.ndarray]:
         parts = [list(self._cutter.parts(word)) if len(word) > LONG_WORD else [word] for word in words]
@@ -203,27 +173,26 @@ class WordDictionary:
         if not words:
             return self._ids_of_lines([])
         mark = str(self._separator)
-        ids, _ = self._ids_of_lines(
-            [mark.join([*words[start : start + WORDS_PER_LINE], ""]) for start in range(0, len(words), WORDS_PER_LINE)]
-        )
+        starts = range(0, len(words), WORDS_PER_LINE)
+        ids, _ = self._ids_of_lines([mark.join([*words[start : start + WORDS_PER_LINE], ""]) for start in starts])
         is_mark = ids == self._ids_of_lines([mark])[0]
+        # Not one separator for each word: the tokenizer is not as it looked, so each word gets a line of its own.
         if int(is_mark.sum()) != len(words):
             return self._ids_of_lines(words)
         return ids[~is_mark], np.diff(np.flatnonzero(is_mark), prepend=-1) - 1
 
 
 def ids_dtype(tokenizer: Tokenizer) -> np.dtype:
-    """The smallest kind of number that holds every id: uint16 or uint32."""
+    """The smallest type that can represent every id: uint16 or uint32."""
     return np.dtype(np.uint16 if max(tokenizer.get_vocab().values(), default=0) < 2**16 else np.uint32)
 
 
 class LongWordCutter:
-    """Makes a word that may be megabytes long, such as a genome or Chinese text, fit for a tokenizer that takes a
-    hundred bytes for each of its letters.
-    """
+    """Cuts a word that may be megabytes long, such as a genome or Chinese text, into parts with the same ids."""
 
+    # The tokenizer takes a hundred bytes for each letter of a line.
     def __init__(self, cuts_at_ideographs: bool, max_input_chars_per_word: int) -> None:
-        # Behind an ideographic space, comma or full stop any BERT tokenizer cuts; around ideographs if it is told to.
+        # After an ideographic space, comma or full stop any BERT tokenizer cuts; around ideographs if it is told to.
         self._cut = re.compile("[\u3000-\u3002\u4e00-\u9fff]" if cuts_at_ideographs else "[\u3000-\u3002]")
         self._kept = max_input_chars_per_word + 1
         self._run = re.compile(f"[0-9A-Za-z]{{{self._kept},}}")
@@ -240,9 +209,7 @@ class LongWordCutter:
 
 
 def encode_sentences(tokenizer: Tokenizer, sentences: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids of all sentences in one flat array, and the number of tokens of each sentence (int64); no special
-    tokens.
-    """
+    """Token ids of all sentences in one flat array, and the number of tokens of each (int64); no special tokens."""
     encodings = tokenizer.encode_batch_fast(sentences, add_special_tokens=False)
     ids = [encoding.ids for encoding in encodings]
     lengths = np.fromiter(map(len, ids), np.int64, len(ids))
@@ -253,6 +220,7 @@ def _plain_tokenizer(tokenizer_json: str) -> Tokenizer:
     tokenizer = Tokenizer.from_str(tokenizer_json)
     tokenizer.no_truncation()
     tokenizer.no_padding()
+    # "[MASK]" in the text is text.
     tokenizer.encode_special_tokens = True
     return tokenizer
 
@@ -266,28 +234,22 @@ def _special_ids(tokenizer: Tokenizer) -> tuple[int, list[int]]:
 
 
 def _bert_normalizer(tokenizer_json: str) -> tuple[dict | None, bool]:
-    """The settings of the BertNormalizer of a tokenizer that cuts at white space and punctuation before all else, else
-    None; and whether NFKC stands before it.
-
-    An added token that is not special may hold either, so it rules that out.
-    """
+    """The settings of BertNormalizer if it cuts as BERT's does, else None; and whether NFKC stands before it."""
     parts = json.loads(tokenizer_json)
-    kinds = {name: (parts.get(name) or {}).get("type") for name in ("pre_tokenizer", "model")}
-    is_bert = kinds == {"pre_tokenizer": "BertPreTokenizer", "model": "WordPiece"} and all(
-        token["special"] for token in parts.get("added_tokens", [])
-    )
     normalizer = parts.get("normalizer") or {}
     steps = normalizer["normalizers"] if normalizer.get("type") == "Sequence" else [normalizer]
-    kinds_of_steps = [step.get("type") for step in steps]
-    is_bert &= kinds_of_steps in (["BertNormalizer"], ["NFKC", "BertNormalizer"])
+    is_bert = [step.get("type") for step in steps] in (["BertNormalizer"], ["NFKC", "BertNormalizer"])
+    for name, kind in (("pre_tokenizer", "BertPreTokenizer"), ("model", "WordPiece")):
+        is_bert &= (parts.get(name) or {}).get("type") == kind
+    # An added token that is not special may contain white space or punctuation, so lines could not be cut there.
+    is_bert &= all(token["special"] for token in parts.get("added_tokens", []))
     return (steps[-1] if is_bert else None), len(steps) > 1
 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """One process means one core here: `pairs.num_proc` says how many to use, and threads of the tokenizer would make
-    a later fork unsafe.
-    """
+    # One process means one core here: `pairs.num_proc` says how many to use, and threads of the tokenizer would make a
+    # later fork unsafe.
     before = os.environ.get("TOKENIZERS_PARALLELISM")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     try:
@@ -300,9 +262,8 @@ def _one_thread() -> Iterator[None]:
 
 
 def _bounded(lines: list[str]) -> Iterator[list[str]]:
-    """Runs of lines small enough for one call: an encoding takes some hundred bytes per token until its ids are taken
-    out.
-    """
+    # Runs of lines small enough for one call: an encoding takes some hundred bytes per token until its ids are taken
+    # out.
     part: list[str] = []
     size = 0
     for line in lines:
@@ -316,7 +277,7 @@ def _bounded(lines: list[str]) -> Iterator[list[str]]:
 
 
 def _word_starts(text: bytes) -> np.ndarray:
-    """Where words start: at white space, which goes to the word behind it, and before and behind punctuation; int32."""
+    """Where words start, int32: at white space, which goes to the word after it, and around punctuation."""
     kinds = np.frombuffer(text.translate(_KIND_OF_BYTE), np.uint8)
     is_start = kinds != _OTHER
     is_start[1:] |= kinds[:-1] == _PUNCTUATION
@@ -325,25 +286,21 @@ def _word_starts(text: bytes) -> np.ndarray:
 
 
 def _line_starts(text: bytes) -> np.ndarray:
-    """The byte at which each line's first word starts: 0, then every newline, which belongs to the line that it
-    begins.
-    """
+    """The byte at which each line's first word starts: 0, then every newline."""
+    # A newline belongs to the line after it, as white space belongs to the word after it.
     newlines = np.flatnonzero(np.frombuffer(text, np.uint8) == NEWLINE)
     return np.concatenate([[0], newlines]).astype(np.int32)
 
 
 def _arrow(array: np.ndarray) -> pa.Array:
-    """The same memory as an Arrow array; `pa.array` would import pandas, which costs a third of a second and 40 MB."""
+    # The same memory. `pa.array` and `to_numpy` would import pandas, which costs a third of a second and 40 MB.
     return pa.Array.from_buffers(pa.from_numpy_dtype(array.dtype), len(array), [None, pa.py_buffer(array)])
 
 
 def _numpy(array: pa.Array, dtype: np.dtype) -> np.ndarray:
-    """The same memory as a numpy array; `to_numpy` would import pandas likewise."""
-    return (
-        np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
-        if len(array)
-        else np.zeros(0, dtype)
-    )
+    if not len(array):
+        return np.zeros(0, dtype)
+    return np.frombuffer(array.buffers()[1], dtype, len(array), array.offset * dtype.itemsize)
 
 
 def _binary(offsets: np.ndarray, data: bytes) -> pa.Array:

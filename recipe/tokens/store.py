@@ -1,10 +1,4 @@
-"""Documents -> memory-mapped token ids with the offsets of sentences and documents, written in a stream so that memory
-does not grow.
-
-The text goes block by block into files (`recipe.tokens.blocks`) that a later attempt takes up, and these are joined at
-the end. The blocks are cut by the text alone and joined in its order, so a store has the same bytes for any number of
-processes and any size of block.
-"""
+"""Documents -> memory-mapped token ids with the offsets of sentences and documents, in a stream of constant memory."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -33,9 +27,12 @@ from recipe.tokens.encoding import ids_dtype
 
 # Raise it when the ids, their blocks or the files of a store change: all stores are then written again.
 VERSION = 1
+# What a killed build loses at most, per process. Larger blocks gain nothing but take more memory.
 CHARACTERS_PER_BLOCK = 1 << 23
+# A sentence must fit in a block, whose offsets are 32-bit numbers.
 MAX_SENTENCE_CHARACTERS = 1 << 28
 MANIFEST = "sha256.json"
+_ARRAYS = ("tokens.bin", "sentences.bin", "documents.bin")
 
 
 @dataclass(frozen=True)
@@ -43,10 +40,10 @@ class TokenStore:
     """A corpus as token ids.
 
     tokens: shape (tokens,), uint16 or uint32, memory-mapped.
-    sentence_offsets: shape (sentences + 1,), int64: sentence i is tokens[sentence_offsets[i]:sentence_offsets[i + 1]],
-    never empty. document_offsets: shape (documents + 1,), int64: document d is the sentences document_offsets[d] to
-    document_offsets[d + 1], at least one. counts: documents, sentences and tokens; empty_sentences and
-    empty_documents, which were left out.
+    sentence_offsets: shape (sentences + 1,), int64: sentence i is tokens[sentence_offsets[i]:sentence_offsets[i + 1]].
+    document_offsets: shape (documents + 1,), int64: document d is the sentences document_offsets[d] to
+    document_offsets[d + 1]. None of either is empty.
+    counts: documents, sentences and tokens; empty_sentences and empty_documents, which were left out.
     """
 
     folder: Path
@@ -64,7 +61,7 @@ class TokenStore:
 def write_token_store(
     folder: Path, documents: Iterable[Document], tokenizer: Tokenizer, num_proc: int = 1
 ) -> TokenStore:
-    """Tokenise the documents into a store in `folder`, which is whole or absent, and open it.
+    """Tokenise the documents into a store in `folder`, which is complete or absent, and open it.
 
     Args:
         num_proc: processes that tokenise; the store is the same for any number.
@@ -78,16 +75,16 @@ def write_token_store(
 def write_token_stores(
     folders: dict[str, Path], documents: Iterable[tuple[str, Document]], tokenizer: Tokenizer, num_proc: int = 1
 ) -> dict[str, TokenStore]:
-    """Several stores in one pass over the documents; each comes with the name of its store.
+    """Several stores in one pass over the documents; each document comes with the name of its store.
 
     When the pass is cut off, even by SIGKILL, FOLDER.blocks keeps the blocks that were finished, and the next attempt
     takes up those that still fit.
     """
     tokenizer_json = tokenizer.to_str()
+    parent = next(iter(folders.values())).parent
     with ExitStack() as stack:
-        stack.enter_context(
-            explain_disk_full(next(iter(folders.values())).parent, kept="what is done in *.blocks there is kept")
-        )
+        stack.enter_context(explain_disk_full(parent, kept="what is done in *.blocks there is kept"))
+        # In one order, so that two builds of the same stores cannot each wait for a lock of the other.
         for folder in sorted(folders.values()):
             stack.enter_context(file_lock(folder))
         with BlockWriters(tokenizer_json, num_proc) as writers:
@@ -102,14 +99,10 @@ def write_token_stores(
 def write_blocks(
     folders: dict[str, Path], documents: Iterable[tuple[str, Document]], version: str, writers: BlockWriters
 ) -> dict[str, list[Path]]:
-    """The files in FOLDER.blocks of all blocks of each store, in their order; those that an earlier attempt left whole
-    are not written again.
+    """The files in FOLDER.blocks of all blocks of each store, in their order; complete ones are not written again.
 
     Args:
         version: `encoding_version` of the tokenizer.
-
-    Raises:
-        InputError: if a sentence has more than MAX_SENTENCE_CHARACTERS.
     """
     paths: dict[str, list[Path]] = {name: [] for name in folders}
     for folder in folders.values():
@@ -124,37 +117,20 @@ def write_blocks(
 
 
 def join_blocks(folder: Path, paths: list[Path], dtype: np.dtype) -> None:
-    """Write a store, whole or absent, of the blocks of a corpus in their order; where the corpus was cut leaves no
-    trace.
-
-    Raises:
-        InputError: if a block is missing or not as it was written.
-    """
+    """Write a store atomically, of the blocks of a corpus in order; raises InputError if one is missing or changed."""
     with atomic_write(folder) as partial:
         partial.mkdir()
         with ExitStack() as files:
-            tokens, sentences, ends = (
-                files.enter_context(open(partial / name, "wb"))
-                for name in ("tokens.bin", "sentences.bin", "documents.bin")
-            )
-            joined = _StoreFiles(tokens, sentences, ends)
+            joined = _StoreFiles(*(files.enter_context(open(partial / name, "wb")) for name in _ARRAYS))
             for path in paths:
                 block = read_block(path)
                 if block is None:
-                    raise InputError(
-                        f"{path}: the file was removed or changed while the store was built; run the same command"
-                        " again"
-                    )
+                    raise InputError(f"{path}: was removed or changed during the build; run the same command again")
                 joined.add(block)
             joined.close()
         write_json(partial / "store.json", {"dtype": dtype.name, "counts": joined.counts})
-        write_json(
-            partial / MANIFEST,
-            {
-                name: sha256_of_file(partial / name)
-                for name in ("tokens.bin", "sentences.bin", "documents.bin", "store.json")
-            },
-        )
+        names = (*_ARRAYS, "store.json")
+        write_json(partial / MANIFEST, {name: sha256_of_file(partial / name) for name in names})
 
 
 def open_token_store(folder: Path) -> TokenStore:
@@ -167,20 +143,16 @@ def open_token_store(folder: Path) -> TokenStore:
         raise InputError(f"{folder}: no token store here; run scripts/build_pairs.py first")
     header = read_json(folder / "store.json")
     counts = header["counts"]
-    arrays = [
-        _map(folder / name, dtype, length)
-        for name, dtype, length in (
-            ("tokens.bin", header["dtype"], counts["tokens"]),
-            ("sentences.bin", "int64", counts["sentences"] + 1),
-            ("documents.bin", "int64", counts["documents"] + 1),
-        )
-    ]
+    dtypes = (header["dtype"], "int64", "int64")
+    lengths = (counts["tokens"], counts["sentences"] + 1, counts["documents"] + 1)
+    arrays = [_map(folder / name, *shape) for name, *shape in zip(_ARRAYS, dtypes, lengths, strict=True)]
     return TokenStore(folder, arrays[0], arrays[1], arrays[2], counts)
 
 
 def token_counts(store: TokenStore, vocab_size: int) -> np.ndarray:
     """How often each token stands in the store: int64 of shape (vocab_size,)."""
     total = np.zeros(vocab_size, np.int64)
+    # bincount makes 64-bit numbers of what it is given, so a window at a time.
     for start in range(0, len(store.tokens), 1 << 24):
         total += np.bincount(store.tokens[start : start + (1 << 24)], minlength=vocab_size)
     return total
@@ -193,6 +165,8 @@ def store_hash(folder: Path) -> str:
     return sha256_of_json(read_json(folder / MANIFEST))
 
 
+# Blocks are cut by the text alone and joined in its order, so a store has the same bytes for any number of processes
+# and any size of block.
 class _BlockCutter:
     """Gathers documents until they make a block."""
 
@@ -200,7 +174,7 @@ class _BlockCutter:
         self._start(continues=False)
 
     def add(self, document: Document) -> Iterator[TextBlock]:
-        """Take up a document; gives the blocks that it fills, in the middle of it if need be."""
+        """Take up a document, and give the blocks that it fills, in the middle of it if need be."""
         self._document_lengths.append(0)
         if max(map(len, document.sentences), default=0) > MAX_SENTENCE_CHARACTERS:
             raise InputError(
@@ -244,6 +218,8 @@ class _BlockCutter:
 class _StoreFiles:
     """Blocks -> the files of a store, one after another."""
 
+    # A document that a block cuts in two must become one again, so the last document of a block stays open.
+
     def __init__(self, tokens: BinaryIO, sentences: BinaryIO, ends: BinaryIO) -> None:
         self._tokens, self._sentences, self._ends = tokens, sentences, ends
         for offsets in (sentences, ends):
@@ -252,7 +228,7 @@ class _StoreFiles:
         self._open_document: int | None = None
 
     def add(self, block: TokenBlock) -> None:
-        """Append a block; its last document stays open, since the next block may go on with it."""
+        """Append a block, without its last document, with which the next block may go on."""
         self._tokens.write(block.tokens.data)
         self._sentences.write((self.counts["tokens"] + np.cumsum(block.sentence_lengths)).data)
         self.counts["tokens"] += len(block.tokens)
@@ -302,8 +278,5 @@ def _map(path: Path, dtype: str, length: int) -> np.ndarray:
     expected = length * np.dtype(dtype).itemsize
     found = path.stat().st_size if path.is_file() else 0
     if found != expected:
-        raise InputError(
-            f"{path}: {found} bytes instead of {expected}; the file was cut or changed: run scripts/build_pairs.py"
-            " again"
-        )
+        raise InputError(f"{path}: {found} bytes instead of {expected}; run scripts/build_pairs.py again")
     return np.memmap(path, dtype=dtype, mode="r", shape=(length,)) if length else np.zeros(0, dtype)

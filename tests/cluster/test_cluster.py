@@ -23,7 +23,7 @@ from recipe import corpus
 from recipe.cli import parse_recipe
 from recipe.cluster import launch as launching
 from recipe.cluster.launch import launch
-from recipe.cluster.phases import merge_parts, pending_phases, write_parts
+from recipe.cluster.phases import merge_file_shards, pending_phases, write_file_shards
 from recipe.corpus.prepare import prepare_corpus
 from recipe.errors import InputError
 from recipe.pipeline import is_done, run_stage
@@ -48,11 +48,11 @@ def assert_same(one: Path, other: Path) -> None:
     assert [name for name in expected if found[name] != expected[name]] == []
 
 
-def parts_of(recipe) -> dict[str, int]:
-    """The parts by the files that they were made of, and when."""
-    paths = (recipe.folder / "cluster" / "parts").iterdir()
+def shards_of(recipe) -> dict[str, int]:
+    """The shards by the files that they were made of, and when."""
+    paths = (recipe.folder / "cluster" / "files").iterdir()
     return {
-        json.loads((path / "part.json").read_text())["source"]: (path / "part.json").stat().st_mtime_ns
+        json.loads((path / "shard.json").read_text())["source"]: (path / "shard.json").stat().st_mtime_ns
         for path in paths
     }
 
@@ -160,8 +160,8 @@ def test_any_files_and_any_order_of_tasks_give_the_same_corpus(tmp_path_factory,
     one, many = (small_recipe(folder / "in", folder / name, **chosen) for name in ("one", "many"))
     tasks = data.draw(st.integers(1, 6))
     for rank in data.draw(st.permutations(range(tasks))):
-        write_parts(many, rank, tasks)
-    assert refusal_of(lambda: merge_parts(many, 0, 1)) == refusal_of(lambda: prepare_corpus(one))
+        write_file_shards(many, rank, tasks)
+    assert refusal_of(lambda: merge_file_shards(many, 0, 1)) == refusal_of(lambda: prepare_corpus(one))
     assert_same(one.folder, many.folder)
 
 
@@ -172,18 +172,18 @@ def test_what_is_done_is_not_done_again(tmp_path):
     recipe = small_recipe(tmp_path / "in", tmp_path / "run")
 
     def again(**overrides: str) -> tuple[set[str], list[str]]:
-        """The files whose parts are made anew, and the phases that had something to do."""
+        """The files whose shards are made anew, and the phases that had something to do."""
         changed = small_recipe(tmp_path / "in", tmp_path / "run", **overrides)
-        before, phases = parts_of(changed), [phase.name for phase in pending_phases(changed)]
+        before, phases = shards_of(changed), [phase.name for phase in pending_phases(changed)]
         launch(changed, "local", tasks=3, workers=1)
         assert all(is_done(changed, name) for name in STAGES)
-        return redone(before, parts_of(changed)), phases
+        return redone(before, shards_of(changed)), phases
 
     launch(recipe, "local", tasks=2, workers=1)
     assert again() == (set(), [])
     assert again(**{"pairs.max_seq_length": "40"}) == (set(), ["tokens", "pairs"])
     write_corpus(tmp_path / "in" / "1.txt", 20, seed=9)
-    assert again() == ({"1.txt"}, ["parts", "merge", "tokenizer", "tokens", "pairs"])
+    assert again() == ({"1.txt"}, ["files", "merge", "tokenizer", "tokens", "pairs"])
     assert again(**{"corpus.min_document_words": "20"})[0] == {f"{number}.txt" for number in range(4)}
     assert again(**{"corpus.validation_share": "0.3", "corpus.min_document_words": "20"}) == (
         set(),
@@ -191,38 +191,38 @@ def test_what_is_done_is_not_done_again(tmp_path):
     )
 
 
-def test_a_missing_part_is_made_again_and_a_merge_without_it_is_refused(tmp_path):
+def test_a_missing_shard_is_made_again_and_a_merge_without_it_is_refused(tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(4):
         write_corpus(tmp_path / "in" / f"{number}.txt", 20, seed=number)
     recipe = small_recipe(tmp_path / "in", tmp_path / "run")
-    write_parts(recipe, 0, 1)
-    before = parts_of(recipe)
+    write_file_shards(recipe, 0, 1)
+    before = shards_of(recipe)
     lost = next(
         path
-        for path in (recipe.folder / "cluster" / "parts").iterdir()
-        if json.loads((path / "part.json").read_text())["source"].endswith("2.txt")
+        for path in (recipe.folder / "cluster" / "files").iterdir()
+        if json.loads((path / "shard.json").read_text())["source"].endswith("2.txt")
     )
     shutil.rmtree(lost)
-    with pytest.raises(InputError, match=r"the part of .*2\.txt is missing"):
-        merge_parts(recipe, 0, 1)
+    with pytest.raises(InputError, match=r"the shard of .*2\.txt is missing"):
+        merge_file_shards(recipe, 0, 1)
     launch(recipe, "local", tasks=2, workers=1)
-    assert redone(before, parts_of(recipe)) == {"2.txt"}
+    assert redone(before, shards_of(recipe)) == {"2.txt"}
 
 
 def test_a_later_deletion_redoes_only_the_files_whose_records_it_takes(tmp_path):
     write_mixed_corpus(tmp_path)
     recipe = small_recipe(tmp_path / "in" / "*", tmp_path / "run", **{"corpus.errors": "replace"})
     launch(recipe, "local", tasks=2, workers=1)
-    before = parts_of(recipe)
+    before = shards_of(recipe)
     (tmp_path / "in" / "p4.xml").write_text(
         "<PubmedArticleSet><DeleteCitation><PMID>22</PMID></DeleteCitation></PubmedArticleSet>"
     )
     launch(recipe, "local", tasks=2, workers=1)
-    assert redone(before, parts_of(recipe)) == {"p3.xml.gz", "p4.xml"}
+    assert redone(before, shards_of(recipe)) == {"p3.xml.gz", "p4.xml"}
 
 
-def test_data_sets_of_the_hub_are_parts_too(tmp_path):
+def test_data_sets_of_the_hub_are_shards_too(tmp_path):
     texts = write_corpus(tmp_path / "texts.txt", 20)
     (tmp_path / "data").mkdir()
     rows = [{"text": text} for text in write_corpus(tmp_path / "more.txt", 20, seed=1).read_text().split("\n\n")]
@@ -230,11 +230,11 @@ def test_data_sets_of_the_hub_are_parts_too(tmp_path):
     paths = {"corpus.path": f"[{texts}, hub:{tmp_path / 'data'}]"}
     one, many = (small_recipe(texts, tmp_path / name, **paths) for name in ("one", "many"))
     for rank in (1, 0):
-        write_parts(many, rank, 2)
-    merge_parts(many, 0, 1)
+        write_file_shards(many, rank, 2)
+    merge_file_shards(many, 0, 1)
     prepare_corpus(one)
     assert_same(one.folder, many.folder)
-    assert set(parts_of(many)) == {str(texts), f"hub:{tmp_path / 'data'}"}
+    assert set(shards_of(many)) == {str(texts), f"hub:{tmp_path / 'data'}"}
 
 
 def started(config: str, *options: str) -> subprocess.Popen:
@@ -247,30 +247,30 @@ def started(config: str, *options: str) -> subprocess.Popen:
 def test_a_killed_run_goes_on(tmp_path):
     (tmp_path / "in").mkdir()
     for number in range(8):
-        # The marks of near copies take a second for the long file.
+        # The signatures of near copies take a second for the long file.
         write_corpus(tmp_path / "in" / f"{number}.txt", 1200 if number == 2 else 20, seed=number)
     config = config_of(tmp_path, str(tmp_path / "in"), **{"corpus.near_duplicates": "0.9"})
     recipe = parse_recipe("", [config])
-    parts = recipe.folder / "cluster" / "parts"
+    shards = recipe.folder / "cluster" / "files"
     process = started(config, "--tasks", "8", "--workers", "2")
     while (
-        len([path for path in parts.glob("*/part.json") if path.parent.suffix != ".partial"]) < 3
+        len([path for path in shards.glob("*/shard.json") if path.parent.suffix != ".partial"]) < 3
         and process.poll() is None
     ):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    for path in parts.glob("*.partial"):
+    for path in shards.glob("*.partial"):
         shutil.move(path, tmp_path / "unfinished")
-    before = parts_of(recipe)
+    before = shards_of(recipe)
     assert len(before) in range(3, 8)
     assert not [name for name in before if name.endswith("2.txt")]
     if (tmp_path / "unfinished").exists():
-        shutil.move(tmp_path / "unfinished", parts / "0123.host-1.partial")
+        shutil.move(tmp_path / "unfinished", shards / "0123.host-1.partial")
     done = run_script("prepare_cluster", config, "--tasks", "5", "--workers", "1")
     assert done.returncode == 0, done.stderr[-3000:]
-    assert not redone(before, parts_of(recipe)) & {Path(name).name for name in before}
-    assert len(list(parts.iterdir())) == 8
+    assert not redone(before, shards_of(recipe)) & {Path(name).name for name in before}
+    assert len(list(shards.iterdir())) == 8
     one = small_recipe(tmp_path / "in", tmp_path / "one", **{"corpus.near_duplicates": "0.9"})
     for name in STAGES:
         run_stage(one, name)
@@ -308,7 +308,7 @@ def test_options_that_cannot_serve_are_refused(prepared, executor, options, mess
 def test_a_missing_package_is_named_with_its_extra(prepared, monkeypatch, executor, package, extra):
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, "recipe.cluster.executors", raising=False)
-    with pytest.raises(InputError, match=rf"needs the package {extra}, .*domain-bert\[{extra}\]"):
+    with pytest.raises(InputError, match=rf"needs {extra}, .*domain-bert\[{extra}\]"):
         launching._executors(executor)
 
 
@@ -362,7 +362,7 @@ def test_slurm_jobs_wait_for_each_other_and_make_the_same_files(tmp_path, slurm,
     launch(recipe, "slurm", tasks=2, partition="cpu", time="1:00:00", mem_per_cpu_gb=3, cpus_per_task=2)
     jobs = jobs_of(slurm)
     assert [job.split("--job-name=")[1].split()[0] for job in jobs] == [
-        "bert-parts",
+        "bert-files",
         "bert-merge",
         "bert-tokenizer",
         "bert-tokens",

@@ -57,9 +57,14 @@ def test_folder_loads_as_a_fast_bert_tokenizer(tokenizer, tmp_path):
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["trained", "given"])
-def test_all_documents_are_counted_where_only_the_first_sentences_are(
+def test_words_are_counted_in_the_first_sentences_and_documents_where_they_are_read_anyway(
     prepared, corpus_file, tmp_path, monkeypatch, given
 ):
+    read = []
+    monkeypatch.setattr(
+        "recipe.tokenizer.build.read_prepared_split",
+        lambda *place: (read.append(found) or found for found in read_prepared_split(*place)),
+    )
     monkeypatch.setattr("recipe.tokenizer.build.MOST_SENTENCES", 20)
     path = {"tokenizer.path": str(prepared.folder / "tokenizer")} if given else {}
     recipe = small_recipe(corpus_file, tmp_path / "run", **path)
@@ -69,11 +74,10 @@ def test_all_documents_are_counted_where_only_the_first_sentences_are(
         json.loads((folder / "tokenizer" / "statistics.json").read_text())
         for folder in (recipe.folder, prepared.folder)
     )
-    assert (
-        found["documents"]
-        == whole["documents"]
-        == len(list(read_prepared_split(recipe.folder / "corpus", recipe.corpus, "train", recipe.seed)))
-    )
+    documents = len(list(read_prepared_split(recipe.folder / "corpus", recipe.corpus, "train", recipe.seed)))
+    assert whole["documents"] == documents
+    assert found["documents"] == (None if given else documents)
+    assert (1 < len(read) < documents) if given else len(read) == 2 * documents
     assert 0 < found["words"] < whole["words"]
 
 
@@ -126,7 +130,7 @@ def test_other_tokenizers_are_refused(tmp_path):
     with pytest.raises(InputError, match="BPE"):
         load_tokenizer(tmp_path)
     (tmp_path / "tokenizer.json").write_text(json.dumps({"not": "one"}))
-    with pytest.raises(InputError, match="is no tokenizer"):
+    with pytest.raises(InputError, match="is not a tokenizer"):
         load_tokenizer(tmp_path)
     with pytest.raises(InputError, match="cannot be read"):
         load_tokenizer(tmp_path / "absent")

@@ -13,11 +13,7 @@ __all__ = ["CleaningReport", "Filter", "SignatureFilter", "cleaning_filters", "t
 
 
 def cleaning_filters(config: CorpusConfig) -> list[Filter]:
-    """The filters that the settings ask for.
-
-    Raises:
-        InputError: for an unknown script, absent task files, or a package that is not installed.
-    """
+    """The filters of the settings; raises InputError for an unknown script, absent task files or packages."""
     # Characters first, since all others look for plain ones; then what is deleted from a text, so that lengths and
     # copies are those of the clean text. Filters that depend on other documents come last: on a cluster they alone
     # need all files.

@@ -30,6 +30,7 @@ class Boilerplate:
     name = "boilerplate"
 
     def __call__(self, candidate: Candidate) -> str:
+        # Patterns run on single sentences that contain a sign, not on the document: they take nearly all of the time.
         suspicious = _sentences_with_signs(candidate.lowered)
         if not suspicious:
             return candidate.text

@@ -27,13 +27,11 @@ _FIRST_24_BITS, _NEXT_24_BITS, _LAST_24_BITS = np.uint64(40), np.uint64(16), np.
 
 
 class Decontamination(SignatureFilter):
-    """Remove documents that contain a task sentence, or RUN letters and digits of it in a row.
+    """Remove documents that contain a task sentence, or RUN of its letters and digits in a row."""
 
-    The sentence may stand inside a longer one; case, spaces and punctuation do not count.
-    """
-
-    # It needs no other document, but is a signature filter so that it comes after the copies also on a cluster: a
-    # copy of a document with a task sentence then goes as a copy, as on one machine.
+    # Letters and digits alone are compared, so that spaces and punctuation do not hide a sentence, nor a longer one
+    # around it. It needs no other document, but is a signature filter so that it comes after the copies also on a
+    # cluster: a copy of a document with a task sentence then goes as a copy, as on one machine.
     name = "decontaminate"
 
     def __init__(self, paths: list[str]) -> None:
@@ -98,7 +96,8 @@ def squeeze(candidate: Candidate) -> bytes:
     for character in candidate.rare:
         wanted = character.lower() if character.isalnum() else ""
         if wanted != character:
-            squeezed = squeezed.replace(*(part.encode("utf-8", "surrogatepass") for part in (character, wanted)))
+            old, new = (part.encode("utf-8", "surrogatepass") for part in (character, wanted))
+            squeezed = squeezed.replace(old, new)
     return squeezed
 
 
@@ -112,11 +111,7 @@ def _window_hashes(text: bytes, stride: int) -> np.ndarray:
 
 
 def task_files(paths: list[str]) -> list[Path]:
-    """The files that contain task sentences: of a folder its devel and test .tsv if any, else all of a known ending.
-
-    Raises:
-        InputError: for a path that leads to none.
-    """
+    """The files that contain task sentences; raises InputError for a path that leads to none."""
     found: list[Path] = []
     for entry in paths:
         path = Path(entry).expanduser()
@@ -126,6 +121,7 @@ def task_files(paths: list[str]) -> list[Path]:
                 f"corpus.decontaminate: {entry} leads to no file; name a task's folder, or files that end in"
                 f" {', '.join(_SUFFIXES)}"
             )
+        # Of a folder with splits only those held out: its training sentences may be in the corpus.
         found += [file for file in inside if file.name in HELD_OUT] or inside
     return found
 

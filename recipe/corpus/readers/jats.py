@@ -15,6 +15,7 @@ from recipe.corpus.readers.xml import elements, text_of
 from recipe.corpus.sources import Source
 
 ROOTS = frozenset({"article", "pmc-articleset", "records"})
+# Tables, figures, formulas and notes: what is left of them without their layout is not sentences.
 _SKIPPED = frozenset(
     """
     table-wrap table-wrap-group table fig fig-group disp-formula disp-formula-group inline-formula ref-list
@@ -39,11 +40,7 @@ _HAS_NAME = re.compile(r"[^\W\d_]{3}")
 
 
 def read_jats(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
-    """Title, abstract and paragraphs of each article, without tables, formulas, captions, footnotes and citations.
-
-    Raises:
-        InputError: if the XML is broken.
-    """
+    """Title, abstract and paragraphs of each article, without citations; raises InputError if the XML is broken."""
     for article in elements(source, "article"):
         if "}" in article.tag:
             # Some repositories put a default namespace in front; most files have the bare names that we look for.
@@ -79,6 +76,7 @@ def _without_marks(text: str) -> str:
 
 def _without_gaps(text: str) -> str:
     """The text with a space in the place of each gap, and none before punctuation."""
+    # What is taken out would leave its spaces and commas behind ("since 1998 ,,") or glue the words around it.
     first, *others = text.split(_GAP)
     kept = [first.rstrip()]
     for part in filter(None, map(str.strip, others)):

@@ -73,7 +73,7 @@ class RecordNumbers:
 def superseded_records(sources: Sequence[Source]) -> dict[Source, frozenset[int]]:
     """The records that do not count, by their positions in each file; raises InputError for broken XML."""
     # All files are read once before, with some bytes kept for each record, so that reading itself can be a stream in
-    # the files' order.
+    # the files' order. One reading would have to take back what every filter did to records that do not count.
     places = superseded_places([record_numbers(source) for source in sources])
     return {source: frozenset(found.tolist()) for source, found in zip(sources, places, strict=True)}
 

@@ -16,11 +16,7 @@ _BYTES_OF_PROLOG = 1 << 16
 
 
 def elements(source: Source, *tags: str) -> Iterator[etree._Element]:
-    """The elements of these local names, each when it has ended; it and all before it are dropped afterwards.
-
-    Raises:
-        InputError: if the XML is broken or cut short, or declares entities.
-    """
+    """The elements of these local names, each when it has ended; raises InputError for broken XML or entities."""
     _refuse_entities(source)
     try:
         with source.open() as file:
@@ -74,11 +70,7 @@ def _refuse_entities(source: Source) -> None:
 def text_of(
     element: etree._Element, pieces: Callable[[etree._Element], Iterator[str] | None] = lambda child: None
 ) -> str:
-    """The text of an element with that of the elements in it, as they follow each other.
-
-    Args:
-        pieces: what replaces a child's text, None for its own text.
-    """
+    """The text of an element and all in it, in order; `pieces` gives what replaces a child's text, or None."""
     return "".join(_pieces(element, pieces))
 
 
