@@ -79,21 +79,14 @@ def _first_checkpoint_files(recipe: Recipe) -> list[Path]:
     return sorted(path.parent.glob("*.safetensors"))
 
 
-def _task_files(recipe: Recipe) -> list[Path]:
-    if recipe.task.data is None:
-        return []
-    _function("recipe.tasks:load_task")(recipe.task.data)
-    return _tsv_files(recipe)
-
-
-def _tsv_files(recipe: Recipe) -> list[Path]:
-    return sorted(Path(recipe.task.data).glob("*.tsv")) if recipe.task.data is not None else []
+def _task_files(recipe: Recipe) -> Sequence[Path]:
+    return _function("recipe.tasks.experiments.stage:task_inputs")(recipe)
 
 
 def _inspected_files(recipe: Recipe) -> list[Path]:
     for folder in recipe.tokenizer.compare_with:
         _function("recipe.tokenizer.build:load_tokenizer")(Path(folder))
-    return [*_tsv_files(recipe), *(Path(folder) / "tokenizer.json" for folder in recipe.tokenizer.compare_with)]
+    return [*_task_files(recipe), *(Path(folder) / "tokenizer.json" for folder in recipe.tokenizer.compare_with)]
 
 
 # What shapes the clean documents: all of the section but for the split, which the later stages make.
@@ -122,7 +115,7 @@ STAGES = (
         "inspect",
         "recipe.report.inspection:inspect_run",
         "scripts/run_recipe.py",
-        sections=("seed", "corpus.validation_share", "task.data"),
+        sections=("seed", "corpus.validation_share", "task.name", "task.data"),
         reads=("corpus", "tokenizer"),
         results=("fertility.json",),
         inputs=_inspected_files,
@@ -155,8 +148,8 @@ STAGES = (
     ),
     Stage(
         "task",
-        "recipe.tasks.stage:finetune_task",
-        "scripts/finetune_ner.py",
+        "recipe.tasks.experiments.stage:finetune_task",
+        "scripts/finetune.py",
         sections=("task",),
         reads=("pretrain",),
         results=("task/scores.json",),
@@ -173,7 +166,7 @@ def run_all(recipe: Recipe) -> None:
             "scripts/run_recipe.py runs as one process; start `accelerate launch scripts/pretrain.py CONFIG` for the"
             " stage that uses many"
         )
-    stages = [stage for stage in STAGES if stage.name != "task" or recipe.task.data is not None]
+    stages = [stage for stage in STAGES if stage.name != "task" or recipe.task.name is not None]
     for stage in stages:
         stage.inputs(recipe)
     for number, stage in enumerate(stages, start=1):
