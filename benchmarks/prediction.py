@@ -61,7 +61,7 @@ def main() -> None:
 
 def scores_at(named: NamedTask, model: Path, length: int) -> dict[str, Any]:
     """The same weights with rows of at most `length` tokens."""
-    materials = prepare(named.task, named.kind, model, length, use_cpu=True)
+    materials = prepare(named.task, named.task_type, model, length, use_cpu=True)
     scores, _ = score_split(materials, trained_model(materials, model), "test")
     left = entities_left(named, materials, length)
     return {
@@ -133,7 +133,7 @@ def pipeline_over(model: Path, text: Path, documents: int) -> Callable[[], objec
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--model", type=Path, required=True, help="fine-tuned model, such as CONTESTANT/model of scripts/finetune.py"
+        "--model", type=Path, required=True, help="fine-tuned model, such as SYSTEM/model of scripts/finetune.py"
     )
     parser.add_argument("--task", default="bc5-chem")
     parser.add_argument("--data", type=Path, help="folder of the task's files")

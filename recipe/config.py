@@ -245,33 +245,49 @@ class TrainingConfig:
 
 @dataclass
 class TaskConfig:
-    data: str | None = key(
+    """A task and the protocol that fine-tunes and evaluates a model on it: of a recipe, or of scripts/finetune.py."""
+
+    name: str | None = key(
         None,
-        "Folder with train.tsv, devel.tsv and test.tsv (word, tab, tag; a blank line after a sentence), or"
-        " embedded:nero (biomedical mentions that `make setup` installs); null: no task.",
+        "Task: a name of recipe/tasks/tasks.yaml, embedded:nero (biomedical mentions that `make setup` installs), or a"
+        " folder with train.tsv, devel.tsv and test.tsv (word, tab, tag; a blank line after a sentence); null: no task.",
     )
-    max_seq_length: int = key(
-        128,
-        "Most pieces of one window; longer sentences become overlapping windows, so no word is lost.",
-        low=8,
-        high=65536,
+    data: str | None = key(None, "Folder with the files of a named task; null: data/tasks/NAME.")
+    baselines: list[str] = key(
+        ["random"],
+        "Scored next to the model: random (the same model with random initialisation: what pretraining is worth),"
+        " dictionary, majority or shared_words (no model; the one of the task's type), or the folder of a checkpoint.",
     )
-    learning_rate: float = key(
-        5e-5, "Peak learning rate of fine-tuning (PubMedBERT's grid: 1e-5, 3e-5, 5e-5).", low=0, high=10
+    learning_rate: list[float] = key(
+        [5e-5],
+        "Peak learning rates that are tried; of several, devel chooses (PubMedBERT: 1e-5, 3e-5, 5e-5).",
+        low=0,
+        high=10,
     )
-    batch_size: int = key(32, "Sentences per step (PubMedBERT's grid: 16, 32).", low=1)
-    num_train_epochs: float = key(10, "Passes over the training sentences.", low=0.01, high=1000)
+    random_learning_rate: list[float] | None = key(
+        None,
+        "The same for random initialisation, which often needs larger ones; null: as learning_rate.",
+        low=0,
+        high=10,
+    )
+    batch_size: list[int] = key([32], "Rows per step that are tried (PubMedBERT: 16, 32).", low=1)
+    selection_seeds: int = key(1, "Seeds that are run at each point of the grid; their mean on devel chooses.", low=1)
+    seeds: list[int] = key(
+        [1, 2, 3, 4, 5], "Seeds at the chosen point; mean and deviation over them are reported (PubMedBERT: 5).", low=0
+    )
+    num_train_epochs: float = key(10, "Most passes over the training rows.", low=0.01, high=1000)
     patience: int | None = key(None, "Stop after so many epochs without a better devel score; null: never.", low=1)
     warmup_share: float = key(0.1, "Share of the steps over which the learning rate rises.", low=0, high=1)
     weight_decay: float = key(0.01, "Weight decay.", low=0, high=1)
-    seeds: list[int] = key(
-        [1, 2, 3, 4, 5], "One fine-tuning run per seed; the mean and deviation are reported (PubMedBERT: 5)."
+    max_seq_length: int | None = key(
+        None,
+        "Most tokens of a row; longer sentences of entity tasks become overlapping windows, other texts are truncated;"
+        " null: what tasks.yaml names for the task, else 128.",
+        low=8,
+        high=65536,
     )
-    compare_random_weights: bool = key(
-        True, "Score the same model with random weights beside it: what pretraining is worth."
-    )
-    max_train_sentences: int | None = key(None, "Use the first so many training sentences; null: all.", low=1)
-    max_test_sentences: int | None = key(None, "Use the first so many test sentences; null: all.", low=1)
+    max_train_examples: int | None = key(None, "Use only the first so many training examples; null: all.", low=1)
+    max_test_examples: int | None = key(None, "Use only the first so many test examples; null: all.", low=1)
 
 
 @dataclass
@@ -347,6 +363,21 @@ def check_ranges(section: Any, name: str) -> None:
         _check_range(f"{name}.{config_field.name}", config_field, getattr(section, config_field.name))
 
 
+def check_task(task: TaskConfig, prefix: str) -> None:
+    """Refuse values that no protocol can use; `prefix` stands before the key in a message.
+
+    Raises:
+        InputError: for a value out of range, or a list that is empty or names a number twice.
+    """
+    for config_field in fields(task):
+        place, value = f"{prefix}{config_field.name}", getattr(task, config_field.name)
+        for number in value if isinstance(value, list) else [value]:
+            _check_range(place, config_field, number)
+        # A repeated seed or rate would count one run twice in a mean.
+        if isinstance(value, list) and config_field.name != "baselines" and (not value or len({*value}) < len(value)):
+            raise InputError(f"{place} is {value}; it takes one or more different numbers, such as 1e-5,3e-5")
+
+
 def _check_range(place: str, config_field: dataclasses.Field, value: Any) -> None:
     limits = config_field.metadata
     if limits["choices"] and value not in limits["choices"]:
@@ -383,6 +414,7 @@ def _check_sizes(recipe: Recipe) -> None:
         training.per_device_batch_size,
     )
     vocab_size = -(-tokenizer.vocab_size // 8) * 8 if tokenizer.path is None else 0
+    check_task(task, "task.")
     for is_wrong, why in (
         (
             pairs.refresh_every_epoch and pairs.dupe_factor > 1,
@@ -399,7 +431,11 @@ def _check_sizes(recipe: Recipe) -> None:
             " model has no positions for such rows; lower the first or raise the second",
         ),
         (
-            task.data is not None and task.max_seq_length > positions,
+            task.data is not None and task.name is None,
+            f"task.data is {task.data!r}, but task.name is null; set task.name to the task's name",
+        ),
+        (
+            task.name is not None and (task.max_seq_length or 0) > positions,
             f"task.max_seq_length is {task.max_seq_length}, but model.max_position_embeddings is {positions}; lower"
             " the first or raise the second",
         ),

@@ -119,14 +119,15 @@ def build_recipe(values: dict[str, tuple[Any, str]]) -> Recipe:
         if place not in known:
             raise InputError(f"{source}: unknown key {place}{nearest_key_hint(place)}")
         section, _, name = place.rpartition(".")
-        (sections.setdefault(section, {}) if section else top)[name or place] = _coerce(
+        (sections.setdefault(section, {}) if section else top)[name or place] = coerce(
             value, known[place], f"{source}: {place}"
         )
     types_of = typing.get_type_hints(Recipe)
     return Recipe(**top, **{section: types_of[section](**entries) for section, entries in sections.items()})
 
 
-def _coerce(value: Any, config_field: dataclasses.Field, place: str) -> Any:
+def coerce(value: Any, config_field: dataclasses.Field, place: str) -> Any:
+    """The value in the type of a config field; one value is a list of one where a list is wanted."""
     wanted: Any = config_field.type
     if isinstance(wanted, types.UnionType):
         if value is None:

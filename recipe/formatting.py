@@ -2,8 +2,6 @@
 
 NOT_KNOWN = "–"
 
-MODEL_NAMES = {"pretrained": "pretrained", "random_weights": "random weights"}
-
 
 def count(value: float | None) -> str:
     """A count with thousands separators: 1234567 -> "1,234,567"."""
@@ -51,5 +49,10 @@ def duration(seconds: float | None) -> str:
 
 
 def model_name(name: str) -> str:
-    """A model of scores.json in words."""
-    return MODEL_NAMES.get(name, name.replace("_", " "))
+    """A system of a task's results in words."""
+    return name.replace("_", " ")
+
+
+def score_name(name: str) -> str:
+    """A score of a task in words: "f1" -> "F1", "seen.recall" -> "seen recall"."""
+    return name.replace(".", " ").replace("_", " ").replace("f1", "F1")

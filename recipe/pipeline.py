@@ -77,7 +77,7 @@ def _evaluate(recipe: Recipe) -> None:
 
 
 def _finetune(recipe: Recipe) -> None:
-    from recipe.tasks.stage import finetune_task
+    from recipe.tasks.experiments.stage import finetune_task
 
     finetune_task(recipe)
 
@@ -121,12 +121,9 @@ def _pretrain_inputs(recipe: Recipe) -> Sequence[Input]:
 
 
 def _task_inputs(recipe: Recipe) -> Sequence[Input]:
-    from recipe.tasks import load_task
+    from recipe.tasks.experiments.stage import task_inputs
 
-    if recipe.task.data is None:
-        return []
-    load_task(recipe.task.data)
-    return sorted(Path(recipe.task.data).glob("*.tsv"))
+    return task_inputs(recipe)
 
 
 @dataclass(frozen=True)
@@ -179,7 +176,7 @@ STAGES = (
         name="inspect",
         run=_inspect_tokenizer,
         script="scripts/run_recipe.py",
-        sections=(*_SPLIT_KEYS, "task.data"),
+        sections=(*_SPLIT_KEYS, "task.name", "task.data"),
         reads=("corpus", "tokenizer"),
         results=("fertility.json",),
         inputs=_inspection_inputs,
@@ -222,7 +219,7 @@ STAGES = (
     Stage(
         name="task",
         run=_finetune,
-        script="scripts/finetune_ner.py",
+        script="scripts/finetune.py",
         sections=("task",),
         reads=("pretrain",),
         results=("task/scores.json",),
@@ -251,7 +248,7 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
     if until is not None and until not in _BY_NAME:
         raise InputError(f"--until is {until!r}; it takes one of {', '.join(_BY_NAME)}")
     recipe = _with_prepared(recipe)
-    stages = [stage for stage in STAGES if stage.name != "task" or recipe.task.data is not None]
+    stages = [stage for stage in STAGES if stage.name != "task" or recipe.task.name is not None]
     # All input is looked at now: a wrong task file shall not be found after days of pretraining.
     inputs = {stage.name: _inputs_of(recipe, stage) for stage in stages}
     for number, stage in enumerate(stages, start=1):

@@ -18,14 +18,14 @@ def main() -> None:
         "folder",
         type=Path,
         metavar="FOLDER",
-        help="folder of the results of scripts/finetune.py, as FOLDER/TASK/MODEL/CONTESTANT",
+        help="folder of the results of scripts/finetune.py, as FOLDER/TASK/MODEL/SYSTEM",
     )
     arguments = parser.parse_args()
 
     def print_table() -> None:
-        from recipe.tasks.experiments.blurb import blurb_table, read_contestants
+        from recipe.tasks.experiments.blurb import blurb_table, read_systems
 
-        print(blurb_table(read_contestants(arguments.folder)), end="")
+        print(blurb_table(read_systems(arguments.folder)), end="")
 
     exit_with_one_line(print_table)
 

@@ -1,7 +1,7 @@
 """Compare two results of scripts/finetune.py on one task by a paired bootstrap over sentences and seeds. Prints the
 difference and its 95 % interval.
 
-python scripts/compare.py runs/tasks/bc5-chem/demo/model runs/tasks/bc5-chem/demo/random_weights
+python scripts/compare.py runs/tasks/bc5-chem/demo/model runs/tasks/bc5-chem/demo/random_initialisation
 """
 
 import argparse
@@ -15,9 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "first", type=Path, metavar="A", help="folder of a contestant, with result.json and predictions/"
-    )
+    parser.add_argument("first", type=Path, metavar="A", help="folder of a system, with result.json and predictions/")
     parser.add_argument("second", type=Path, metavar="B", help="folder of another one on the same task")
     parser.add_argument("--samples", type=int, default=10_000, help="samples that are drawn; default: 10,000")
     parser.add_argument("--seed", type=int, default=1, help="where the draws start; default: 1")

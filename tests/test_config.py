@@ -84,7 +84,7 @@ def test_file_then_command_line(tmp_path):
         ),
         ("", ["--masking.random_replace_prob=0.5"], "exceed 1 together"),
         ("", ["--training.per_device_batch_size=100"], "not a multiple of training.per_device_batch_size"),
-        ("", ["--task.data=x", "--task.max_seq_length=600"], "task.max_seq_length is 600"),
+        ("", ["--task.name=x", "--task.max_seq_length=600"], "task.max_seq_length is 600"),
         ("corpus: 3\n", [], "section corpus holds 3"),
         ("- a\n", [], "holds a list"),
         ("a: [\n", [], "is not YAML"),

@@ -62,9 +62,9 @@ def test_help_lists_the_keys(name):
             ("unknown key training.max_step", "did you mean training.max_steps?"),
         ),
         ("A.\n\nB.\n", {"training.init_from": "/absent/model"}, ("training.init_from", "does not exist")),
-        ("A.\n\nB.\n", {"task.data": "/absent/task", "task.max_seq_length": "64"}, ("/absent/task",)),
+        ("A.\n\nB.\n", {"task.name": "/absent/task", "task.max_seq_length": "64"}, ("/absent/task",)),
         ("A.\n\nB.\n", {"tokenizer.path": "/absent/tokenizer"}, ("/absent/tokenizer", "cannot be read")),
-        ("A.\n\nB.\n", {"task.data": "embedded:unknown", "task.max_seq_length": "64"}, ("embedded:unknown",)),
+        ("A.\n\nB.\n", {"task.name": "embedded:unknown", "task.max_seq_length": "64"}, ("embedded:unknown",)),
     ],
 )
 def test_bad_input_is_refused_in_one_line_before_torch_is_imported(tmp_path, text, overrides, parts):
@@ -108,7 +108,7 @@ def test_stages_one_by_one(tmp_path):
         assert done.returncode == 0, done.stderr[-2000:]
     assert run_script("report", str(tmp_path / "run")).returncode == 0
     assert (tmp_path / "run" / "report.html").is_file()
-    assert_refused(run_script("finetune_ner", config), "task.data")
+    assert_refused(run_script("finetune", config), "task.name")
     skipped = run_script("run_recipe", config)
     assert skipped.returncode == 0, skipped.stderr[-2000:]
     assert skipped.stdout.count("done and unchanged, skipped") == 6

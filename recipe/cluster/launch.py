@@ -7,7 +7,7 @@ from typing import Any
 from recipe.cluster.phases import pending_phases
 from recipe.config import Recipe
 from recipe.errors import InputError
-from recipe.pipeline import write_recipe
+from recipe.records import write_recipe
 
 # Option -> kind of value, executors that take it, help.
 OPTIONS: dict[str, tuple[type, tuple[str, ...], str]] = {
@@ -47,7 +47,7 @@ def launch(recipe: Recipe, executor: str, **options: Any) -> None:
     if not phases:
         print(f"{recipe.run_dir}: corpus, tokenizer and pairs are done and unchanged")
         return
-    write_recipe(recipe)
+    write_recipe(recipe.folder, recipe)
     if executor == "slurm":
         ids = executors.submit_to_slurm(recipe, phases, resources)
         jobs = ", ".join(f"{phase.name} {id_}" for phase, id_ in zip(phases, ids, strict=True))

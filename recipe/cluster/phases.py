@@ -99,22 +99,16 @@ def make_tokenizer(recipe: Recipe, rank: int, tasks: int) -> None:
 
 def encode_token_shards(recipe: Recipe, rank: int, tasks: int) -> None:
     """Groups of rows of RUN/corpus -> blocks of token ids."""
-    if not is_done(recipe, "pairs"):
+    if not is_done(recipe, "tokens"):
         write_token_shards(_folder(recipe, "tokens"), recipe, rank, tasks)
 
 
 def join_pairs(recipe: Recipe, rank: int, tasks: int) -> None:
-    """Blocks of token ids -> RUN/store and RUN/pairs, as the stage pairs makes them; the blocks are removed."""
-
-    def join(recipe: Recipe) -> None:
-        # Not at the top: importing `datasets` takes seconds.
-        from recipe.pairs.dataset import build_rows
-
-        join_token_shards(_folder(recipe, "tokens"), recipe)
-        build_rows(recipe)
-
-    run_stage(recipe, "pairs", join)
-    shutil.rmtree(_folder(recipe, "tokens"), ignore_errors=True)
+    """Blocks of token ids -> RUN/store as the stage tokens makes it, then the stage pairs; the blocks are removed."""
+    folder = _folder(recipe, "tokens")
+    run_stage(recipe, "tokens", lambda recipe: join_token_shards(folder, recipe))
+    run_stage(recipe, "pairs")
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 PHASES = (
@@ -123,7 +117,7 @@ PHASES = (
     Phase("files", "corpus", write_file_shards, is_parallel=True),
     Phase("merge", "corpus", merge_file_shards, is_parallel=False),
     Phase("tokenizer", "tokenizer", make_tokenizer, is_parallel=False),
-    Phase("tokens", "pairs", encode_token_shards, is_parallel=True),
+    Phase("tokens", "tokens", encode_token_shards, is_parallel=True),
     Phase("pairs", "pairs", join_pairs, is_parallel=False),
 )
 
@@ -137,7 +131,7 @@ def pending_phases(recipe: Recipe) -> list[Phase]:
     has_records = bool(pubmed_sources(recipe.corpus))
     # Made only for its errors, which a user wants before the jobs wait in a queue.
     cleaning_filters(recipe.corpus)
-    stages = ["corpus", "tokenizer", "pairs"]
+    stages = ["corpus", "tokenizer", "tokens", "pairs"]
     while stages and is_done(recipe, stages[0]):
         del stages[0]
     needless = () if has_records else ("numbers", "superseded")

@@ -19,7 +19,8 @@ from recipe.errors import InputError
 from recipe.files import atomic_write, write_json
 from recipe.formatting import count, percent
 from recipe.report.plots import fertility_figure, png_of
-from recipe.tasks import load_task
+from recipe.tasks.catalog import read_named_task
+from recipe.tasks.data.columns import NerTask
 from recipe.tokenizer.fertility import fertility, word_counts
 from recipe.tokenizer.folder import load_tokenizer
 
@@ -29,13 +30,13 @@ SHOWN_SPLITS = 5
 
 def inspect_run(recipe: Recipe) -> None:
     """Write RUN/fertility.json: RUN/tokenizer and those of tokenizer.compare_with on the validation text and on the
-    words of task.data.
+    words of the task.
     """
     tokenizers = {"this": load_tokenizer(recipe.folder / "tokenizer"), **_named(recipe.tokenizer.compare_with)}
     documents = read_prepared_split(recipe.folder / "corpus", recipe.corpus, "validation", recipe.seed)
     texts = {"validation text": word_counts(_sentences(documents))}
-    if recipe.task.data is not None:
-        texts |= task_texts(recipe.task.data)
+    if recipe.task.name is not None:
+        texts |= task_texts(recipe.task.name, recipe.task.data)
     write_json(recipe.folder / "fertility.json", {"rows": inspect(tokenizers, texts)})
 
 
@@ -56,15 +57,15 @@ def inspect(tokenizers: dict[str, Tokenizer], texts: dict[str, Counter[str]]) ->
     ]
 
 
-def task_texts(data: str) -> dict[str, Counter[str]]:
-    """The words of a task's three splits: all, and those of its entities."""
-    task = load_task(data)
-    sentences = [*task.train, *task.devel, *task.test]
-    inside = (
-        word for sentence in sentences for word, tag in zip(sentence.words, sentence.tags, strict=True) if tag != "O"
-    )
+def task_texts(name: str, data: str | None = None) -> dict[str, Counter[str]]:
+    """The words of a task's three splits: all, and, where words have tags, those of its entities."""
+    task: Any = read_named_task(name, Path(data) if data else None).task
+    examples = [*task.train, *task.devel, *task.test]
+    if not isinstance(task, NerTask):
+        return {f"{task.name}: all words": word_counts(f"{each.text} {each.other}" for each in examples)}
+    inside = (word for each in examples for word, tag in zip(each.words, each.tags, strict=True) if tag != "O")
     return {
-        f"{task.name}: all words": word_counts(" ".join(sentence.words) for sentence in sentences),
+        f"{task.name}: all words": word_counts(" ".join(each.words) for each in examples),
         f"{task.name}: entities": word_counts(inside),
     }
 
@@ -147,7 +148,7 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
         "--text", nargs="+", default=[], metavar="FILE", help="files, globs or folders, as corpus.path takes them"
     )
     parser.add_argument(
-        "--task", nargs="+", default=[], metavar="FOLDER", help="task folders, as task.data takes them"
+        "--task", nargs="+", default=[], metavar="FOLDER", help="task folders, as task.name takes them"
     )
     parser.add_argument("--beside", nargs="+", default=[], metavar="FOLDER", help="folders of other tokenizers")
     parser.add_argument(

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from recipe.formatting import NOT_KNOWN, count, percent, plus_minus, points
+from recipe.formatting import NOT_KNOWN, count, model_name, percent, plus_minus, points, score_name
 from recipe.report.run_files import RunFiles
 
 
@@ -31,7 +31,7 @@ def key_numbers(files: RunFiles) -> list[KeyNumber]:
     rows = []
     if files.evaluation:
         rows += [_mlm_loss_row(files.evaluation), _mlm_accuracy_row(files.evaluation), *_nsp_rows(files.evaluation)]
-    if files.task and files.task["models"].get("pretrained"):
+    if files.task and files.task["systems"].get("pretrained"):
         rows.append(_task_row(files.task))
     return rows
 
@@ -83,26 +83,24 @@ def _nsp_rows(evaluation: dict[str, Any]) -> list[KeyNumber]:
     ]
 
 
+def baseline_of(task: dict[str, Any]) -> str | None:
+    """The system that the pretrained model has to beat: the same model with random initialisation, else the first."""
+    others = [name for name in task["systems"] if name != "pretrained"]
+    return "random_initialisation" if "random_initialisation" in others else next(iter(others), None)
+
+
 def _task_row(task: dict[str, Any]) -> KeyNumber:
-    model, control = task["models"]["pretrained"], task["models"].get("random_weights")
-    measure, note, value = (
-        f"{task['task']} F1",
-        f"{task['metric']}, {len(model['runs'])} seeds",
-        plus_minus(model["f1_mean"], model["f1_std"]),
-    )
-    if not control:
+    model, name = task["systems"]["pretrained"], baseline_of(task)
+    measure = f"{task['task']} {score_name(task['score'])}"
+    note, value = f"{task['metric']}, {len(model['runs'])} seeds", plus_minus(model["mean"], model["deviation"])
+    if name is None:
         return KeyNumber(measure, note, value)
-    gain, noise = model["f1_mean"] - control["f1_mean"], max(model["f1_std"], control["f1_std"])
-    baseline = plus_minus(control["f1_mean"], control["f1_std"])
-    return KeyNumber(
-        measure,
-        note,
-        value,
-        baseline,
-        "same model, random weights",
-        _gain(gain, noise, "within the deviation"),
-        gain > noise,
-    )
+    baseline = task["systems"][name]
+    gain, noise = model["mean"] - baseline["mean"], max(model["deviation"], baseline["deviation"])
+    title = f"same model, {model_name(name)}" if name == "random_initialisation" else model_name(name)
+    verdict = _gain(gain, noise, "within the deviation")
+    to_beat = plus_minus(baseline["mean"], baseline["deviation"])
+    return KeyNumber(measure, note, value, to_beat, title, verdict, gain > noise)
 
 
 def _gain(difference: float, noise: float, otherwise: str) -> str:

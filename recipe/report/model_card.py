@@ -14,6 +14,7 @@ from recipe.config import Recipe
 from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.records import recorded_recipe
+from recipe.report.key_numbers import baseline_of
 from recipe.report.run_files import PATHS, SCRIPTS, RunFiles, read_run_files
 from recipe.report.templates import render
 
@@ -66,21 +67,23 @@ def _pretraining_results(recipe: Recipe, evaluation: dict[str, Any]) -> list[Eva
 
 
 def _task_results(task: dict[str, Any]) -> list[EvalResult]:
-    model = task.get("models", {}).get("pretrained")
-    if not model:
+    system = task.get("systems", {}).get("pretrained")
+    if not system:
         return []
+    # Scores inside of others, such as the recall of seen mentions, would stand here under the name of the main one.
+    values = {task["score"]: system["mean"]} | {k: v for k, v in system["columns"].items() if "." not in k}
     return [
         EvalResult(
-            task_type="token-classification",
-            task_name="Named entity recognition, after fine-tuning",
+            task_type=task["hub_task"],
+            task_name=f"{task['title'][0].upper()}{task['title'][1:]}, after fine-tuning",
             dataset_type=_slug(task["task"]),
             dataset_name=task["task"],
             dataset_split="test",
-            metric_type=metric_type,
-            metric_name=f"{metric_type} ({task['metric']}; mean of {len(model['runs'])} seeds)",
-            metric_value=round(model[key], 4),
+            metric_type=name,
+            metric_name=f"{name} ({task['metric']}; mean of {len(system['runs'])} seeds)",
+            metric_value=round(value, 4),
         )
-        for metric_type, key in (("f1", "f1_mean"), ("precision", "precision_mean"), ("recall", "recall_mean"))
+        for name, value in values.items()
     ]
 
 
@@ -159,17 +162,18 @@ def _evaluation_rows(evaluation: dict[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _task_rows(task: dict[str, Any]) -> list[tuple[str, ...]]:
-    models = task.get("models", {})
-    model, control = models.get("pretrained"), models.get("random_weights")
-    if not model:
+    system = task.get("systems", {}).get("pretrained")
+    if not system:
         return []
-    to_beat = (
-        f"{plus_minus(control['f1_mean'], control['f1_std'])}, {model_name('random_weights')}"
-        if control
-        else NOT_KNOWN
-    )
-    source = f"`{PATHS['task']}`, {len(model['runs'])} seeds, {count(task.get('support', {}).get('test'))} entities"
-    return [(f"{task['task']}: {task['metric']}", plus_minus(model["f1_mean"], model["f1_std"]), to_beat, source)]
+    to_beat = NOT_KNOWN
+    if name := baseline_of(task):
+        baseline = task["systems"][name]
+        to_beat = f"{plus_minus(baseline['mean'], baseline['deviation'])}, {model_name(name)}"
+    sizes = ", ".join(f"{count(splits['test'])} {what}" for what, splits in task["counts"].items())
+    times = f", {system['test_evaluations']} test evaluations" if system["test_evaluations"] > 1 else ""
+    source = f"`{PATHS['task']}`, {len(system['runs'])} seeds, {sizes}{times}"
+    value = plus_minus(system["mean"], system["deviation"])
+    return [(f"{task['task']}: {task['metric']}", value, to_beat, source)]
 
 
 def _not_measured(recipe: Recipe, files: RunFiles) -> list[str]:
@@ -179,7 +183,7 @@ def _not_measured(recipe: Recipe, files: RunFiles) -> list[str]:
             f"The pretraining losses on held-out text have not been measured (`{SCRIPTS['evaluation']}` has not run)."
         )
     if not files.task:
-        wanted = f"`{SCRIPTS['task']}` has not run" if recipe.task.data else "the recipe names no task"
+        wanted = f"`{SCRIPTS['task']}` has not run" if recipe.task.name else "the recipe names no task"
         sentences.append(f"The model has not been scored on a task ({wanted}).")
     return sentences
 

@@ -200,18 +200,18 @@ def fertility_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def task_scores_figure(models: Mapping[str, Sequence[float]], metric: str) -> Figure:
-    """One bar per model: the mean over the seeds as the bar, each seed as a point; all in percent."""
-    figure, axes = _figure(height=1.0 + 0.62 * len(models))
-    for row, scores in enumerate(models.values()):
+def task_scores_figure(systems: Mapping[str, Sequence[float]], metric: str) -> Figure:
+    """One bar per system: the mean over the seeds as the bar, each seed as a point; all in percent."""
+    figure, axes = _figure(height=1.0 + 0.62 * len(systems))
+    for row, scores in enumerate(systems.values()):
         percent = [100 * score for score in scores]
         mean = sum(percent) / len(percent)
         axes.barh(row, mean, color=(BLUE, GREY)[row % 2], height=0.6)
         heights = [row + _spread(index, len(percent)) for index in range(len(percent))]
         axes.plot(percent, heights, "o", color="white", markeredgecolor=INK, markersize=4.5, zorder=3)
         axes.text(max(percent) + 1.5, row, f"{mean:.1f}", va="center", color=INK, fontsize=10, fontweight="bold")
-    axes.set_yticks(range(len(models)), labels=list(models))
-    axes.set_xlim(0, min(112, 1.18 * 100 * max((max(scores) for scores in models.values()), default=1)))
+    axes.set_yticks(range(len(systems)), labels=list(systems))
+    axes.set_xlim(0, min(112, 1.18 * 100 * max((max(scores) for scores in systems.values()), default=1)))
     axes.invert_yaxis()
     _finish(axes, f"{metric} (%)", "", grid="x")
     return figure

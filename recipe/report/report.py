@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from recipe.config import Recipe
 from recipe.files import atomic_write
-from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
+from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus, score_name
 from recipe.records import recorded_recipe
 from recipe.report import plots
 from recipe.report.inspection import HEADINGS, longest_splits, table_of
@@ -19,6 +19,7 @@ from recipe.report.key_numbers import key_numbers
 from recipe.report.run_files import SCRIPTS, RunFiles, read_run_files
 from recipe.report.shown_pairs import shown_pair
 from recipe.report.templates import render
+from recipe.tasks.experiments.results import score_in
 
 SHOWN_WORDS = 20
 SHOWN_EXAMPLES = 3
@@ -87,19 +88,12 @@ def _plots(recipe: Recipe, files: RunFiles) -> Iterator[Plot]:
         yield _plot("fertility", "Words that stay whole", caption, plots.fertility_figure(fertility))
     if files.task:
         scores = {
-            model_name(name): [run["f1"] for run in model["runs"]]
-            for name, model in files.task["models"].items()
-            if model["runs"]
+            model_name(name): [score_in(run, files.task["score"]) for run in system["runs"]]
+            for name, system in files.task["systems"].items()
         }
-        caption = (
-            "A bar is the mean over the seeds and each circle one seed: pretraining pays where the circles of the two"
-            " bars stay apart."
-        )
+        caption = "A bar is the mean over the seeds, a circle one seed: pretraining pays where circles stay apart."
         yield _plot(
-            "task_scores",
-            "Task score by start of the weights",
-            caption,
-            plots.task_scores_figure(scores, files.task["metric"]),
+            "task_scores", "Task score by system", caption, plots.task_scores_figure(scores, files.task["metric"])
         )
 
 
@@ -182,7 +176,7 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         longest_splits=longest_splits((files.fertility or {}).get("rows", [])),
         examples=[shown_pair(example) for example in (files.evaluation or {}).get("examples", [])[:SHOWN_EXAMPLES]],
         task=_task(files.task) if files.task else None,
-        task_wanted=recipe.task.data is not None,
+        task_wanted=recipe.task.name is not None,
         stages=_stages(files.stages or {}),
         versions=_versions(files.stages or {}),
         recipe_yaml=recipe.to_yaml(),
@@ -315,39 +309,43 @@ def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:
 
 
 def _task(task: dict[str, Any]) -> dict[str, Any]:
-    support, sentences = task.get("support", {}).get("test"), task.get("sentences", {})
-    sizes = ", ".join(f"{count(size)} {split}" for split, size in sentences.items())
-    models = [
-        {
-            "name": model_name(name),
-            "f1": plus_minus(model["f1_mean"], model["f1_std"]),
-            "precision": percent(model["precision_mean"]),
-            "recall": percent(model["recall_mean"]),
-            "seeds": len(model["runs"]),
-        }
-        for name, model in task["models"].items()
+    sizes = "; ".join(
+        f"{what}: " + ", ".join(f"{count(size)} {split}" for split, size in splits.items())
+        for what, splits in task["counts"].items()
+    )
+    columns = [score_name(name) for name in task["columns"]]
+    systems = [
+        [
+            model_name(name),
+            plus_minus(system["mean"], system["deviation"]),
+            *(percent(system["columns"][column]) for column in task["columns"]),
+            str(len(system["runs"])),
+            str(system["test_evaluations"]),
+        ]
+        for name, system in task["systems"].items()
     ]
+    score = score_name(task["score"])
     return {
         "name": task["task"],
-        "note": (
-            f"{task['metric']}; {count(support)} entities in the test set; sentences: {sizes or NOT_KNOWN}. Mean ±"
-            " standard deviation over the seeds."
-        ),
-        "models": models,
-        "runs": [_task_run(name, run) for name, model in task["models"].items() for run in model["runs"]],
-        "settings": (
-            json.dumps(task.get("settings") or {}, indent=1, ensure_ascii=False) if task.get("settings") else ""
-        ),
+        "note": f"{task['metric']}; {sizes}. Mean ± standard deviation over the seeds.",
+        "headings": ["system", score, *columns, "seeds", "test evaluations"],
+        "systems": systems,
+        "run_headings": ["system", "seed", f"test {score}", *columns, f"devel {score}", "best epoch", "time"],
+        "runs": [_task_run(task, name, run) for name, system in task["systems"].items() for run in system["runs"]],
+        "settings": json.dumps(task["settings"], indent=1, ensure_ascii=False),
     }
 
 
-def _task_run(model: str, run: dict[str, Any]) -> list[str]:
-    scores = [percent(run.get(name)) for name in ("f1", "precision", "recall", "devel_f1")]
+def _task_run(task: dict[str, Any], system: str, run: dict[str, Any]) -> list[str]:
+    scores = [percent(score_in(run, name)) for name in (task["score"], *task["columns"])]
+    # A baseline without a model has neither epochs nor a devel score.
+    epoch = str(run.get("best_epoch", NOT_KNOWN))
     return [
-        model_name(model),
+        model_name(system),
         str(run["seed"]),
         *scores,
-        str(run.get("best_epoch", NOT_KNOWN)),
+        percent(run.get("devel_score")),
+        epoch,
         duration(run.get("seconds")),
     ]
 

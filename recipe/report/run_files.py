@@ -15,7 +15,7 @@ SCRIPTS = {
     "fertility": "scripts/run_recipe.py",
     "training": "scripts/pretrain.py",
     "evaluation": "scripts/evaluate_model.py",
-    "task": "scripts/finetune_ner.py",
+    "task": "scripts/finetune.py",
     "stages": "scripts/run_recipe.py",
 }
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 
 from recipe.pretraining.metrics import MaskedLMMetric, NextSentenceMetric
-from recipe.tasks.finetuning.metrics import EntityF1
+from recipe.tasks.types.metrics import EntityF1
 
 TAGS = st.sampled_from(["O", "B-A", "I-A", "B-B-C", "I-B-C"])
 

@@ -66,7 +66,7 @@ def test_a_run_leaves_its_fertility_beside_another_tokenizer(prepared, corpus_fi
         tmp_path / "run",
         **{
             "tokenizer.compare_with": str(prepared.folder / "tokenizer"),
-            "task.data": str(task),
+            "task.name": str(task),
             "task.max_seq_length": "32",
         },
     )

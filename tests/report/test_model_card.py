@@ -41,8 +41,8 @@ def test_metadata(recipe):
         "| MLM loss, nats | 6.290 | 6.980, token frequencies only | `evaluation.json` |",
         "| NSP balanced accuracy | 60.2 % | 50.0 %, chance | `evaluation.json`, 1,240 pairs |",
         (
-            "| NERO chemicals: strict IOB2 entity F1 on test | 39.4 ± 0.7 % | 30.3 ± 0.7 %, random weights |"
-            " `task/scores.json`, 3 seeds, 1,873 entities |"
+            "| NERO chemicals: strict IOB2 entity F1 on test | 39.4 ± 0.7 % | 30.3 ± 0.7 %, random initialisation |"
+            " `task/scores.json`, 3 seeds, 1,000 sentences, 1,873 entities |"
         ),
         "| tokens | 810,300 | 18,330 |",
         "| steps × pairs a step | 3,000 × 16 |",
@@ -70,7 +70,7 @@ def test_no_words_of_the_automatic_card(recipe):
 def test_without_task_scores(recipe):
     (recipe.folder / "task" / "scores.json").unlink()
     card = card_of(recipe)
-    assert "The model has not been scored on a task (`scripts/finetune_ner.py` has not run)." in card.text
+    assert "The model has not been scored on a task (`scripts/finetune.py` has not run)." in card.text
     assert {result.task_type for result in card.data.eval_results} == {"fill-mask"}
 
 

@@ -94,7 +94,7 @@ def test_the_page_is_whole_and_loads_nothing(whole):
     [
         "A 2-layer BERT, 128 wide, pretrained from scratch on 119 documents of open-access biomedicine for 3,000 steps in 5 min 41 s on cpu.",
         "810 k tokens", "8,192", "1.59 M", "6.29 6.98", "0.69 lower", "perplexity 539", "13.3 %", "60.2 % 50.0 %", "+10.2 points", "65.8 % 61.8 %",
-        "39.4 ± 0.7 % 30.3 ± 0.7 %", "+9.0 points", "5,370,000", "61.8 %", "1,873 entities", "77eaa0523be1", "2.13.0", "mlm_probability: 0.2",
+        "39.4 ± 0.7 % 30.3 ± 0.7 %", "+9.0 points", "5,370,000", "61.8 %", "entities: 7,500 train, 1,850 devel, 1,873 test", "77eaa0523be1", "2.13.0", "mlm_probability: 0.2",
         "3 of 8 guessed right",
         "exact duplicates 123 27,950 3,850,331 1 0", "replaced bytes 17", "phosphatid ##yl ##inositol", "bert-base-uncased", "0.021 %", "64.3 %",
     ],
@@ -111,7 +111,7 @@ def test_numbers_appear(whole, number):
         ("tokenizer/statistics.json", "train_tokenizer.py"),
         ("training.json", "pretrain.py"),
         ("evaluation.json", "evaluate_model.py"),
-        ("task/scores.json", "finetune_ner.py"),
+        ("task/scores.json", "finetune.py"),
         ("stages.json", "run_recipe.py"),
     ],
 )
@@ -165,11 +165,11 @@ def test_text_of_the_corpus_cannot_break_the_page(tmp_path):
     assert "4 of 8" not in page.text
 
 
-def test_a_task_without_control_and_with_one_seed(tmp_path):
+def test_a_task_without_baseline_and_with_one_seed(tmp_path):
     recipe = make_recipe(tmp_path / "run")
     task = task_scores()
-    del task["models"]["random_weights"]
-    task["models"]["pretrained"]["runs"] = task["models"]["pretrained"]["runs"][:1]
+    del task["systems"]["random_initialisation"]
+    task["systems"]["pretrained"]["runs"] = task["systems"]["pretrained"]["runs"][:1]
     write_run_files(recipe, "task/scores.json")
     (recipe.folder / "task" / "scores.json").write_text(json.dumps(task))
     write_report(recipe.folder)

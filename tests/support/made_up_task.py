@@ -77,7 +77,7 @@ def write_task(folder: Path) -> Path:
 
 
 def write_checkpoint(folder: Path, more: Sequence[str] = (), **changes: Any) -> Path:
-    """A pretraining checkpoint with random weights, and the tokenizer, which also has the words `more`."""
+    """A pretraining checkpoint with random initialisation, and the tokenizer, which also has the words `more`."""
     tokenizer = build_tokenizer(more)
     torch.manual_seed(0)
     BertForPreTraining(build_config(len(tokenizer), **changes)).save_pretrained(folder)

@@ -46,7 +46,7 @@ def make_recipe(folder: Path, **hub: Any) -> Recipe:
         training=TrainingConfig(
             max_steps=3000, global_batch_size=16, per_device_batch_size=16, learning_rate=3e-3, eval_steps=250
         ),
-        task=TaskConfig(data="embedded:nero", seeds=[1, 2, 3]),
+        task=TaskConfig(name="embedded:nero", seeds=[1, 2, 3]),
         hub=HubConfig(**{"domain": "open-access biomedicine", "license": "apache-2.0", **hub}),
     )
 
@@ -234,14 +234,21 @@ def task_scores() -> dict[str, Any]:
     """What the task stage writes."""
     return {
         "task": "NERO chemicals",
+        "task_type": "ner",
+        "title": "named entity recognition",
+        "hub_task": "token-classification",
         "metric": "strict IOB2 entity F1 on test",
-        "support": {"test": 1873},
-        "sentences": {"train": 4000, "devel": 1000, "test": 1000},
-        "models": {
-            "pretrained": _model_scores([0.3871, 0.4012, 0.3926]),
-            "random_weights": _model_scores([0.3104, 0.2961, 0.3039]),
+        "score": "f1",
+        "columns": ["precision", "recall", "seen.recall"],
+        "counts": {
+            "sentences": {"train": 4000, "devel": 1000, "test": 1000},
+            "entities": {"train": 7500, "devel": 1850, "test": 1873},
         },
-        "settings": {"learning_rate": 5e-4, "batch_size": 32, "num_train_epochs": 5},
+        "systems": {
+            "pretrained": _system_scores([0.3871, 0.4012, 0.3926]),
+            "random_initialisation": _system_scores([0.3104, 0.2961, 0.3039]),
+        },
+        "settings": {"learning_rate": [5e-4], "batch_size": [32], "num_train_epochs": 5},
     }
 
 
@@ -292,7 +299,7 @@ def _validation_line(step: int) -> dict[str, Any]:
     }
 
 
-def _model_scores(scores: list[float]) -> dict[str, Any]:
+def _system_scores(scores: list[float]) -> dict[str, Any]:
     mean = sum(scores) / len(scores)
     deviation = math.sqrt(sum((score - mean) ** 2 for score in scores) / (len(scores) - 1))
     runs = [
@@ -301,16 +308,12 @@ def _model_scores(scores: list[float]) -> dict[str, Any]:
             "f1": f1,
             "precision": f1 + 0.021,
             "recall": f1 - 0.019,
-            "devel_f1": f1 + 0.008,
+            "seen": {"recall": f1 + 0.2, "support": 900},
+            "devel_score": f1 + 0.008,
             "best_epoch": 4,
             "seconds": 19.8,
         }
         for seed, f1 in enumerate(scores, start=1)
     ]
-    return {
-        "f1_mean": mean,
-        "f1_std": deviation,
-        "precision_mean": mean + 0.021,
-        "recall_mean": mean - 0.019,
-        "runs": runs,
-    }
+    columns = {"precision": mean + 0.021, "recall": mean - 0.019, "seen.recall": mean + 0.2}
+    return {"mean": mean, "deviation": deviation, "columns": columns, "test_evaluations": 1, "runs": runs}

@@ -7,7 +7,7 @@ import pytest
 from made_up_texts import SIZES, WRITERS, write_texts
 
 from recipe.errors import InputError
-from recipe.tasks.catalog import KINDS, task_table
+from recipe.tasks.catalog import TASK_TYPES, task_table
 
 PIECES = [
     b"",
@@ -56,6 +56,6 @@ def broken(content: bytes, draw: Random) -> bytes:
 def read_or_refuse(name: str, folder: Path):
     entry = task_table()[name]
     try:
-        return "", KINDS[entry.kind].read(folder, **entry.options)
+        return "", TASK_TYPES[entry.type].read(folder, **entry.options)
     except InputError as error:
         return str(error), None

@@ -84,13 +84,13 @@ def test_variants_of_the_format_read_alike(tmp_path, text):
         ("a\tO\n\nb NN B-NP O\n", r"a\.tsv, line 3: .* has 4 columns, but the lines before it have 2"),
         ("a\t1\t2\t3\t4\tO\n", r"a\.tsv, line 1: .* has 6 columns"),
         ("\tO\n", r"a\.tsv, line 1: .* has 1 columns"),
-        ("a\t\n", r"a\.tsv, line 1: '' is no tag"),
-        ("a\tB-\n", r"a\.tsv, line 1: 'B-' is no tag"),
-        ("a\tb-X\n", r"a\.tsv, line 1: 'b-X' is no tag"),
-        ("a\tNN\n", r"a\.tsv, line 1: 'NN' is no tag"),
+        ("a\t\n", r"a\.tsv, line 1: '' is not a tag"),
+        ("a\tB-\n", r"a\.tsv, line 1: 'B-' is not a tag"),
+        ("a\tb-X\n", r"a\.tsv, line 1: 'b-X' is not a tag"),
+        ("a\tNN\n", r"a\.tsv, line 1: 'NN' is not a tag"),
         ("a\tB-X\n\nb\tI\n", r"a\.tsv, line 3: 'I' is of the form B, but tags before it are of the form B-X"),
         (b"a\tO\n\xe9\tO\n", r"a\.tsv, line 2: is not UTF-8"),
-        ("\n\n", r"a\.tsv: holds no sentence"),
+        ("\n\n", r"a\.tsv: contains no sentence"),
     ],
 )
 def test_bad_lines_are_named(tmp_path, text, message):
@@ -101,9 +101,9 @@ def test_bad_lines_are_named(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("scheme", "message"),
     [
-        ("IOB2", r"line 3: 'S-X' is no tag of IOB2"),
-        ("IOB1", r"line 3: 'S-X' is no tag of IOB1"),
-        ("IO", r"line 1: 'B-X' is no tag of IO"),
+        ("IOB2", r"line 3: 'S-X' is not a tag of IOB2"),
+        ("IOB1", r"line 3: 'S-X' is not a tag of IOB1"),
+        ("IO", r"line 1: 'B-X' is not a tag of IO"),
     ],
 )
 def test_a_tag_that_the_named_scheme_does_not_have_is_named(tmp_path, scheme, message):
@@ -154,7 +154,7 @@ def test_missing_folders_and_files_are_named(folder):
     (folder / "devel.tsv").unlink()
     with pytest.raises(InputError, match=r"devel\.tsv: is missing; .*dev\.tsv"):
         load_task(str(folder))
-    with pytest.raises(InputError, match=r"nowhere: is no folder; .*embedded:nero"):
+    with pytest.raises(InputError, match=r"nowhere: is not a folder; name one with train\.tsv"):
         load_task(str(folder / "nowhere"))
     with pytest.raises(InputError, match="the embedded tasks are embedded:nero"):
         load_task("embedded:bc5")
@@ -162,7 +162,7 @@ def test_missing_folders_and_files_are_named(folder):
 
 def test_a_task_without_entities_is_refused(folder):
     write(folder / "train.tsv", "a\tO\n")
-    with pytest.raises(InputError, match="holds no entity"):
+    with pytest.raises(InputError, match="contains no entity"):
         read_task(folder)
 
 
@@ -198,7 +198,7 @@ def test_500_malformed_files_give_a_line_or_the_right_count(tmp_path):
         path = write(tmp_path / "a.tsv", malformed(Random(seed)))
         message, sentences = read_or_refuse(path)
         if message:
-            assert re.search(r"a\.tsv, line [1-9][0-9]*: |a\.tsv: holds no sentence", message), message
+            assert re.search(r"a\.tsv, line [1-9][0-9]*: |a\.tsv: contains no sentence", message), message
             refused += 1
             continue
         rows = slow_rows(path)

@@ -1,4 +1,4 @@
-"""The control that only knows the training mentions."""
+"""The baseline that only knows the training mentions."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from conftest import SHARED
 
 from recipe.tasks.data.columns import TaggedSentence, read_task
 from recipe.tasks.types.dictionary import mention_dictionary
-from recipe.tasks.types.ner import KIND
+from recipe.tasks.types.ner import TASK_TYPE
 
 TRAIN = [
     TaggedSentence(["Zinc", "ion", "and", "acid"], ["B-C", "I-C", "O", "B-C"]),
@@ -31,7 +31,7 @@ def test_the_dictionaries_of_bc5_chem():
     if not folder.is_dir():
         pytest.skip(f"{folder} is absent")
     task = read_task(folder)
-    found = {name: control(task)[1] for name, control in KIND.controls.items()}
+    found = {name: baseline(task)[1] for name, baseline in TASK_TYPE.baselines.items()}
     assert {name: round(scores["f1"], 3) for name, scores in found.items()} == {
         "dictionary": 0.658,
         "dictionary_of_reliable_mentions": 0.73,

@@ -9,7 +9,7 @@ from made_up_task import build_tokenizer
 from made_up_texts import HALLMARKS
 
 from recipe.errors import InputError
-from recipe.tasks.types.documents import KIND, DocumentReading, counts_by_document, encode, read
+from recipe.tasks.types.documents import TASK_TYPE, DocumentReading, counts_by_document, encode, read
 
 
 def flags(*holding: int) -> str:
@@ -60,8 +60,8 @@ def test_the_hubs_form_reads_alike(tmp_path):
         ("0_1,1_0\tzinc\t1_s0\n", r"test\.tsv, line 1: '0_1,1_0' numbers 2 labels, not 0 to 9"),
         (f"{flags(1)[:-3]}9_2\tzinc\t1_s0\n", r"test\.tsv, line 1: the label '0_0' is none of activating"),
         ("resisting arrest\tzinc\t1_s0\n", r"test\.tsv, line 1: the label 'resisting arrest' is none of"),
-        (f"{flags(1)}\t\t1_s0\n", r"test\.tsv, line 1: sentence is no text"),
-        (f"{flags(1)}\tzinc\t \n", r"test\.tsv, line 1: index is no text"),
+        (f"{flags(1)}\t\t1_s0\n", r"test\.tsv, line 1: sentence is not text"),
+        (f"{flags(1)}\tzinc\t \n", r"test\.tsv, line 1: index is not text"),
     ],
 )
 def test_bad_files_are_named(tmp_path, test, message):
@@ -72,7 +72,7 @@ def test_bad_files_are_named(tmp_path, test, message):
 def test_training_without_a_label_is_refused(tmp_path):
     write(tmp_path, GOOD)
     (tmp_path / "train.tsv").write_text(f"{flags()}\tzinc\t1_s0\n")
-    with pytest.raises(InputError, match="no label holds in train"):
+    with pytest.raises(InputError, match="no label applies in train"):
         read(tmp_path, HALLMARKS)
 
 
@@ -104,5 +104,5 @@ def test_counts_of_a_predictions_file_are_those_of_its_sets(pairs):
     text = "".join(f"1\t{gold}\t{found}\n" for gold, found in written)
     assert counts_by_document(text).tolist() == [[len(gold), len(found), len(gold & found)] for gold, found in pairs]
     scores = reading.scores(*zip(*pairs, strict=True))
-    assert KIND.score_of(counts_by_document(text).sum(0)) == pytest.approx(scores["f1"])
+    assert TASK_TYPE.score_of(counts_by_document(text).sum(0)) == pytest.approx(scores["f1"])
     assert all(reading.answer(reading.label(gold)) == gold for gold, _ in pairs)

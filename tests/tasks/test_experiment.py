@@ -1,4 +1,4 @@
-"""The protocol end to end on a made-up task: choice on devel, resume, shares, one look at test, controls, comparison."""
+"""The protocol end to end on a made-up task: choice on devel, resume, shards, test evaluations, baselines."""
 
 import json
 import os
@@ -35,15 +35,15 @@ def inputs(tmp_path_factory) -> dict:
 
 
 def run(inputs: dict, output: Path, overrides: dict | None = None, **options) -> None:
-    defaults = {"data": None, "protocol": "quick", "control": [], "part": None, "another_look": False, "use_cpu": True}
+    defaults = {"data": None, "protocol": "quick", "baseline": [], "shard": None, "reuse_test": False, "use_cpu": True}
     finetune(**{**inputs, **defaults, "output": output, "overrides": {**SETTINGS, **(overrides or {})}, **options})
 
 
 @pytest.fixture(scope="module")
 def done(inputs, tmp_path_factory) -> Path:
-    """A finished experiment with two controls; tests must not change it."""
+    """A finished experiment with two baselines; tests must not change it."""
     output = tmp_path_factory.mktemp("done") / "out"
-    run(inputs, output, control=["random", "dictionary"])
+    run(inputs, output, baseline=["random", "dictionary"])
     return output
 
 
@@ -52,12 +52,12 @@ def read(path: Path) -> dict:
 
 
 def test_the_setting_that_is_best_on_devel_is_chosen_and_all_seeds_are_run(done):
-    result = read(done / "model" / "result.json")
+    result = read(done / "pretrained" / "result.json")
     assert result["chosen"] == {"learning_rate": 0.01, "batch_size": 16}
     by_setting = result["devel_by_setting"]
     assert by_setting["learning rate 0.01, batch 16"] > 0.8 > by_setting["learning rate 1e-05, batch 16"]
     assert [one["seed"] for one in result["runs"]] == [1, 2]
-    assert result["looks"] == 1
+    assert result["test_evaluations"] == 1
     for one in result["runs"]:
         assert (
             one["support"]
@@ -68,16 +68,16 @@ def test_the_setting_that_is_best_on_devel_is_chosen_and_all_seeds_are_run(done)
 
 
 def test_models_are_kept_only_where_they_are_wanted(done):
-    assert (done / "model" / "model" / "model.safetensors").is_file()
+    assert (done / "pretrained" / "model" / "model.safetensors").is_file()
     assert not list(done.glob("*/runs/*/model"))
-    # Two points of the grid with one seed, and the second seed of the chosen one; the control has one point.
-    assert len(list((done / "model" / "runs").iterdir())) == 3
-    assert len(list((done / "random_weights" / "runs").iterdir())) == 2
+    # Two points of the grid with one seed, and the second seed of the chosen one; the baseline has one point.
+    assert len(list((done / "pretrained" / "runs").iterdir())) == 3
+    assert len(list((done / "random_initialisation" / "runs").iterdir())) == 2
 
 
 def test_predictions_hold_every_word_of_the_input(done):
     for seed in (1, 2):
-        text = (done / "model" / "predictions" / f"seed-{seed}.tsv").read_text(encoding="utf-8")
+        text = (done / "pretrained" / "predictions" / f"seed-{seed}.tsv").read_text(encoding="utf-8")
         blocks = [[line.split("\t") for line in block.split("\n") if line] for block in text.split("\n\n") if block]
         assert [[row[0] for row in block] for block in blocks] == [
             sentence.words for sentence in made_up_sentences("test")
@@ -87,12 +87,12 @@ def test_predictions_hold_every_word_of_the_input(done):
         ]
 
 
-def test_controls_stand_in_the_same_table(done):
+def test_baselines_are_in_the_same_table(done, inputs):
     lines = (done / "table.md").read_text().splitlines()
     assert lines[0].startswith("task: strict IOB2 entity F1 on test")
     assert {line.split(" | ")[0].strip("| ") for line in lines[4:]} == {
-        "model",
-        "random weights",
+        "pretrained",
+        f"random initialisation of {inputs['model']}",
         "dictionary",
         "dictionary of reliable mentions",
     }
@@ -113,20 +113,20 @@ def test_what_is_done_is_not_done_again(done, inputs, tmp_path, monkeypatch):
 
     monkeypatch.setattr(experiment, "train_once", stop)
     with pytest.raises(KeyboardInterrupt):
-        run(inputs, tmp_path / "out", {"seeds": "1,2,3"}, another_look=True)
+        run(inputs, tmp_path / "out", {"seeds": "1,2,3"}, reuse_test=True)
     assert trained == [3]
 
 
-def test_test_is_looked_at_once_unless_a_flag_allows_it(done, inputs, tmp_path):
+def test_the_test_split_is_evaluated_once_unless_a_flag_allows_it(done, inputs, tmp_path):
     shutil.copytree(done, tmp_path / "out")
-    with pytest.raises(InputError, match=r"out/model: test was read on .* --another_look"):
+    with pytest.raises(InputError, match=r"out/pretrained: test was evaluated on .* --reuse_test"):
         run(inputs, tmp_path / "out", {"learning_rate": "1e-2"})
-    assert read(tmp_path / "out" / "model" / "result.json") == read(done / "model" / "result.json")
-    run(inputs, tmp_path / "out", {"learning_rate": "1e-2"}, another_look=True)
-    assert read(tmp_path / "out" / "model" / "result.json")["looks"] == 2
+    assert read(tmp_path / "out" / "pretrained" / "result.json") == read(done / "pretrained" / "result.json")
+    run(inputs, tmp_path / "out", {"learning_rate": "1e-2"}, reuse_test=True)
+    assert read(tmp_path / "out" / "pretrained" / "result.json")["test_evaluations"] == 2
     run(inputs, tmp_path / "out", {"learning_rate": "1e-2"})
-    assert read(tmp_path / "out" / "model" / "result.json")["looks"] == 2
-    assert "model (2 looks at test)" in (tmp_path / "out" / "table.md").read_text()
+    assert read(tmp_path / "out" / "pretrained" / "result.json")["test_evaluations"] == 2
+    assert "pretrained (2 test evaluations)" in (tmp_path / "out" / "table.md").read_text()
 
 
 def test_a_stopped_experiment_goes_on(done, inputs, tmp_path, monkeypatch):
@@ -140,29 +140,29 @@ def test_a_stopped_experiment_goes_on(done, inputs, tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "train_once", stops_at_the_second_seed)
     with pytest.raises(KeyboardInterrupt):
         run(inputs, tmp_path / "out")
-    assert not (tmp_path / "out" / "model" / "looks.json").exists()
+    assert not (tmp_path / "out" / "pretrained" / "test_evaluations.json").exists()
     monkeypatch.setattr(experiment, "train_once", whole)
     run(inputs, tmp_path / "out")
-    found, expected = (read(output / "model" / "result.json") for output in (tmp_path / "out", done))
+    found, expected = (read(output / "pretrained" / "result.json") for output in (tmp_path / "out", done))
     for result in (found, expected):
         for one in result["runs"]:
             del one["seconds"]
     assert found == expected
 
 
-def test_parts_share_the_runs(done, inputs, tmp_path, capsys):
-    run(inputs, tmp_path / "out", part="2/2")
-    assert "runs of other parts are missing" in capsys.readouterr().out
-    run(inputs, tmp_path / "out", part="1/2")
-    assert "runs of other parts are missing" in capsys.readouterr().out
-    run(inputs, tmp_path / "out", part="2/2")
-    assert not (tmp_path / "out" / "model" / "looks.json").exists(), "only part 1 looks at test"
-    run(inputs, tmp_path / "out", part="1/2")
-    found, expected = (read(output / "model" / "result.json")["runs"] for output in (tmp_path / "out", done))
+def test_shards_divide_the_runs(done, inputs, tmp_path, capsys):
+    run(inputs, tmp_path / "out", shard="2/2")
+    assert "runs of other shards are missing" in capsys.readouterr().out
+    run(inputs, tmp_path / "out", shard="1/2")
+    assert "runs of other shards are missing" in capsys.readouterr().out
+    run(inputs, tmp_path / "out", shard="2/2")
+    assert not (tmp_path / "out" / "pretrained" / "test_evaluations.json").exists(), "only shard 1 evaluates test"
+    run(inputs, tmp_path / "out", shard="1/2")
+    found, expected = (read(output / "pretrained" / "result.json")["runs"] for output in (tmp_path / "out", done))
     assert [one["f1"] for one in found] == [one["f1"] for one in expected]
 
 
-def test_two_ranks_share_the_runs_and_wait_for_each_other(done, inputs, tmp_path):
+def test_two_ranks_divide_the_runs_and_wait_for_each_other(done, inputs, tmp_path):
     overrides = [f"--{name}={value}" for name, value in SETTINGS.items()]
     command = [
         sys.executable,
@@ -186,36 +186,36 @@ def test_two_ranks_share_the_runs_and_wait_for_each_other(done, inputs, tmp_path
     trained = [out.count(": devel f1 ") for out, _ in printed]
     assert sum(trained) == 3
     assert min(trained) >= 1
-    found, expected = (read(output / "model" / "result.json")["runs"] for output in (tmp_path / "out", done))
+    found, expected = (read(output / "pretrained" / "result.json")["runs"] for output in (tmp_path / "out", done))
     assert [one["f1"] for one in found] == [one["f1"] for one in expected]
 
 
-def test_the_comparison_of_the_contestants(done):
-    found = run_script("compare", str(done / "model"), str(done / "random_weights"), "--samples", "500")
+def test_the_comparison_of_two_systems(done):
+    found = run_script("compare", str(done / "pretrained"), str(done / "random_initialisation"), "--samples", "500")
     assert found.returncode == 0, found.stderr
     assert f"500 paired samples of {SENTENCES['test']} sentences and 2 x 2 seeds" in found.stdout
-    refused = run_script("compare", str(done), str(done / "model"))
+    refused = run_script("compare", str(done), str(done / "pretrained"))
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "holds no result.json" in refused.stderr
+    assert "contains no result.json" in refused.stderr
 
 
 @pytest.mark.parametrize(
-    ("options", "part"),
+    ("options", "shard"),
     [
-        (("--learning_rate=fast",), "--learning_rate is 'fast'"),
+        (("--learning_rate=fast",), "--learning_rate is 'fast'; it takes a number"),
         (("--learning_rate=1e-5,1e-5",), "one or more different numbers"),
-        (("--seeds=1.5",), "--seeds is '1.5'; it takes whole numbers"),
+        (("--seeds=1.5",), "--seeds is 1.5; it takes a whole number"),
         (("--num_train_epochs=0",), "num_train_epochs is 0"),
         (("--protocol=blurp",), "--protocol is 'blurp'; it takes one of blurb, small, quick"),
         (("--task=bc5-chm",), "did you mean bc5-chem?"),
-        (("--control=oracle",), "--control is 'oracle'; it takes random, dictionary"),
-        (("--control=random", "--control=random"), "name a contestant twice"),
-        (("--part=3/2",), "--part is '3/2'"),
+        (("--baseline=oracle",), "baseline 'oracle' is not known; it takes random, dictionary"),
+        (("--baseline=random", "--baseline=random"), "name a system twice"),
+        (("--shard=3/2",), "--shard is '3/2'"),
         (("--max_seq_length=64",), "has 32 positions"),
         (("--model=absent",), "absent/config.json: is missing"),
     ],
 )
-def test_bad_words_are_refused_in_one_line_before_torch_is_imported(inputs, tmp_path, options, part):
+def test_bad_options_are_refused_in_one_line_before_torch_is_imported(inputs, tmp_path, options, part):
     words = [
         f"--{name}={value}"
         for name, value in {**inputs, "output": str(tmp_path / "out"), "max_seq_length": "12"}.items()
@@ -234,7 +234,7 @@ def test_bad_words_are_refused_in_one_line_before_torch_is_imported(inputs, tmp_
 def test_broken_weights_are_refused(inputs, tmp_path):
     shutil.copytree(inputs["model"], tmp_path / "checkpoint")
     (tmp_path / "checkpoint" / "model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(InputError, match="holds no weights that load"):
+    with pytest.raises(InputError, match="contains no weights that load"):
         run({**inputs, "model": str(tmp_path / "checkpoint")}, tmp_path / "out")
 
 
@@ -242,6 +242,6 @@ def test_a_path_has_a_short_name():
     assert [slug(path) for path in ("runs/demo/model", "./bert", "random:/data/my bert/", "model")] == [
         "demo-model",
         "bert",
-        "my_bert",
+        "random-my_bert",
         "model",
     ]

@@ -1,8 +1,5 @@
-"""Fine-tuning end to end on a made-up task whose entities are a fixed list of words, so that a right program must
-learn it.
-"""
+"""Rows, batches, the choice of the epoch and scores of entity tasks, on a made-up task."""
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +10,6 @@ import transformers
 from conftest import SHARED
 from made_up_task import (
     LABELS,
-    SENTENCES,
     SPECIALS,
     build_config,
     build_tokenizer,
@@ -22,25 +18,25 @@ from made_up_task import (
     write_task,
 )
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
-from transformers import (
-    AutoModelForTokenClassification,
-    AutoTokenizer,
-    BertConfig,
-    BertForPreTraining,
-    PreTrainedTokenizerFast,
-    TrainerControl,
-)
+from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerFast, TrainerControl
 
-from recipe.config import Recipe, TaskConfig, TrainingConfig
 from recipe.errors import InputError
 from recipe.model.dropout import set_dropout
-from recipe.tasks.data.columns import count_entities, read_sentences
+from recipe.tasks.data.columns import count_entities, read_sentences, read_task
 from recipe.tasks.finetuning.collation import padded, unpadded
 from recipe.tasks.finetuning.inference import batches_by_length, predict
+from recipe.tasks.finetuning.settings import RunSettings
 from recipe.tasks.finetuning.token_classifier import BertForTokenClassification
-from recipe.tasks.finetuning.training import BestEpoch, _arguments, new_model
-from recipe.tasks.stage import _prepare, finetune_task, run_once, summarize_runs
-from recipe.tasks.types.ner import EncodedSentences, encode_sentences
+from recipe.tasks.finetuning.training import (
+    BestEpoch,
+    Materials,
+    new_model,
+    prepare,
+    score_split,
+    train_once,
+    training_arguments,
+)
+from recipe.tasks.types.ner import TASK_TYPE, EncodedSentences, encode_sentences
 from recipe.tasks.types.task_type import Row
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -69,89 +65,8 @@ def run_folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def recipe(run_folder, task_folder) -> Recipe:
-    task = TaskConfig(
-        data=str(task_folder), max_seq_length=12, learning_rate=1e-2, batch_size=16, num_train_epochs=6, seeds=[1, 2]
-    )
-    return Recipe(run_dir=str(run_folder), task=task, training=TrainingConfig(use_cpu=True))
-
-
-def test_a_learnable_task_is_learned_and_everything_is_written(recipe, task_folder, capsys):
-    finetune_task(recipe)
-    folder = recipe.folder / "task"
-    scores = json.loads((folder / "scores.json").read_text())
-    assert scores["models"]["pretrained"]["f1_mean"] > 0.9
-    _assert_schema(scores, recipe, task_folder)
-    _assert_predictions_agree(folder / "predictions.tsv", scores)
-    _assert_saved_model_is_the_best(folder, scores)
-    printed = capsys.readouterr()
-    lines = printed.out.strip().split("\n")
-    assert len(lines) == 5, lines
-    assert lines[0].startswith(f"{task_folder.name}: 160 / 24 / 30 sentences")
-    assert "{" not in printed.out
-    assert "classifier" not in printed.err
-
-
-def _assert_schema(scores: dict, recipe: Recipe, task_folder: Path) -> None:
-    keys = ["task", "metric", "labels", "support", "sentences", "models", "settings"]
-    assert list(scores) == keys
-    assert scores["task"] == task_folder.name
-    assert scores["labels"] == ["O", "B-Chemical", "I-Chemical"]
-    assert scores["support"] == {name: count_entities(made_up_sentences(name)) for name in ("devel", "test")}
-    assert scores["sentences"] == SENTENCES
-    assert scores["settings"] == recipe.settings("task")
-    assert list(scores["models"]) == ["pretrained", "random_weights"]
-    for model in scores["models"].values():
-        assert list(model) == ["f1_mean", "f1_std", "precision_mean", "recall_mean", "runs"]
-        assert [run["seed"] for run in model["runs"]] == recipe.task.seeds
-        for run in model["runs"]:
-            assert list(run)[:7] == ["seed", "f1", "precision", "recall", "devel_f1", "best_epoch", "seconds"]
-            assert run["seen"]["support"] + run["unseen"]["support"] == scores["support"]["test"]
-            assert 0 <= run["f1"] <= 1
-            assert 1 <= run["best_epoch"] <= 6
-
-
-def _assert_predictions_agree(path: Path, scores: dict) -> None:
-    blocks = [
-        [line.split("\t") for line in block.split("\n") if line]
-        for block in path.read_text(encoding="utf-8").split("\n\n")
-        if block.strip("\n")
-    ]
-    gold = made_up_sentences("test")
-    assert [[row[0] for row in block] for block in blocks] == [sentence.words for sentence in gold]
-    assert [[row[1] for row in block] for block in blocks] == [sentence.tags for sentence in gold]
-    best = max(scores["models"]["pretrained"]["runs"], key=lambda run: run["devel_f1"])
-    assert _slow_f1([[row[1] for row in b] for b in blocks], [[row[2] for row in b] for b in blocks]) == pytest.approx(
-        best["f1"]
-    )
-
-
-def _slow_f1(gold: list[list[str]], predicted: list[list[str]]) -> float:
-    found = [_entities(gold), _entities(predicted)]
-    right = len(found[0] & found[1])
-    return 2 * right / (len(found[0]) + len(found[1]))
-
-
-def _entities(sentences: list[list[str]]) -> set:
-    entities = set()
-    for number, tags in enumerate(sentences):
-        for start, tag in enumerate(tags):
-            if tag[0] == "B":
-                stop = start + 1
-                while stop < len(tags) and tags[stop] == "I" + tag[1:]:
-                    stop += 1
-                entities.add((number, start, stop, tag))
-    return entities
-
-
-def _assert_saved_model_is_the_best(folder: Path, scores: dict) -> None:
-    model = AutoModelForTokenClassification.from_pretrained(folder / "model")
-    tokenizer = AutoTokenizer.from_pretrained(folder / "model")
-    assert model.config.id2label == {0: "O", 1: "B-Chemical", 2: "I-Chemical"}
-    assert model.config.label2id == {"O": 0, "B-Chemical": 1, "I-Chemical": 2}
-    split = encode_sentences(made_up_sentences("test"), tokenizer, 12, scores["labels"], set())
-    best = max(scores["models"]["pretrained"]["runs"], key=lambda run: run["devel_f1"])
-    assert split.score(predict(model, split.rows, 0))["f1"] == pytest.approx(best["f1"])
+def materials(run_folder, task_folder) -> Materials:
+    return prepare(read_task(task_folder), TASK_TYPE, run_folder / "model", 12, use_cpu=True)
 
 
 @pytest.mark.parametrize("max_seq_length", [8, 16])
@@ -248,18 +163,18 @@ def test_padding_is_attended_by_nothing_and_labelled_with_nothing():
     assert batch["labels"].tolist() == [[-100, 1, -100], [-100, -100, -100]]
 
 
-def test_rows_without_padding_stand_one_behind_the_other():
+def test_rows_without_padding_come_one_after_the_other():
     batch = unpadded([Row([2, 5, 6, 3], [1, 2], [1, 2]), Row([2, 7, 3], [1], [0])])
     found = {name: tensor.tolist() for name, tensor in batch.items()}
     assert found == {
         "input_ids": [[2, 7, 3, 2, 5, 6, 3]],
         "cu_seq_lens": [0, 3, 7],
-        "reads": [1, 4, 5],
+        "read_positions": [1, 4, 5],
         "labels": [0, 1, 2],
     }
 
 
-def test_batches_hold_rows_of_like_length():
+def test_batches_contain_rows_of_similar_length():
     lengths = [5, 2000, 3, 1800, 4000, 6000, 4]
     batches = list(batches_by_length(lengths))
     assert batches == [[2, 6, 0], [3, 1], [4], [5]]
@@ -293,9 +208,8 @@ def test_training_stops_after_the_patience():
     assert (best.best_score, best.epoch) == (0.6, 3)
 
 
-def test_the_scored_weights_are_those_of_the_chosen_epoch(recipe, monkeypatch):
-    rest = {"conlleval": {}, "per_type": {}, "seen": {}, "unseen": {}}
-    scores = iter([{"f1": 0.9}, {"f1": 0.1}, {"f1": 0.5, "precision": 0.5, "recall": 0.5, **rest}])
+def test_the_weights_that_are_given_back_are_those_of_the_chosen_epoch(materials, monkeypatch):
+    scores = iter([{"f1": 0.9}, {"f1": 0.1}])
     kept = []
 
     class Spied(BestEpoch):
@@ -305,92 +219,48 @@ def test_the_scored_weights_are_those_of_the_chosen_epoch(recipe, monkeypatch):
 
     monkeypatch.setattr(EncodedSentences, "score", lambda self, outputs: next(scores))
     monkeypatch.setattr("recipe.tasks.finetuning.training.BestEpoch", Spied)
-    recipe = replace(recipe, task=replace(recipe.task, num_train_epochs=2, max_train_sentences=40))
-    run = run_once(_prepare(recipe)[1], recipe.task, True, 1)
-    assert (run.scores["devel_f1"], run.scores["best_epoch"], run.scores["f1"]) == (0.9, 1, 0.5)
-    assert torch.equal(run.trained.model.classifier.weight, kept[0])
+    materials.splits["train"].rows = materials.splits["train"].rows[:40]
+    trained = train_once(materials, RunSettings(learning_rate=1e-2, batch_size=16, num_train_epochs=2), True, 1)
+    assert (trained.devel_score, trained.best_epoch, trained.epochs) == (0.9, 1, 2)
+    assert torch.equal(trained.model.classifier.weight, kept[0])
     assert not torch.equal(kept[0], kept[1])
 
 
-def test_a_part_of_an_epoch_is_scored_too(recipe):
-    recipe = replace(
-        recipe,
-        task=replace(
-            recipe.task,
-            num_train_epochs=0.5,
-            seeds=[3],
-            compare_random_weights=False,
-            max_train_sentences=40,
-            max_test_sentences=5,
-        ),
-    )
-    finetune_task(recipe)
-    scores = json.loads((recipe.folder / "task" / "scores.json").read_text())
-    assert list(scores["models"]) == ["pretrained"]
-    assert scores["models"]["pretrained"]["runs"][0]["best_epoch"] == 1
-    assert scores["sentences"] == {"train": 40, "devel": 24, "test": 5}
-    assert scores["support"]["test"] == count_entities(made_up_sentences("test")[:5])
-
-
-def test_the_pretrained_runs_start_from_the_checkpoint_and_the_others_do_not(recipe):
-    _, materials = _prepare(recipe)
-    expected = BertForPreTraining.from_pretrained(recipe.folder / "model").bert.state_dict()
-    pretrained, fresh, fresh_again = (new_model(materials, kind).bert.state_dict() for kind in (True, False, False))
+def test_the_pretrained_runs_start_from_the_checkpoint_and_the_others_do_not(materials):
+    expected = BertForPreTraining.from_pretrained(materials.checkpoint).bert.state_dict()
+    pretrained, fresh, fresh_again = (new_model(materials, start).bert.state_dict() for start in (True, False, False))
     assert all(torch.equal(tensor, expected[name]) for name, tensor in pretrained.items())
     query = "encoder.layer.0.attention.self.query.weight"
     assert not torch.equal(fresh[query], expected[query])
     assert not torch.equal(fresh[query], fresh_again[query])
 
 
-def test_a_seed_gives_the_same_scores_again(recipe):
-    recipe = replace(
-        recipe, task=replace(recipe.task, num_train_epochs=2, seeds=[7, 7, 8], compare_random_weights=False)
-    )
-    finetune_task(recipe)
-    first, again, other = json.loads((recipe.folder / "task" / "scores.json").read_text())["models"]["pretrained"][
-        "runs"
-    ]
-    assert {**first, "seconds": 0} == {**again, "seconds": 0}
-    assert (first["f1"], first["devel_f1"]) != (other["f1"], other["devel_f1"])
+def test_a_seed_gives_the_same_scores_again(materials):
+    settings = RunSettings(learning_rate=1e-2, batch_size=16, num_train_epochs=2)
+    first, again, other = (train_once(materials, settings, True, seed) for seed in (7, 7, 8))
+    tests = [score_split(materials, trained.model, "test") for trained in (first, again, other)]
+    assert (first.devel_score, first.best_epoch, tests[0]) == (again.devel_score, again.best_epoch, tests[1])
+    assert first.devel_score != other.devel_score
+    assert tests[0] != tests[2]
 
 
 def test_warm_up_is_a_number_of_steps_and_the_batch_is_the_recipes(tmp_path):
-    config = TaskConfig(batch_size=16, num_train_epochs=3, warmup_share=1.0)
-    arguments = _arguments(config, True, 100, 1, str(tmp_path))
+    settings = RunSettings(batch_size=16, num_train_epochs=3, warmup_share=1.0)
+    arguments = training_arguments(settings, True, 100, 1, str(tmp_path))
     assert arguments.get_warmup_steps(21) == 21
     assert arguments.train_batch_size == 16
 
 
-def test_means_and_sample_deviation_of_the_runs():
-    runs = [{"f1": 0.5, "precision": 0.4, "recall": 0.6}, {"f1": 0.7, "precision": 0.6, "recall": 0.8}]
-    summary = summarize_runs(runs)
-    assert [summary[name] for name in ("f1_mean", "precision_mean", "recall_mean")] == pytest.approx([0.6, 0.5, 0.7])
-    assert summary["f1_std"] == pytest.approx(0.2 / math.sqrt(2))
-    assert summarize_runs(runs[:1])["f1_std"] == 0.0
-
-
-def test_what_is_missing_is_named(recipe, tmp_path):
-    with pytest.raises(InputError, match=r"set task\.data"):
-        finetune_task(replace(recipe, task=replace(recipe.task, data=None)))
-    with pytest.raises(InputError, match=r"run scripts/pretrain\.py first"):
-        finetune_task(replace(recipe, run_dir=str(tmp_path)))
-    with pytest.raises(InputError, match=r"lower max_seq_length"):
-        finetune_task(replace(recipe, task=replace(recipe.task, max_seq_length=64)))
-
-
-def test_a_checkpoint_without_encoder_weights_is_refused(recipe, tmp_path, config, tokenizer):
+def test_a_checkpoint_without_encoder_weights_is_refused(task_folder, tmp_path, config, tokenizer):
     model = BertForPreTraining(config)
     weights = {name: tensor for name, tensor in model.state_dict().items() if "attention" not in name}
     model.save_pretrained(tmp_path / "model", state_dict=weights)
     tokenizer.save_pretrained(tmp_path / "model")
+    materials = prepare(read_task(task_folder), TASK_TYPE, tmp_path / "model", 12, use_cpu=True)
     with pytest.raises(InputError, match="lacks the weights"):
-        finetune_task(replace(recipe, run_dir=str(tmp_path)))
-
-
-def test_several_processes_are_refused(recipe, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(InputError, match="one process"):
-        finetune_task(recipe)
+        new_model(materials, True)
+    with pytest.raises(InputError, match=r"lower max_seq_length"):
+        prepare(read_task(task_folder), TASK_TYPE, tmp_path / "model", 64, use_cpu=True)
 
 
 @pytest.mark.parametrize("max_seq_length", [32, 64, 128])

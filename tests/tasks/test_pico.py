@@ -11,7 +11,7 @@ from made_up_task import build_tokenizer
 from recipe.errors import InputError
 from recipe.tasks.data.columns import TaggedSentence
 from recipe.tasks.types.ner import prediction_lines
-from recipe.tasks.types.pico import KIND, counts_by_sentence, encode, read, word_scores
+from recipe.tasks.types.pico import TASK_TYPE, counts_by_sentence, encode, read, word_scores
 
 GOOD = "-DOCSTART-\tO\n\nrats\tI-PAR\nwith\tI-PAR\nfever\tI-OUT\n.\tO\n\nzinc\tI-INT\n"
 TAGS = ["O", "I-INT", "I-OUT", "I-PAR"]
@@ -43,7 +43,7 @@ def test_words_have_a_type_or_none_in_any_scheme(tmp_path, test):
 @pytest.mark.parametrize(
     ("test", "message"),
     [
-        ("rats\tPAR\n", r"test\.tsv, line 1: 'PAR' is no tag"),
+        ("rats\tPAR\n", r"test\.tsv, line 1: 'PAR' is not a tag"),
         ("rats\n", r"test\.tsv, line 1: .* has 1 columns"),
         ("rats\tO\n", "no word of test has a type"),
     ],
@@ -72,7 +72,7 @@ def test_scores_are_those_of_counted_words(seed):
     assert scores["support"] == sum(tag != "O" for tag, _ in pairs)
     units = counts_by_sentence(prediction_lines(sentences, predicted))
     assert len(units) == len(gold)
-    assert KIND.score_of(units.sum(0)) == pytest.approx(scores["f1"])
+    assert TASK_TYPE.score_of(units.sum(0)) == pytest.approx(scores["f1"])
 
 
 @pytest.mark.parametrize("max_seq_length", [8, 32])
@@ -87,6 +87,6 @@ def test_every_word_is_scored_once_at_any_length(tmp_path, max_seq_length):
 
 
 def test_the_dictionary_gives_each_word_its_most_frequent_tag(tmp_path):
-    text, scores = KIND.controls["dictionary"](read(write(tmp_path, "Zinc\tI-INT\nnew\tI-PAR\n.\tO\n")))
+    text, scores = TASK_TYPE.baselines["dictionary"](read(write(tmp_path, "Zinc\tI-INT\nnew\tI-PAR\n.\tO\n")))
     assert text == "Zinc\tI-INT\tI-INT\nnew\tI-PAR\tO\n.\tO\tO\n\n"
     assert scores["f1"] == 0.5

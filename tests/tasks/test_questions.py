@@ -8,7 +8,7 @@ import pytest
 from made_up_task import build_tokenizer
 
 from recipe.errors import InputError
-from recipe.tasks.types.questions import KIND, AnswerReading, counts_by_question, encode, read
+from recipe.tasks.types.questions import TASK_TYPE, AnswerReading, counts_by_question, encode, read
 
 ANSWERS = ["yes", "no", "maybe"]
 ENTRY = {
@@ -55,8 +55,8 @@ def test_bioasq_is_read_without_a_heading(tmp_path):
     ("change", "message"),
     [
         ({"final_decision": "perhaps"}, r"test_set\.json, entry 1: the label 'perhaps' is none of yes, no, maybe"),
-        ({"CONTEXTS": []}, r"test_set\.json, entry 1: context is no text"),
-        ({"QUESTION": None}, r"test_set\.json, entry 1: question is no text"),
+        ({"CONTEXTS": []}, r"test_set\.json, entry 1: context is not text"),
+        ({"QUESTION": None}, r"test_set\.json, entry 1: question is not text"),
     ],
 )
 def test_bad_files_are_named(tmp_path, change, message):
@@ -86,11 +86,11 @@ def test_accuracy_and_the_numbers_that_add_up_to_it():
     assert scores["macro_f1"] == pytest.approx((1 / 2 + 2 / 3 + 0) / 3)
     text = "".join(f"1\tx\t{g}\t{p}\n" for g, p in zip(gold, predicted, strict=True))
     assert counts_by_question(text).tolist() == [[1, 1], [0, 1], [1, 1], [0, 1]]
-    assert KIND.score_of(counts_by_question(text).sum(0)) == 0.5
+    assert TASK_TYPE.score_of(counts_by_question(text).sum(0)) == 0.5
 
 
 def test_the_majority_answers_all_questions_alike(tmp_path):
-    text, scores = KIND.controls["majority"](
+    text, scores = TASK_TYPE.baselines["majority"](
         read(write(tmp_path, {"17": ENTRY, "18": {**ENTRY, "final_decision": "no"}}), ANSWERS)
     )
     assert scores["accuracy"] == 0.5

@@ -93,10 +93,10 @@ def test_fields_that_csv_quoted_are_unquoted_and_counted(tmp_path):
             '{"id": 1, "text": "a"}',
             r"a\.json, entry 1: has no label \(it has id, text\); name it label or labels",
         ),
-        ("a.json", '[{"label": 1, "text": "a"}, 5]', r"a\.json, entry 2: '5' is no object"),
-        ("a.json", '{"label": 1, "text": "a"}\n{"label"', r"a\.json, line 2: is no JSON"),
-        ("a.jsonl", "[" * 100_000, r"a\.jsonl, line 1: is no JSON"),
-        ("a.parquet", "PAR1", r"a\.parquet: is no whole Parquet file"),
+        ("a.json", '[{"label": 1, "text": "a"}, 5]', r"a\.json, entry 2: '5' is not an object"),
+        ("a.json", '{"label": 1, "text": "a"}\n{"label"', r"a\.json, line 2: is not JSON"),
+        ("a.jsonl", "[" * 100_000, r"a\.jsonl, line 1: is not JSON"),
+        ("a.parquet", "PAR1", r"a\.parquet: is not a complete Parquet file"),
     ],
 )
 def test_bad_records_are_named(tmp_path, name, text, message):
@@ -107,7 +107,7 @@ def test_bad_records_are_named(tmp_path, name, text, message):
 @pytest.mark.parametrize("value", ["", " \n", [], None, {"a": 1}, ["a", {}]])
 def test_a_value_without_text_is_named(tmp_path, value):
     (record,), _ = read_records(write(tmp_path / "a.json", json.dumps([{"text": value, "label": 1}])), COLUMNS)
-    with pytest.raises(InputError, match=r"a\.json, entry 1: sentence is no text"):
+    with pytest.raises(InputError, match=r"a\.json, entry 1: sentence is not text"):
         record.text("sentence")
 
 
@@ -123,7 +123,7 @@ def test_one_file_per_split(tmp_path):
     write(tmp_path / "validation.json", "[]")
     assert find_split(tmp_path, "devel").name == "validation.json"
     write(tmp_path / "dev_set.json", "[]")
-    with pytest.raises(InputError, match=r"holds validation\.json and dev_set\.json, which are one split"):
+    with pytest.raises(InputError, match=r"validation\.json and dev_set\.json are one split"):
         find_split(tmp_path, "devel")
 
 
@@ -150,7 +150,7 @@ def test_a_task_says_its_sizes_and_oddities(tmp_path):
 
 
 def test_labels_folders_and_empty_files_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"absent: is no folder"):
+    with pytest.raises(InputError, match=r"absent: is not a folder"):
         read_small_task(tmp_path / "absent")
     for name in ("train", "dev", "test"):
         write(tmp_path / f"{name}.tsv", TSV)
@@ -158,7 +158,7 @@ def test_labels_folders_and_empty_files_are_named(tmp_path):
     with pytest.raises(InputError, match=r"test\.tsv, line 2: the label '2' is none of 0, 1"):
         read_small_task(tmp_path)
     write(tmp_path / "test.tsv", "id\tsentence\tlabel\n")
-    with pytest.raises(InputError, match=r"test\.tsv: holds no record"):
+    with pytest.raises(InputError, match=r"test\.tsv: contains no record"):
         read_small_task(tmp_path)
 
 

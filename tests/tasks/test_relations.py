@@ -14,7 +14,15 @@ from made_up_texts import WORDS, write_texts
 from recipe.errors import InputError
 from recipe.tasks.catalog import task_table
 from recipe.tasks.data.records import TASK_SPLITS
-from recipe.tasks.types.relations import KIND, NONE, PLACEHOLDER, RelationReading, counts_by_sentence, encode, read
+from recipe.tasks.types.relations import (
+    NONE,
+    PLACEHOLDER,
+    TASK_TYPE,
+    RelationReading,
+    counts_by_sentence,
+    encode,
+    read,
+)
 
 TOKENIZER = build_tokenizer(WORDS)
 CHEMPROT = task_table()["chemprot"].options
@@ -51,8 +59,8 @@ def test_sentences_without_a_placeholder_are_counted(tmp_path):
     [
         ("1\t@GENE$ it\tCPR:10\n", None, r"test\.tsv, line 1: the label 'CPR:10' is none of CPR:3, .*, CPR:9, false"),
         ("1\t@GENE$ it\n", None, r"test\.tsv, line 1: .* 2 columns instead of 3"),
-        ("1\t \tfalse\n", None, r"test\.tsv, line 1: sentence is no text"),
-        ("1\t@GENE$ it\tfalse\n", "1\t@GENE$ it\tfalse\n", r"train holds no relation"),
+        ("1\t \tfalse\n", None, r"test\.tsv, line 1: sentence is not text"),
+        ("1\t@GENE$ it\tfalse\n", "1\t@GENE$ it\tfalse\n", r"train has no relation"),
     ],
 )
 def test_bad_files_are_named(tmp_path, test, train, message):
@@ -96,7 +104,7 @@ def test_scores_are_those_of_the_relations(tmp_path):
 
 def test_a_lost_or_changed_example_stops_the_run(tmp_path):
     task = read(write_texts("ddi", tmp_path), **task_table()["ddi"].options)
-    split = KIND.encode(task, TOKENIZER, 24)["test"]
+    split = TASK_TYPE.encode(task, TOKENIZER, 24)["test"]
     outputs = [row.labels for row in split.rows]
     assert split.score(outputs)["f1"] == 1.0
     with pytest.raises(RuntimeError, match=r"scored 23 of 24 examples"):

@@ -10,7 +10,7 @@ from made_up_task import build_tokenizer
 from scipy.stats import pearsonr
 
 from recipe.errors import InputError
-from recipe.tasks.types.similarity import KIND, encode, read, shared_words
+from recipe.tasks.types.similarity import TASK_TYPE, encode, read, shared_words
 
 HEADING = "index\tsentence1\tsentence2\tscore\n"
 GOOD = HEADING + "0\tzinc fever\tzinc\t3.2\n1\trats\tthe cell\t0.4\n2\trats\trats\t4\n"
@@ -45,9 +45,9 @@ def test_the_hubs_form_reads_alike(tmp_path):
 @pytest.mark.parametrize(
     ("test", "message"),
     [
-        (HEADING + "0\ta\tb\thigh\n", r"test\.tsv, line 2: the score 'high' is no number"),
-        (HEADING + "0\ta\tb\tnan\n", r"test\.tsv, line 2: the score 'nan' is no number"),
-        (HEADING + "0\ta\t\t1\n", r"test\.tsv, line 2: sentence 2 is no text"),
+        (HEADING + "0\ta\tb\thigh\n", r"test\.tsv, line 2: the score 'high' is not a number"),
+        (HEADING + "0\ta\tb\tnan\n", r"test\.tsv, line 2: the score 'nan' is not a number"),
+        (HEADING + "0\ta\t\t1\n", r"test\.tsv, line 2: sentence 2 is not text"),
         (HEADING + "0\ta\tb\t1\n1\tc\td\t1.0\n", r"all scores of test are the same"),
     ],
 )
@@ -76,12 +76,12 @@ def test_the_score_is_pearsons_of_what_the_predictions_file_holds(tmp_path):
     assert (scores["support"], scores["truncated"]) == (3, 0)
     text = split.predictions(outputs)
     assert text.split("\n")[0] == "0\tzinc fever\tzinc\t3.2\t0.123456789"
-    assert KIND.score_of(KIND.units(text).sum(0)) == pytest.approx(scores["pearson"], abs=1e-12)
+    assert TASK_TYPE.score_of(TASK_TYPE.units(text).sum(0)) == pytest.approx(scores["pearson"], abs=1e-12)
 
 
 def test_the_control_counts_shared_words(tmp_path):
     assert shared_words("Zinc and fever", "zinc AND rats") == 0.5
-    text, scores = KIND.controls["shared_words"](read(write(tmp_path, GOOD)))
+    text, scores = TASK_TYPE.baselines["shared_words"](read(write(tmp_path, GOOD)))
     expected = pearsonr([3.2, 0.4, 4.0], [0.5, 0.0, 1.0]).statistic
     assert scores["pearson"] == pytest.approx(expected)
-    assert np.isclose(KIND.score_of(KIND.units(text).sum(0)), expected)
+    assert np.isclose(TASK_TYPE.score_of(TASK_TYPE.units(text).sum(0)), expected)

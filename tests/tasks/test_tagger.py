@@ -30,7 +30,7 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A model with random weights, whose labels are therefore of all kinds."""
+    """A model with random initialisation, whose labels are therefore of all kinds."""
     tokenizer = build_tokenizer()
     names = {"id2label": dict(enumerate(LABELS)), "label2id": {label: index for index, label in enumerate(LABELS)}}
     config = BertConfig(**{**build_config(len(tokenizer)).to_dict(), **names, "initializer_range": 0.5})

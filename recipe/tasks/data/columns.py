@@ -1,8 +1,6 @@
-"""Files of columns (a word, up to three columns that do not matter, its tag; a blank line after a sentence) ->
-`NerTask`.
-"""
+"""Files of columns (a word, up to three that do not matter, its tag; a blank line after a sentence) -> `NerTask`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,11 +21,10 @@ class TaggedSentence:
 
 @dataclass
 class NerTask:
-    """Entity recognition: sentences with IOB2 tags in three splits.
+    """Entity recognition: sentences with IOB2 tags in three splits; every entity starts at a B-X.
 
-    `labels` holds O first, then B-X and I-X of each type in the order of the types' names. `schemes` and `repairs`
-    say, for each split, how its file was tagged and how many tags broke the rules of that scheme; every entity here
-    starts at a B-X.
+    `labels`: O, then B-X and I-X of each type in the order of the types' names. `schemes`, `repairs`: for each split,
+    how its file was tagged and how many tags broke the rules of that scheme.
     """
 
     name: str
@@ -42,10 +39,8 @@ class NerTask:
         """Sentences and entities by split."""
         splits = {"train": self.train, "devel": self.devel, "test": self.test}
         sizes = {name: len(sentences) for name, sentences in splits.items()}
-        return {
-            "sentences": sizes,
-            "entities": {name: count_entities(sentences) for name, sentences in splits.items()},
-        }
+        entities = {name: count_entities(sentences) for name, sentences in splits.items()}
+        return {"sentences": sizes, "entities": entities}
 
     def summary(self) -> str:
         """Sizes of the splits and repairs in one line."""
@@ -69,34 +64,28 @@ def read_task(folder: Path, scheme: str = "auto", merged_type: str | None = None
             sentences without an entity.
     """
     if not folder.is_dir():
-        raise InputError(
-            f"{folder}: is no folder; name a folder with train.tsv, devel.tsv and test.tsv, or embedded:nero"
-        )
+        raise InputError(f"{folder}: is not a folder; name one with train.tsv, devel.tsv and test.tsv")
     splits, schemes, repairs = {}, {}, {}
     for split, names in SPLIT_FILES.items():
-        splits[split], schemes[split], repairs[split] = read_sentences(_find(folder, names), scheme)
-        if merged_type is not None:
-            merge_types(splits[split], merged_type)
+        path = next((folder / name for name in names if (folder / name).is_file()), None)
+        if path is None:
+            what = "a task has train.tsv, devel.tsv (or dev.tsv) and test.tsv, a word, a tab and its tag per line"
+            raise InputError(f"{folder / names[0]}: is missing; {what}")
+        splits[split], schemes[split], repairs[split] = read_sentences(path, scheme)
+        for sentence in splits[split] if merged_type is not None else ():
+            # Only the type changes, so the number of entities and their positions stay.
+            sentence.tags = [tag if tag == "O" else f"{tag[0]}-{merged_type}" for tag in sentence.tags]
     if not count_entities(splits["train"]):
-        raise InputError(
-            f"{folder / 'train.tsv'}: holds no entity, so there is nothing to learn; tag the first word of each entity"
-            " as B-X"
-        )
-    return NerTask(
-        folder.resolve().name,
-        labels_of(splits["train"] + splits["devel"] + splits["test"]),
-        **splits,
-        schemes=schemes,
-        repairs=repairs,
-    )
+        raise InputError(f"{folder / 'train.tsv'}: contains no entity to learn; tag the first word of each as B-X")
+    labels = labels_of(splits["train"] + splits["devel"] + splits["test"])
+    return NerTask(folder.resolve().name, labels, **splits, schemes=schemes, repairs=repairs)
 
 
 def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentence], str, int]:
-    """Read one file; gives its sentences in IOB2, the scheme of its tags and the number of tags that broke the rules
-    of that scheme.
+    """Read one file; gives its sentences in IOB2, the scheme of its tags and how many tags broke its rules.
 
-    The first column is the word, the last one the tag; 2 to 5 columns stand apart by tabs, or by spaces in a line
-    without a tab. Lines end at \\n only, so a word may hold any other character. Words are kept as they are ("None",
+    The first column is the word, the last one the tag; 2 to 5 columns are separated by tabs, or by spaces in a line
+    without a tab. Lines end at \\n only, so a word may contain anything else. Words are kept as they are ("None",
     "NA", a quote); a byte-order mark, \\r at the end of lines and -DOCSTART- lines are dropped.
 
     Args:
@@ -108,7 +97,7 @@ def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentenc
     """
     blocks = list(_blocks(path, scheme))
     if not blocks:
-        raise InputError(f"{path}: holds no sentence; write one word, a tab and its tag per line")
+        raise InputError(f"{path}: contains no sentence; write one word, a tab and its tag per line")
     found = detect_scheme(tags for _, tags in blocks) if scheme == "auto" else scheme
     sentences, repairs = [], 0
     for words, tags in blocks:
@@ -118,19 +107,13 @@ def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentenc
     return sentences, found, repairs
 
 
-def merge_types(sentences: list[TaggedSentence], name: str) -> None:
-    """Give all entities one type, in place; their number and places stay."""
-    for sentence in sentences:
-        sentence.tags = [tag if tag == "O" else f"{tag[0]}-{name}" for tag in sentence.tags]
-
-
 def labels_of(sentences: list[TaggedSentence]) -> list[str]:
     """O, then B-X and I-X for each type X that occurs, whether or not both do."""
     types = sorted({tag[2:] for sentence in sentences for tag in sentence.tags if tag != "O"})
     return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
 
 
-def count_entities(sentences: list[TaggedSentence]) -> int:
+def count_entities(sentences: Iterable[TaggedSentence]) -> int:
     """Entities in IOB2 sentences: the number of B-X."""
     return sum(tag[0] == "B" for sentence in sentences for tag in sentence.tags)
 
@@ -149,19 +132,8 @@ def lines_of(path: Path) -> list[str]:
         return [line.rstrip("\r") for line in content.decode("utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{path}, line {number}: is not UTF-8 ({error.reason}); convert the file, such as by iconv -t utf-8"
-        ) from None
-
-
-def _find(folder: Path, names: tuple[str, ...]) -> Path:
-    for name in names:
-        if (folder / name).is_file():
-            return folder / name
-    raise InputError(
-        f"{folder / names[0]}: is missing; a task has train.tsv, devel.tsv (or dev.tsv) and test.tsv, a word, a tab"
-        " and its tag per line"
-    )
+        place = f"{path}, line {number}"
+        raise InputError(f"{place}: is not UTF-8 ({error.reason}); convert it, such as by iconv -t utf-8") from None
 
 
 def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
@@ -192,14 +164,11 @@ def _columns(line: str, place: str, width: int) -> list[str]:
         columns = [column for column in line.split(" ") if column]
     if not 2 <= len(columns) <= MOST_COLUMNS or not columns[0]:
         filled = len([column for column in columns if column])
-        raise InputError(
-            f"{place}: {line!r} has {filled} columns; write a word, a tab and its tag, at most three columns between"
-            " them"
-        )
+        remedy = "write a word, a tab and its tag, with at most three columns between them"
+        raise InputError(f"{place}: {line!r} has {filled} columns; {remedy}")
     if width and len(columns) != width:
         raise InputError(
-            f"{place}: {line!r} has {len(columns)} columns, but the lines before it have {width}; give every line the"
-            " same columns"
+            f"{place}: {line!r} has {len(columns)} columns, but earlier lines have {width}; give every line the same"
         )
     return columns
 
@@ -207,25 +176,21 @@ def _columns(line: str, place: str, width: int) -> list[str]:
 def _tag(tag: str, scheme: str, place: str) -> str:
     normal = normal_tag(tag)
     if normal is None:
-        raise InputError(
-            f"{place}: {tag!r} is no tag of IO, IOB1, IOB2 or BIOES; write O, B-X at an entity's first word or I-X at"
-            " its other words"
-        )
+        remedy = "write O, B-X at an entity's first word or I-X at its other words"
+        raise InputError(f"{place}: {tag!r} is not a tag of IO, IOB1, IOB2 or BIOES; {remedy}")
     if scheme != "auto" and normal != "O" and normal[0] not in SCHEMES[scheme]:
-        raise InputError(f"{place}: {tag!r} is no tag of {scheme}, which the task names; change the tag or the scheme")
+        raise InputError(f"{place}: {tag!r} is not a tag of {scheme}, the task's scheme; change the tag or the scheme")
     return normal
 
 
 def _check_types(tag: str, typed: str, place: str) -> str:
-    """Say whether tags bear types, "B-X" or "B"; refuse a file that does both, since its entities could not be told
-    apart.
-    """
+    """Say whether tags have types, "B-X" or "B"; refuse a mix, whose entities cannot be told apart."""
     if tag == "O":
         return typed
-    kind = "B-X" if "-" in tag else "B"
-    if typed and kind != typed:
+    form = "B-X" if "-" in tag else "B"
+    if typed and form != typed:
         raise InputError(
-            f"{place}: {tag!r} is of the form {kind}, but tags before it are of the form {typed}; give all entities a"
+            f"{place}: {tag!r} is of the form {form}, but earlier tags are of the form {typed}; give all entities a"
             " type or none"
         )
-    return kind
+    return form

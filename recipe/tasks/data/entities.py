@@ -9,14 +9,12 @@ Entity = tuple[int, int, str]
 
 
 def strict_entities(tags: Sequence[str]) -> list[Entity]:
-    """Entities by strict IOB2: B-X and the I-X directly behind it; a stray I-X is no entity."""
+    """Entities by strict IOB2: B-X and the I-X directly after it; a stray I-X is not an entity."""
     return _entities(tags, opens_at_stray=False)
 
 
 def conlleval_entities(tags: Sequence[str]) -> list[Entity]:
-    """Entities as CoNLL's conlleval and seqeval's default read them: an I-X that follows neither B-X nor I-X opens an
-    entity too.
-    """
+    """Entities as CoNLL's conlleval and seqeval's default read them: a stray I-X opens an entity too."""
     return _entities(tags, opens_at_stray=True)
 
 
@@ -41,15 +39,11 @@ class EntityCounts:
             counter.update(name for _, _, name in entities)
 
     def scores(self) -> dict:
-        """ "precision", "recall", "f1" (0..1) and "support" (gold entities) over all types, and "per_type" with the
-        same four for each type.
-        """
+        """ "precision", "recall", "f1" (0..1), "support" (gold entities) of all types; "per_type": of each."""
         types = sorted(self.gold.keys() | self.predicted.keys())
         overall = scores_of(self.gold.total(), self.predicted.total(), self.right.total())
-        return {
-            **overall,
-            "per_type": {name: scores_of(self.gold[name], self.predicted[name], self.right[name]) for name in types},
-        }
+        per_type = {name: scores_of(self.gold[name], self.predicted[name], self.right[name]) for name in types}
+        return {**overall, "per_type": per_type}
 
 
 def count_entities_of(
@@ -75,10 +69,11 @@ def scores_of(gold: int, predicted: int, right: int) -> dict[str, float | int]:
 def _entities(tags: Sequence[str], opens_at_stray: bool) -> list[Entity]:
     found: list[Entity] = []
     start, name = 0, ""
-    for place, tag in enumerate((*tags, "O")):
+    # The O at the end closes an entity that the sentence ends with.
+    for position, tag in enumerate((*tags, "O")):
         if name and tag != f"I-{name}":
-            found.append((start, place, name))
+            found.append((start, position, name))
             name = ""
         if not name and (tag[0] == "B" or (tag[0] == "I" and opens_at_stray)):
-            start, name = place, tag[2:]
+            start, name = position, tag[2:]
     return found

@@ -14,9 +14,7 @@ ID = Column("id", ("index", "id", "documentid", "questionid", "pmid"), is_needed
 
 @dataclass(frozen=True)
 class Example:
-    """A text, the other text of a pair ("" where there is none), and the gold answer: a class, a number, or a set of
-    labels.
-    """
+    """A text, the other text of a pair (or ""), and the gold answer: a class, a number, or a set of labels."""
 
     id: str
     text: str
@@ -28,8 +26,8 @@ class Example:
 class TextTask:
     """Examples in three splits.
 
-    unit: what an example is, such as "sentences". labels: what the head tells apart. further: what else is counted, by
-    split. notes: what readers see of oddities, such as {"fields in quotes": 3}.
+    unit: what an example is, such as "sentences". labels: what the head tells apart. further: what else is counted, as
+    a number for each example. notes: what readers see of oddities, such as {"fields in quotes": 3}.
     """
 
     name: str
@@ -38,12 +36,16 @@ class TextTask:
     train: list[Example]
     devel: list[Example]
     test: list[Example]
-    further: dict[str, dict[str, int]] = field(default_factory=dict)
+    further: dict[str, Callable[[Example], int]] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Examples, and what else is counted, by split."""
-        return {self.unit: {split: len(getattr(self, split)) for split in TASK_SPLITS}, **self.further}
+        counted = {self.unit: lambda example: 1, **self.further}
+        return {
+            what: {split: sum(map(number, getattr(self, split))) for split in TASK_SPLITS}
+            for what, number in counted.items()
+        }
 
     def summary(self) -> str:
         """Sizes of the splits, and oddities, in one line."""
@@ -68,21 +70,18 @@ def read_text_task(
         InputError: for a missing folder or file, a record that cannot be read, or a split without a record.
     """
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder; name a folder with one file for each of train, dev and test")
-    splits: dict[str, list[Example]] = {}
-    unquoted = 0
+        raise InputError(f"{folder}: is not a folder; name a folder with one file for each of train, dev and test")
+    splits: dict[str, Any] = {}
+    notes: Counter[str] = Counter({"fields in quotes": 0})
     for split in TASK_SPLITS:
         path = find_split(folder, split)
         records, quoted = read_records(path, columns)
         if not records:
-            raise InputError(
-                f"{path}: holds no record; write one per line, as {', '.join(column.name for column in columns)} with"
-                " tabs between them"
-            )
+            names = ", ".join(column.name for column in columns)
+            raise InputError(f"{path}: contains no record; write one per line, as {names} with tabs between them")
         splits[split] = examples_of(records)
-        unquoted += quoted
-    notes = Counter({"fields in quotes": unquoted})
-    return TextTask(folder.resolve().name, labels, unit, splits["train"], splits["devel"], splits["test"], notes=notes)
+        notes["fields in quotes"] += quoted
+    return TextTask(folder.resolve().name, labels, unit, **splits, notes=notes)
 
 
 def id_of(record: Record, number: int) -> str:
@@ -101,8 +100,8 @@ def class_of(record: Record, classes: dict[str, str]) -> str:
     """
     label = record.text("label")
     if label not in classes:
+        known = ", ".join(classes)
         raise InputError(
-            f"{record.place}: the label {label[:60]!r} is none of {', '.join(classes)}; correct it, or leave the"
-            " record out"
+            f"{record.place}: the label {label[:60]!r} is not one of {known}; correct or remove the record"
         )
     return classes[label]

@@ -1,5 +1,4 @@
-"""`embedded:nero`: chemical mentions of the PyPI wheel NERO-nlp 0.0.8 -> `NerTask`. For the demo only, since its
-labels are noisy.
+"""`embedded:nero`: chemical mentions of the PyPI wheel NERO-nlp 0.0.8 -> `NerTask`; noisy, so for the demo only.
 
 Source: Wang, Stevens, Alachram, ..., Rzhetsky, "NERO: a biomedical named-entity (recognition) ontology with a large,
 annotated corpus reveals meaningful associations through text embedding", npj Systems Biology and Applications 7, 38
@@ -11,6 +10,7 @@ import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from recipe.errors import InputError
 from recipe.tasks.data.columns import NerTask, TaggedSentence, labels_of
@@ -28,15 +28,10 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def read_nero() -> NerTask:
-    """Read the task: train, devel and test hold 80, 10 and 10 % of the sentences, chosen by a hash of their words.
-
-    A sentence's words are its runs of letters and digits and its single punctuation marks. Every place where the words
-    of a mention stand is an entity; of overlapping ones the longer counts, then the earlier. Mentions whose words are
-    not contiguous in the sentence are dropped. Only sentences with a chemical are kept (27 %): the demo learns four
-    times as fast from them, and its F1 is higher than on running text.
+    """Read the task: train, devel and test are 80, 10 and 10 % of the sentences, chosen by a hash of their words.
 
     Raises:
-        InputError: if the wheel is not installed or its file is not what version 0.0.8 holds.
+        InputError: if the wheel is not installed or its file is not that of version 0.0.8.
     """
     path = find_annotations()
     splits: dict[str, list[tuple[str, TaggedSentence]]] = {"train": [], "devel": [], "test": []}
@@ -45,31 +40,30 @@ def read_nero() -> NerTask:
         words = split_words(sentence)
         digest = hashlib.sha256(" ".join(words).lower().encode()).hexdigest()
         tags = tag_mentions(words, [split_words(mention) for mention in mentions])
+        # Only sentences with a chemical are kept (27 %): the demo learns four times as fast from them, and its F1 is
+        # higher than on running text.
         if digest not in seen and set(tags) - {"O"}:
             seen.add(digest)
-            splits[_split_of(digest)].append((digest, TaggedSentence(words, tags)))
+            percentile = int(digest, 16) % 100
+            split = "train" if percentile < 80 else "devel" if percentile < 90 else "test"
+            splits[split].append((digest, TaggedSentence(words, tags)))
     # The file goes by topic and annotator; in the order of the hashes, the first so many sentences are a fair draw.
-    sentences = {
+    sentences: dict[str, Any] = {
         name: [sentence for _, sentence in sorted(split, key=lambda entry: entry[0])] for name, split in splits.items()
     }
-    return NerTask(
-        "NERO chemicals", labels_of(sentences["train"]), sentences["train"], sentences["devel"], sentences["test"]
-    )
+    return NerTask("NERO chemicals", labels_of(sentences["train"]), **sentences)
 
 
 def find_annotations() -> Path:
-    """Path of the wheel's annotation_results.txt, found without importing the package, whose own dependencies may be
-    absent.
-    """
+    """Path of the wheel's annotation_results.txt."""
+    # The package is not imported: its own dependencies may be absent, since it is installed with --no-deps.
     spec = importlib.util.find_spec("NERO")
     folders = list(spec.submodule_search_locations or []) if spec else []
     for folder in folders:
         if (path := Path(folder) / "annotation_results.txt").is_file():
             return path
-    raise InputError(
-        "task.data is embedded:nero, but the package NERO-nlp is not installed; run `make setup` or `pip install"
-        " --no-deps NERO-nlp==0.0.8`"
-    )
+    remedy = "run `make setup` or `pip install --no-deps NERO-nlp==0.0.8`"
+    raise InputError(f"the task is embedded:nero, but the package NERO-nlp is not installed; {remedy}")
 
 
 def split_words(text: str) -> list[str]:
@@ -78,28 +72,20 @@ def split_words(text: str) -> list[str]:
 
 
 def tag_mentions(words: list[str], mentions: list[list[str]]) -> list[str]:
-    """IOB2 tags (O, B-Chemical, I-Chemical) of every place where a mention's words stand; the longest mention is
-    placed first.
-    """
+    """IOB2 tags (O, B-Chemical, I-Chemical): an entity wherever the words of a mention occur one after the other."""
     tags = ["O"] * len(words)
-    for mention in sorted(mentions, key=len, reverse=True):
-        for start in _places(words, mention):
+    # Of overlapping mentions the longer one counts, then the earlier.
+    for mention in sorted(filter(None, mentions), key=len, reverse=True):
+        for start in range(len(words) - len(mention) + 1):
             stop = start + len(mention)
-            if all(tag == "O" for tag in tags[start:stop]):
+            if words[start:stop] == mention and all(tag == "O" for tag in tags[start:stop]):
                 tags[start:stop] = ["B-Chemical"] + ["I-Chemical"] * (len(mention) - 1)
     return tags
 
 
-def _places(words: list[str], mention: list[str]) -> Iterator[int]:
-    if mention:
-        yield from (
-            start for start in range(len(words) - len(mention) + 1) if words[start : start + len(mention)] == mention
-        )
-
-
 def _sentences_with_mentions(path: Path) -> Iterator[tuple[str, list[str]]]:
     mentions: dict[bytes, list[str]] = {}
-    # Only \n ends a line: fields of this file hold bare \r.
+    # Only \n ends a line: fields of this file contain bare \r.
     for line in path.read_bytes().split(b"\n"):
         columns = line.split(b"\t")
         if len(columns) == COLUMNS and columns[SET_COLUMN].strip() == ANNOTATION_SET:
@@ -107,10 +93,8 @@ def _sentences_with_mentions(path: Path) -> Iterator[tuple[str, list[str]]]:
             if columns[CLASS_COLUMN].strip() in CHEMICAL_CLASSES:
                 found.append(_decode(columns[ENTITY_COLUMN]))
     if not mentions:
-        raise InputError(
-            f"{path}: holds no line of the set {ANNOTATION_SET.decode()}; run `pip install --no-deps --force-reinstall"
-            " NERO-nlp==0.0.8`"
-        )
+        remedy = "run `pip install --no-deps --force-reinstall NERO-nlp==0.0.8`"
+        raise InputError(f"{path}: contains no line of the set {ANNOTATION_SET.decode()}; {remedy}")
     for sentence, found in mentions.items():
         yield _decode(sentence), found
 
@@ -121,8 +105,3 @@ def _decode(field: bytes) -> str:
     except UnicodeDecodeError:
         # A few lines were saved in the Windows code page.
         return field.decode("cp1252", errors="replace")
-
-
-def _split_of(digest: str) -> str:
-    percentile = int(digest, 16) % 100
-    return "train" if percentile < 80 else "devel" if percentile < 90 else "test"

@@ -1,10 +1,8 @@
-"""A split of a task as records: TSV, JSON, JSON lines or Parquet -> the values of each record by their names, with its
-place in the file.
-"""
+"""A split of a task (TSV, JSON, JSON lines, Parquet) -> records: values by their names, and the place in the file."""
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +19,15 @@ STEMS = {
     "devel": ("dev", "devel", "validation", "dev_set"),
     "test": ("test", "test_set"),
 }
-# A line that has so many names of columns is a heading; text has none or, by chance, one.
+# A line that has so many names of columns is a heading; text contains none or, by chance, one.
 LEAST_NAMES = 2
 
 
 @dataclass(frozen=True)
 class Column:
-    """A value of a record: its name here, and the names that files give it, in small letters and digits only;
-    `is_needed`: a record without it is refused.
+    """A value of a record: its name here, and its names in files, in small letters and digits only.
+
+    is_needed: a record without it is refused.
     """
 
     name: str
@@ -38,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Record:
-    """Values by the columns' names, and where they stand, such as "test.tsv, line 3"."""
+    """Values by the columns' names, and where they are, such as "test.tsv, line 3"."""
 
     place: str
     values: dict[str, Any]
@@ -53,13 +52,12 @@ class Record:
         parts = value if isinstance(value, list) else [value]
         joined = " ".join(" ".join(map(str, parts)).split())
         if not joined or not all(isinstance(part, (str, int, float)) for part in parts):
-            raise InputError(f"{self.place}: {name} is no text ({str(value)[:60]!r}); every record needs one")
+            raise InputError(f"{self.place}: {name} is not text ({str(value)[:60]!r}); every record needs some")
         try:
             joined.encode()
         except UnicodeEncodeError:
-            raise InputError(
-                f"{self.place}: {name} holds half a character (a lone surrogate); correct its escape sequences"
-            ) from None
+            problem = "contains half a character (a lone surrogate)"
+            raise InputError(f"{self.place}: {name} {problem}; correct its escape sequences") from None
         return joined
 
 
@@ -69,25 +67,18 @@ def find_split(folder: Path, split: str) -> Path:
     Raises:
         InputError: if there is no such file, or more than one.
     """
-    found = [
-        folder / f"{stem}{ending}"
-        for stem in STEMS[split]
-        for ending in READERS
-        if (folder / f"{stem}{ending}").is_file()
-    ]
+    names = [folder / f"{stem}{ending}" for stem in STEMS[split] for ending in READERS]
+    found = [path for path in names if path.is_file()]
     if not found:
-        raise InputError(
-            f"{folder / STEMS[split][0]}.tsv: is missing; a task has one file for each of train, dev and test, as"
-            f" {', '.join(READERS)}"
-        )
+        needed = f"a task has one file for each of train, dev and test, as {', '.join(READERS)}"
+        raise InputError(f"{folder / STEMS[split][0]}.tsv: is missing; {needed}")
     if len(found) > 1:
-        raise InputError(f"{folder}: holds {found[0].name} and {found[1].name}, which are one split; keep one of them")
+        raise InputError(f"{folder}: {found[0].name} and {found[1].name} are one split; keep one of them")
     return found[0]
 
 
 def read_records(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int]:
-    """The records of a file, and how many fields of a TSV stood in quotes, which were taken off ("a ""b"" c" becomes a
-    "b" c).
+    """The records of a file, and how many fields of a TSV were in quotes, which were taken off.
 
     A TSV has the columns in the given order, or a heading that names them. JSON is a list of objects, an object of
     objects (its keys become the first column that files call "id"), or one object per line.
@@ -107,31 +98,23 @@ def _from_tsv(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int]
         cells = line.split("\t")
         if len(cells) != len(order):
             named = ", ".join(name or "?" for name in order)
-            raise InputError(
-                f"{path}, line {number}: {line[:60]!r} has {len(cells)} columns instead of {len(order)} ({named});"
-                " part them by single tabs"
-            )
+            count = f"has {len(cells)} columns instead of {len(order)} ({named})"
+            raise InputError(f"{path}, line {number}: {line[:60]!r} {count}; separate them by single tabs")
         plain = [_unquoted(cell) for cell in cells]
         unquoted += sum(found != cell for found, cell in zip(plain, cells, strict=True))
-        records.append(
-            Record(f"{path}, line {number}", {name: cell for name, cell in zip(order, plain, strict=True) if name})
-        )
+        values = {name: cell for name, cell in zip(order, plain, strict=True) if name}
+        records.append(Record(f"{path}, line {number}", values))
     return records, unquoted
 
 
 def _heading(cells: Sequence[str], columns: Sequence[Column]) -> list[str] | None:
-    """The columns' names in the order of a heading ("" for an unknown one), in the given order if it names too few;
-    None for cells that are no heading.
-    """
-    if _names(cells, columns) < LEAST_NAMES:
+    """The columns' names in the order of a heading, "" for an unknown one; None for cells that are not a heading."""
+    if sum(any(_plain(cell) in column.aliases for cell in cells) for column in columns) < LEAST_NAMES:
         return None
     order = [next((column.name for column in columns if _plain(cell) in column.aliases), "") for cell in cells]
-    is_whole = all(order.count(column.name) == 1 for column in columns if column.is_needed)
-    return order if is_whole else [column.name for column in columns]
-
-
-def _names(cells: Sequence[str], columns: Sequence[Column]) -> int:
-    return sum(any(_plain(cell) in column.aliases for cell in cells) for column in columns)
+    # A heading that names too few is taken for one of the given order in words of its own.
+    is_complete = all(order.count(column.name) == 1 for column in columns if column.is_needed)
+    return order if is_complete else [column.name for column in columns]
 
 
 def _plain(name: str) -> str:
@@ -139,7 +122,8 @@ def _plain(name: str) -> str:
 
 
 def _unquoted(cell: str) -> str:
-    """What Python's csv module would read, where it would have quoted the cell; other quotes are part of the text."""
+    """A cell without the quotes of Python's csv module ("a ""b"" c" is a "b" c); other quotes are part of the text."""
+    # Some of BLURB's scripts write through that module and others do not, so both forms of one file are around.
     inner = cell[1:-1]
     is_quoted = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner.replace('""', "")
     return inner.replace('""', '"') if is_quoted else cell
@@ -158,35 +142,32 @@ def _from_json(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int
 
 
 def _from_json_lines(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int]:
-    return [_named(entry, place, columns) for place, entry in _json_lines(path)], 0
-
-
-def _json_lines(path: Path) -> Iterator[tuple[str, Any]]:
+    records = []
     for number, line in enumerate(lines_of(path), start=1):
         if line.strip():
             place = f"{path}, line {number}"
             try:
-                yield place, json.loads(line)
+                entry = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise InputError(
-                    f"{place}: is no JSON ({str(error)[:80]}); write one list of objects, or one object per line"
-                ) from None
+                remedy = "write one list of objects, or one object per line"
+                raise InputError(f"{place}: is not JSON ({str(error)[:80]}); {remedy}") from None
+            records.append(_named(entry, place, columns))
+    return records, 0
 
 
 def _from_parquet(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int]:
     try:
         rows = pq.read_table(path).to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: is no whole Parquet file ({' '.join(str(error).split())[:100]}); fetch it again"
-        ) from None
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(f"{path}: is not a complete Parquet file ({reason}); fetch it again") from None
     return [_named(row, f"{path}, row {number}", columns) for number, row in enumerate(rows, start=1)], 0
 
 
 def _named(entry: Any, place: str, columns: Sequence[Column]) -> Record:
     """The values of an object by the columns' names; of several aliases the first one counts."""
     if not isinstance(entry, dict):
-        raise InputError(f"{place}: {str(entry)[:60]!r} is no object with names; write one for each record")
+        raise InputError(f"{place}: {str(entry)[:60]!r} is not an object with names; write one for each record")
     by_name = {_plain(name): value for name, value in entry.items()}
     values = {}
     for column in columns:

@@ -1,8 +1,7 @@
 """Tags in the schemes IO, IOB1, IOB2 and BIOES -> IOB2, with a count of what had to be repaired.
 
 One reading serves all of them, that of conlleval: an entity starts at B, at S, and at I or E where no entity of the
-type is open; it ends before O, B, S and another type, and behind E and S. The schemes differ in what is right, so in
-what counts as a repair; never in the number of entities.
+type is open; it ends before O, B, S and another type, and after E and S.
 """
 
 import re
@@ -17,9 +16,7 @@ _TAG = re.compile(r"O|([BIESLU])(?:-(\S+))?")
 
 
 def normal_tag(tag: str) -> str | None:
-    """The tag with L and U of BILOU as E and S, and the type "Entity" where it has none (B, I); None for what is no
-    tag.
-    """
+    """The tag with L and U of BILOU as E and S, and the type "Entity" if it has none; None for what is not a tag."""
     match = _TAG.fullmatch(tag)
     if match is None:
         return None
@@ -28,9 +25,9 @@ def normal_tag(tag: str) -> str | None:
 
 
 def detect_scheme(sentences: Iterable[Sequence[str]]) -> str:
-    """The scheme of a file's tags: BIOES if an E or S occurs, IO without any B, IOB1 if each B follows a tag of its
-    type, else IOB2.
-    """
+    """The scheme of tags: BIOES if E or S occurs, IO without B, IOB1 if each B follows its own type, else IOB2."""
+    # A wrong guess changes the number of repairs that is printed, never an entity: the schemes differ in what is
+    # right, not in how tags are read.
     prefixes, is_iob1 = set(), True
     for tags in sentences:
         for previous, tag in pairwise(("O", *tags)):
@@ -66,6 +63,6 @@ def _right_prefixes(scheme: str, previous: str, starts: bool, ends: bool) -> str
         return "S" if starts and ends else "B" if starts else "E" if ends else "I"
     if scheme == "IOB2":
         return "B" if starts else "I"
-    # IO has no way to part two entities of one type; IOB1 needs B there and nowhere else, which is what makes an
-    # entity start behind its own type.
+    # IO cannot separate two entities of one type; IOB1 needs B there and nowhere else, which is what makes an entity
+    # start after its own type.
     return "IB" if starts and previous != "O" else "I"

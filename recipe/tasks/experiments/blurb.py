@@ -1,6 +1,4 @@
-"""Finished experiments -> the BLURB score: the mean over its six types of tasks of the mean over the tasks of each
-type.
-"""
+"""Finished experiments -> the BLURB score: over its six types of tasks, the mean of the means of each type."""
 
 import statistics
 from dataclasses import dataclass, field
@@ -9,114 +7,95 @@ from pathlib import Path
 from recipe.errors import InputError
 from recipe.files import read_json
 from recipe.formatting import NOT_KNOWN, percent
-from recipe.tasks.catalog import KINDS, task_table
+from recipe.tasks.catalog import TASK_TYPES, task_table
 from recipe.tasks.experiments.results import mean_and_deviation
-
-# The types in the words of the BLURB paper (arXiv 2007.15779), by kind; BLURB has all tasks of the table and no other.
-TYPES = {
-    "ner": "NER",
-    "pico": "PICO",
-    "relations": "relation extraction",
-    "similarity": "sentence similarity",
-    "documents": "document classification",
-    "questions": "question answering",
-}
 
 
 @dataclass
-class Contestant:
-    """The scores of one contestant (0..1, means over the seeds) by task; `looks`: tasks whose test was read more than
-    once.
-    """
+class SystemScores:
+    """Scores (0..1, means over the seeds) by task, and the tasks whose test was evaluated more than once."""
 
     name: str
     scores: dict[str, float] = field(default_factory=dict)
-    looks: dict[str, int] = field(default_factory=dict)
+    test_evaluations: dict[str, int] = field(default_factory=dict)
 
-    def of_type(self, kind: str) -> dict[str, float]:
-        """The scores of the tasks of a kind."""
-        return {task: score for task, score in self.scores.items() if task_table()[task].kind == kind}
+    def of_type(self, task_type: str) -> dict[str, float]:
+        """The scores of the tasks of a type."""
+        return {task: score for task, score in self.scores.items() if task_table()[task].type == task_type}
 
     def missing(self) -> list[str]:
         """The tasks of BLURB without a score."""
         return [task for task in task_table() if task not in self.scores]
 
     def score(self) -> float | None:
-        """The BLURB score; None while a task is missing, since a mean over fewer is another number."""
-        return (
-            None
-            if self.missing()
-            else statistics.fmean(statistics.fmean(self.of_type(kind).values()) for kind in TYPES)
-        )
+        """The BLURB score; None while a task is missing."""
+        # A mean over fewer tasks would be another number under the same name.
+        if self.missing():
+            return None
+        return statistics.fmean(statistics.fmean(self.of_type(name).values()) for name in TASK_TYPES)
 
 
-def read_contestants(folder: Path) -> list[Contestant]:
-    """The contestants of all experiments below a folder such as runs/tasks; a contestant is the last two folders of
-    TASK/MODEL/CONTESTANT/result.json.
+def read_systems(folder: Path) -> list[SystemScores]:
+    """The systems of all experiments below a folder such as runs/tasks, by TASK/MODEL/SYSTEM/result.json.
 
     Raises:
-        InputError: for a folder without results of BLURB's tasks, a result that cannot be read, or two of one
-            contestant on one task.
+        InputError: for a folder without results of BLURB's tasks, a result that cannot be read, or two results of one
+            system on one task.
     """
-    found: dict[str, Contestant] = {}
+    found: dict[str, SystemScores] = {}
     for path in sorted(folder.rglob("result.json")):
         name = "/".join(path.parts[-3:-1])
-        task, score, looks = _read(path)
+        task, score, times = _read(path)
         if task not in task_table():
             continue
-        contestant = found.setdefault(name, Contestant(name))
-        if task in contestant.scores:
+        system = found.setdefault(name, SystemScores(name))
+        if task in system.scores:
             raise InputError(
                 f"{path}: is a second result of {name} on {task} below {folder}; name a folder with one of them"
             )
-        contestant.scores[task] = score
-        if looks > 1:
-            contestant.looks[task] = looks
+        system.scores[task] = score
+        if times > 1:
+            system.test_evaluations[task] = times
     if not found:
-        raise InputError(
-            f"{folder}: holds no result.json of a task of BLURB; name the folder of finished experiments, such as"
-            " runs/tasks"
-        )
+        raise InputError(f"{folder}: contains no result.json of a task of BLURB; name a folder such as runs/tasks")
     return list(found.values())
 
 
-def blurb_table(contestants: list[Contestant]) -> str:
-    """A Markdown table of the types' means, with the BLURB score where it is complete, and a line for each contestant
-    that lacks a task.
-    """
-    headings = ["contestant", *TYPES.values(), "BLURB score"]
+def blurb_table(systems: list[SystemScores]) -> str:
+    """A Markdown table of the types' means and the BLURB score, with a line for each system that lacks a task."""
+    headings = ["system", *(task_type.title for task_type in TASK_TYPES.values()), "BLURB score"]
     rows = [
-        [contestant.name, *(_cell(contestant, kind) for kind in TYPES), percent(contestant.score())]
-        for contestant in contestants
+        [system.name, *(_cell(system, name) for name in TASK_TYPES), percent(system.score())] for system in systems
     ]
     lines = [headings, ["--"] * len(headings), *rows]
     table = "".join("| " + " | ".join(line) + " |\n" for line in lines)
-    return table + "".join(_remark(contestant) for contestant in contestants)
+    return table + "".join(_remark(system) for system in systems)
 
 
 def _read(path: Path) -> tuple[str, float, int]:
     try:
         result = read_json(path)
-        return result["task"], mean_and_deviation(result, KINDS[result["kind"]].score)[0], result.get("looks", 1)
-    except (ValueError, KeyError, TypeError, AttributeError, ImportError, statistics.StatisticsError):
+        score = mean_and_deviation(result["runs"], TASK_TYPES[result["task_type"]].score)[0]
+        return result["task"], score, result.get("test_evaluations", 1)
+    except (ValueError, KeyError, TypeError, AttributeError, statistics.StatisticsError):
         raise InputError(
-            f"{path}: is no result of scripts/finetune.py; run that experiment again, or move the file away"
+            f"{path}: is not a result of scripts/finetune.py; run that experiment again, or move the file away"
         ) from None
 
 
-def _cell(contestant: Contestant, kind: str) -> str:
-    """The mean of a type, with how many of its tasks it is over where some are missing."""
-    scores, tasks = contestant.of_type(kind), sum(entry.kind == kind for entry in task_table().values())
+def _cell(system: SystemScores, task_type: str) -> str:
+    scores, tasks = system.of_type(task_type), sum(entry.type == task_type for entry in task_table().values())
     if not scores:
         return NOT_KNOWN
-    return percent(statistics.fmean(scores.values())) + (
-        f" ({len(scores)} of {tasks} tasks)" if len(scores) < tasks else ""
+    of = f" ({len(scores)} of {tasks} tasks)" if len(scores) < tasks else ""
+    return percent(statistics.fmean(scores.values())) + of
+
+
+def _remark(system: SystemScores) -> str:
+    times = "".join(
+        f"; test of {task} was evaluated {number} times" for task, number in system.test_evaluations.items()
     )
-
-
-def _remark(contestant: Contestant) -> str:
-    looks = "".join(f"; test of {task} was read {number} times" for task, number in contestant.looks.items())
-    missing = contestant.missing()
+    missing = system.missing()
     if not missing:
-        return f"\n{contestant.name}: complete{looks}\n" if looks else ""
-    return f"\n{contestant.name}: the BLURB score is not complete: missing {', '.join(missing)}{looks}\n"
+        return f"\n{system.name}: complete{times}\n" if times else ""
+    return f"\n{system.name}: the BLURB score is not complete: missing {', '.join(missing)}{times}\n"

@@ -1,19 +1,31 @@
-"""The words of scripts/finetune.py -> an experiment; everything that a user can get wrong is found before torch is
-imported.
-"""
+"""The command scripts/finetune.py: a model, a task and a protocol -> an experiment."""
 
+import argparse
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from recipe.config import TaskConfig
 from recipe.errors import InputError
 from recipe.files import read_json
-from recipe.tasks.catalog import NamedTask, read_named_task, task_table
-from recipe.tasks.experiments.protocol import load_protocol
-from recipe.tasks.experiments.runs import Contestant
-from recipe.tasks.experiments.shards import take_share
+from recipe.tasks.catalog import NamedTask, read_named_task
+from recipe.tasks.experiments.protocol import OPTIONS, load_protocol
+from recipe.tasks.experiments.runs import System
+from recipe.tasks.experiments.shards import take_shard
+from recipe.tasks.finetuning.settings import DEFAULT_LENGTH
 
 RANDOM = "random"
 OUTPUT = Path("runs/tasks")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that an experiment needs, checked before torch is imported; `baselines` are those without a model."""
+
+    named: NamedTask
+    config: TaskConfig
+    systems: list[System]
+    baselines: list[str]
 
 
 def finetune(
@@ -21,96 +33,136 @@ def finetune(
     task: str,
     data: Path | None,
     protocol: str,
-    control: list[str],
+    baseline: list[str],
     output: Path | None,
-    part: str | None,
-    another_look: bool,
+    shard: str | None,
+    reuse_test: bool,
     use_cpu: bool,
     overrides: dict[str, str],
 ) -> None:
-    """Carry out a protocol on a task; the arguments are the options of scripts/finetune.py.
+    """Run a protocol on a task; the arguments are the options of scripts/finetune.py.
 
     Raises:
         InputError: for anything that cannot work, before anything is written.
     """
-    share, settings = take_share(part), load_protocol(protocol, length_of(task) | overrides)
-    contestants, wanted = contestants_of(model, control)
-    for contestant in contestants:
-        check_checkpoint(contestant, settings.max_seq_length)
-    named = read_named_task(task, data)
-    controls = controls_of(named, wanted)
-    print(named.task.summary(), flush=True)
-    from recipe.tasks.experiments.experiment import Experiment, carry_out
+    own_shard = take_shard(shard)
+    config = replace(
+        load_protocol(protocol, overrides), name=task, data=str(data) if data else None, baselines=baseline
+    )
+    plan = make_plan(model, config)
+    print(plan.named.task.summary(), flush=True)
+    # torch is imported here, after all input was checked.
+    from recipe.tasks.experiments.experiment import Experiment, run_experiment
     from recipe.tasks.experiments.results import write_table
 
-    folder = output or OUTPUT / slug(named.entry.name) / slug(model)
-    experiment = Experiment(named, settings, folder, share, another_look, use_cpu)
-    if carry_out(experiment, contestants, controls) and share.index == 0:
-        print("\n" + write_table(folder, named.kind) + f"\n{folder / 'table.md'}", flush=True)
+    folder = output or OUTPUT / slug(plan.named.entry.name) / slug(model)
+    experiment = Experiment(plan.named, plan.config, folder, own_shard, reuse_test, use_cpu)
+    if run_experiment(experiment, plan.systems, plan.baselines) and own_shard.index == 0:
+        print("\n" + write_table(folder, plan.named.task_type) + f"\n{folder / 'table.md'}", flush=True)
 
 
-def length_of(task: str) -> dict[str, str]:
-    """The max_seq_length that the table names for a task whose texts are long, as a value of the command line; none
-    for other tasks.
+def make_plan(model: str, config: TaskConfig) -> Plan:
+    """Read the task and check the models that are to be fine-tuned on it.
+
+    Raises:
+        InputError: for a task that cannot be read, an unknown baseline, or a checkpoint that does not fit.
     """
-    entry = task_table().get(task)
-    return {"max_seq_length": str(entry.max_seq_length)} if entry and entry.max_seq_length else {}
-
-
-def contestants_of(model: str, controls: list[str]) -> tuple[list[Contestant], list[str]]:
-    """The contestants with a model, the judged one first, and the words that are no checkpoint."""
+    named, config, systems, baselines = open_task(config)
     folder = Path(model.removeprefix(f"{RANDOM}:"))
-    contestants, others = [Contestant("model", folder, not model.startswith(f"{RANDOM}:"))], []
-    for control in controls:
-        if control == RANDOM:
-            contestants.append(Contestant("random_weights", folder, False))
-        elif Path(control).is_dir():
-            contestants.append(Contestant(slug(control), Path(control), True))
-        else:
-            others.append(control)
-    names = [contestant.name for contestant in contestants]
-    if len(set(names)) < len(names):
-        raise InputError(f"--control: {', '.join(controls)} name a contestant twice; name each once")
-    return contestants, others
+    is_pretrained = not model.startswith(f"{RANDOM}:")
+    systems.insert(0, System("pretrained" if is_pretrained else "random_initialisation", folder, is_pretrained))
+    if RANDOM in config.baselines:
+        systems.insert(1, System("random_initialisation", folder, False))
+    for system in systems:
+        check_checkpoint(system, config.max_seq_length or DEFAULT_LENGTH)
+    names = [system.name for system in systems]
+    if len({*names}) < len(names):
+        raise InputError(
+            f"the model and its baselines {', '.join(config.baselines)} name a system twice; name each once"
+        )
+    return Plan(named, config, systems, baselines)
 
 
-def controls_of(named: NamedTask, wanted: list[str]) -> list[str]:
-    """The kind's controls that the words mean: "dictionary" stands for all whose name begins with it."""
-    found = {word: [name for name in named.kind.controls if name.startswith(word)] for word in wanted}
-    for word, names in found.items():
-        if not names:
-            raise InputError(
-                f"--control is {word!r}; it takes {', '.join([RANDOM, *named.kind.controls])} or a checkpoint folder"
-            )
-    return [name for names in found.values() for name in names]
+def open_task(config: TaskConfig) -> tuple[NamedTask, TaskConfig, list[System], list[str]]:
+    """The task of a protocol, the protocol with the length of the rows, and the baselines: checkpoints and others.
+
+    Raises:
+        InputError: for a task that cannot be read, or a baseline that is not known.
+    """
+    named = read_named_task(config.name or "", Path(config.data) if config.data else None)
+    named = named.cut(config.max_train_examples, config.max_test_examples)
+    length = config.max_seq_length or named.entry.max_seq_length or DEFAULT_LENGTH
+    systems, baselines = [], []
+    for word in config.baselines:
+        # "dictionary" stands for every baseline whose name begins with it.
+        matches = [name for name in named.task_type.baselines if name.startswith(word)]
+        if matches:
+            baselines += matches
+        elif Path(word).is_dir():
+            systems.append(System(slug(word), Path(word), True))
+        elif word != RANDOM:
+            known = ", ".join([RANDOM, *named.task_type.baselines])
+            raise InputError(f"baseline {word!r} is not known; it takes {known} or a checkpoint folder")
+    if config.baselines.count(RANDOM) > 1:
+        raise InputError("the baselines name a system twice (random); name each once")
+    return named, replace(config, max_seq_length=length), systems, baselines
 
 
-def check_checkpoint(contestant: Contestant, max_seq_length: int) -> None:
-    """Refuse a folder that is no checkpoint, or whose model is too short for the rows.
+def check_checkpoint(system: System, max_seq_length: int) -> None:
+    """Refuse a folder that is not a checkpoint, or whose model is too short for the rows.
 
     Raises:
         InputError: for a missing file or too few positions.
     """
-    folder = contestant.checkpoint
+    folder = system.checkpoint
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
-            raise InputError(
-                f"{folder / name}: is missing; name the folder of a checkpoint with its tokenizer, such as RUN/model"
-            )
-    if contestant.pretrained and not [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
-        raise InputError(f"{folder}: holds no weights; {RANDOM}:{folder} starts from random ones")
+            raise InputError(f"{folder / name}: is missing; name a checkpoint with its tokenizer, such as RUN/model")
+    if system.pretrained and not [*folder.glob("*.safetensors"), *folder.glob("*.bin")]:
+        raise InputError(f"{folder}: contains no weights; {RANDOM}:{folder} starts from random ones")
     try:
         positions = read_json(folder / "config.json").get("max_position_embeddings", max_seq_length)
     except (ValueError, AttributeError):
         raise InputError(
-            f"{folder / 'config.json'}: is no JSON object; name the folder of a checkpoint, such as RUN/model"
+            f"{folder / 'config.json'}: is not a JSON object; name a checkpoint such as RUN/model"
         ) from None
     if positions < max_seq_length:
-        raise InputError(f"--max_seq_length is {max_seq_length}, but {folder} has {positions} positions; lower it")
+        raise InputError(f"max_seq_length is {max_seq_length}, but {folder} has {positions} positions; lower it")
 
 
 def slug(path: str) -> str:
-    """A folder's name for a path: its last part, or the last two where the last is "model"."""
+    """A folder's name for a path or random:PATH: its last part, or the last two where the last is "model"."""
+    if path.startswith(f"{RANDOM}:"):
+        return f"{RANDOM}-{slug(path.removeprefix(f'{RANDOM}:'))}"
     parts = [part for part in re.split(r"[/:\\]+", path) if part not in ("", ".", "..")]
     kept = parts[-2:] if parts[-1:] == ["model"] else parts[-1:]
     return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(kept)) or "model"
+
+
+def parse_arguments(description: str | None, arguments: list[str]) -> dict:
+    """Options of scripts/finetune.py -> arguments of `finetune`."""
+    parser = argparse.ArgumentParser(
+        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--model", required=True, metavar="DIR", help="checkpoint; random:DIR: a random initialisation of its shape")
+    add("--task", required=True, metavar="NAME", help="name in tasks.yaml, embedded:nero, or a folder of your own")
+    add("--data", type=Path, metavar="DIR", help="folder of the task's files; default: data/tasks/NAME")
+    add("--protocol", default="blurb", metavar="NAME", help="blurb (default), small or quick; see protocols.yaml")
+    add(
+        "--baseline",
+        action="append",
+        default=[],
+        metavar="X",
+        help="random, dictionary, majority, ... or a checkpoint",
+    )
+    add("--output", type=Path, metavar="DIR", help="folder of all results; default: runs/tasks/TASK/MODEL")
+    add("--shard", metavar="I/N", help="do only shard I of N of the runs")
+    add("--reuse_test", action="store_true", help="allow, and record, a test evaluation after another selection")
+    add("--use_cpu", action="store_true", help="stay on the CPU even where there is a GPU")
+    for name, option in OPTIONS.items():
+        lists = " (numbers with commas between them)" if "list" in str(option.type) else ""
+        add(f"--{name}", metavar="VALUE", help=(option.metadata["help"] + lists).replace("%", "%%"))
+    values = vars(parser.parse_args(arguments))
+    overrides = {name: text for name in OPTIONS if (text := values.pop(name)) is not None}
+    return {**values, "overrides": overrides}

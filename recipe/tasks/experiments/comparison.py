@@ -1,6 +1,4 @@
-"""Two results -> the difference of their scores, with the interval of a paired bootstrap over the units of test and
-over the seeds.
-"""
+"""Two results -> the difference of their scores and its interval, by a paired bootstrap over test and seeds."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +7,17 @@ import numpy as np
 
 from recipe.errors import InputError
 from recipe.files import read_json
-from recipe.formatting import model_name, percent, points
-from recipe.tasks.catalog import KINDS
+from recipe.formatting import percent, points
+from recipe.tasks.catalog import TASK_TYPES
+from recipe.tasks.experiments.results import system_title
 
-# Samples that are drawn at once.
+# Samples that are drawn at once: more would only take more memory.
 BLOCK = 500
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of A and B (0..1, means over the seeds), A - B with its 95 % interval, the share of samples in which A is
-    better, and what was drawn.
-    """
+    """Scores of A and B (0..1, means over the seeds), the 95 % interval of A - B, and what was drawn."""
 
     names: tuple[str, str]
     scores: tuple[float, float]
@@ -44,43 +41,41 @@ class Comparison:
 
 
 def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> Comparison:
-    """Compare two contestants' folders, such as OUTPUT/model and OUTPUT/random_weights.
-
-    A sample draws the units of test (for NER: sentences) with replacement, the same for both, and the seeds of each
-    with replacement, on their own.
+    """Compare two systems' folders, such as OUTPUT/pretrained and OUTPUT/random_initialisation.
 
     Raises:
-        InputError: for a folder without results, or results of unlike tasks or test files.
+        InputError: for a folder without results, or results of different tasks or test files.
     """
     results = [_result(folder) for folder in (first, second)]
     if results[0]["task"] != results[1]["task"]:
         raise InputError(
-            f"{first} is a result of {results[0]['task']}, {second} of {results[1]['task']}; only one task's results"
-            " can be compared"
+            f"{first} is a result of {results[0]['task']}, {second} of {results[1]['task']}; name two of one task"
         )
-    kind = KINDS[results[0]["kind"]]
+    task_type = TASK_TYPES[results[0]["task_type"]]
     texts = [
         [path.read_text(encoding="utf-8") for path in sorted((folder / "predictions").glob("seed-*.tsv"))]
         for folder in (first, second)
     ]
     if _gold(texts[0][0]) != _gold(texts[1][0]):
-        raise InputError(f"{first} and {second} were scored on unlike test files; run both on the same one")
-    units = [np.stack([kind.units(text) for text in of_seeds]) for of_seeds in texts]
-    drawn = bootstrap(units[0], units[1], kind.score_of, samples, seed)
-    scores = [float(kind.score_of(found.sum(1)).mean()) for found in units]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    names = (_name(results[0], first), _name(results[1], second))
-    seeds = (len(units[0]), len(units[1]))
+        raise InputError(f"{first} and {second} were scored on different test files; run both on the same one")
+    units = [np.stack([task_type.units(text) for text in of_seeds]) for of_seeds in texts]
+    drawn = bootstrap(units[0], units[1], task_type.score_of, samples, seed)
+    scores = [float(task_type.score_of(found.sum(1)).mean()) for found in units]
+    # "pretrained" would not tell two checkpoints apart, so their folders stand for them.
+    names = [
+        str(folder) if result["system"] == "pretrained" else system_title(result)
+        for result, folder in zip(results, (first, second), strict=True)
+    ]
     return Comparison(
-        names,
-        (scores[0], scores[1]),
-        float(low),
-        float(high),
-        float((drawn > 0).mean()),
-        samples,
-        units[0].shape[1],
-        kind.unit,
-        seeds,
+        names=(names[0], names[1]),
+        scores=(scores[0], scores[1]),
+        low=float(np.quantile(drawn, 0.025)),
+        high=float(np.quantile(drawn, 0.975)),
+        share_better=float((drawn > 0).mean()),
+        samples=samples,
+        units=units[0].shape[1],
+        unit=task_type.unit,
+        seeds=(len(units[0]), len(units[1])),
     )
 
 
@@ -89,13 +84,15 @@ def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, see
 
     Args:
         first, second: numbers of each unit that add up, shape (seeds, units, numbers); the units are the same.
-            score_of: see `recipe.tasks.types.task_type.Kind`.
+            score_of: see `recipe.tasks.types.task_type.TaskType`.
     """
     draw = np.random.default_rng(seed)
     units = first.shape[1]
     differences = []
     for start in range(0, samples, BLOCK):
         block = min(BLOCK, samples - start)
+        # Both systems get the same units, since a hard sentence is hard for both; their seeds are not related, so they
+        # are drawn apart.
         times = draw.multinomial(units, np.full(units, 1 / units), size=block).astype(np.float64)
         means = []
         for counts in (first, second):
@@ -108,15 +105,11 @@ def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, see
 def _result(folder: Path) -> dict:
     if not (folder / "result.json").is_file():
         raise InputError(
-            f"{folder}: holds no result.json; name a contestant's folder of scripts/finetune.py, such as OUTPUT/model"
+            f"{folder}: contains no result.json; name a system's folder, such as runs/tasks/TASK/MODEL/pretrained"
         )
     return read_json(folder / "result.json")
 
 
 def _gold(text: str) -> list[str]:
-    """Words and gold, without the predictions."""
+    """The lines without the last column, which is the prediction."""
     return [line.rpartition("\t")[0] for line in text.split("\n")]
-
-
-def _name(result: dict, folder: Path) -> str:
-    return model_name(result["contestant"]) if result["contestant"] != "model" else str(folder)

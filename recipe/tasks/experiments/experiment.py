@@ -1,9 +1,7 @@
-"""A protocol carried out: runs on the grid, the choice on devel, runs with all seeds, one look at test, and a table of
-the contestants.
+"""Runs of a protocol: the grid, the choice on devel, all seeds at the chosen point, one test evaluation, the results.
 
-Every run is on its own, so that many processes can share them and any of them can be stopped; what is finished is not
-done again. Below the output folder each contestant has a folder with runs/, predictions/seed-S.tsv, model/ (of the
-seed that was best on devel), looks.json and, at last, result.json.
+Below the output folder each system has a folder with runs/, predictions/seed-S.tsv, model/ (of the seed that was best
+on devel), test_evaluations.json and, written last, result.json.
 """
 
 import shutil
@@ -20,233 +18,206 @@ from recipe.errors import InputError
 from recipe.files import atomic_write, read_json, sha256_of_json, write_json
 from recipe.provenance import git_commit, package_versions
 from recipe.tasks.catalog import NamedTask
-from recipe.tasks.experiments.protocol import Protocol
-from recipe.tasks.experiments.runs import Contestant, Run, run_of
-from recipe.tasks.experiments.shards import Share
+from recipe.tasks.experiments.runs import Run, System, run_of
+from recipe.tasks.experiments.shards import Shard
+from recipe.tasks.finetuning.settings import RunSettings, grid_of
 from recipe.tasks.finetuning.training import Materials, prepare, save_model, score_split, train_once, trained_model
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A task, a protocol, the folder of all results, and this process's share of the runs."""
+    """A task, a protocol, the folder of all results, and this process's shard of the runs."""
 
     named: NamedTask
-    protocol: Protocol
+    config: TaskConfig
     output: Path
-    share: Share = Share()
-    another_look: bool = False
+    shard: Shard = Shard()
+    reuse_test: bool = False
     use_cpu: bool = False
 
-    def selection_key(self, contestant: Contestant) -> str:
-        """What a look at test depends on: the data, the weights and all that is tried."""
-        return sha256_of_json([self.named.key, contestant.key(), asdict(self.protocol)])
+    def selection_key(self, system: System) -> str:
+        """What a test evaluation depends on: the data, the weights and all that is tried."""
+        grid = [asdict(point) for point in grid_of(self.config, system.pretrained)]
+        tried = [grid, self.config.selection_seeds, self.config.seeds]
+        return sha256_of_json([self.named.key, system.key(), *tried])
 
-    def folder(self, name: str) -> Path:
-        """The folder of a contestant."""
-        return self.output / name
+    def test_evaluations(self, system: System) -> list[dict[str, Any]]:
+        """The evaluations of test that were recorded, each with its time and selection key."""
+        path = self.output / system.name / "test_evaluations.json"
+        return read_json(path)["test_evaluations"] if path.is_file() else []
+
+    def run(self, system: System, settings: RunSettings, seed: int) -> Run:
+        """The run of a system with these settings."""
+        return run_of(self.output / system.name, self.named.key, system.key(), settings, seed)
+
+    def log(self, system: System, run: Run, words: str) -> None:
+        """Print a line about a run."""
+        print(f"{system.name}, {run.settings.title}, seed {run.seed}: {words}", flush=True)
 
 
-def carry_out(experiment: Experiment, contestants: Sequence[Contestant], controls: Sequence[str]) -> bool:
-    """Do this process's share, and what can be done after it; True if nothing is left to do.
+def run_experiment(experiment: Experiment, systems: Sequence[System], baselines: Sequence[str]) -> bool:
+    """Do this process's shard, and what can be done after it; True if nothing is left to do.
 
     Args:
-        controls: names among the kind's controls without a model.
+        baselines: names among the task type's baselines without a model.
 
     Raises:
-        InputError: for a checkpoint that does not fit, or if test was read before, after another selection.
+        InputError: for a checkpoint that does not fit, or if test was evaluated before, after another selection.
     """
-    for contestant in contestants:
-        check_looks(experiment, contestant)
-    for name in controls if experiment.share.index == 0 else ():
-        run_control(experiment, name)
-    for contestant in contestants:
-        if not judge(experiment, contestant):
-            print(
-                f"{contestant.name}: runs of other parts are missing; the same command goes on when they are done",
-                flush=True,
-            )
+    # Asked for all systems at the start: a refusal must not come after hours of runs.
+    for system in systems:
+        check_test_reuse(experiment, system)
+    for name in baselines if experiment.shard.index == 0 else ():
+        run_baseline(experiment, name)
+    for system in systems:
+        if not evaluate_system(experiment, system):
+            print(f"{system.name}: runs of other shards are missing; when they are done, run this again", flush=True)
             return False
     return True
 
 
-def judge(experiment: Experiment, contestant: Contestant) -> bool:
-    """One contestant, from the grid to result.json; False if it must wait for runs of other parts."""
-    folder = experiment.folder(contestant.name)
-    if (folder / "result.json").is_file() and read_json(folder / "result.json")[
-        "selection"
-    ] == experiment.selection_key(contestant):
-        print(f"{contestant.name}: done, skipped", flush=True)
+def evaluate_system(experiment: Experiment, system: System) -> bool:
+    """One system, from the grid to result.json; False if it must wait for runs of other shards."""
+    path = experiment.output / system.name / "result.json"
+    if path.is_file() and read_json(path)["selection"] == experiment.selection_key(system):
+        print(f"{system.name}: done, skipped", flush=True)
         return True
-    materials = _Lazy(experiment, contestant)
-    grid = experiment.protocol.grid(contestant.pretrained)
-    tried = [
-        [_run(experiment, contestant, point, seed) for seed in _selection_seeds(experiment, grid)] for point in grid
-    ]
-    if not _train_all(experiment, contestant, [run for runs in tried for run in runs], materials, is_chosen=False):
+    materials = _Lazy(experiment, system)
+    grid = grid_of(experiment.config, system.pretrained)
+    # With one point there is nothing to choose, so its seeds are run once, as the chosen ones.
+    seeds = experiment.config.seeds[: experiment.config.selection_seeds] if len(grid) > 1 else []
+    tried = [[experiment.run(system, point, seed) for seed in seeds] for point in grid]
+    if not _train_all(experiment, system, [run for runs in tried for run in runs], materials, is_chosen=False):
         return False
     by_setting = {
-        _title(point): statistics.fmean(run.result["devel_score"] for run in runs)
+        point.title: statistics.fmean(run.result["devel_score"] for run in runs)
         for point, runs in zip(grid, tried, strict=True)
         if runs
     }
-    chosen = max(grid, key=lambda point: by_setting.get(_title(point), 0.0))
-    final = [_run(experiment, contestant, chosen, seed) for seed in experiment.protocol.seeds]
-    if not _train_all(experiment, contestant, final, materials, is_chosen=True):
+    chosen = max(grid, key=lambda point: by_setting.get(point.title, 0.0))
+    final = [experiment.run(system, chosen, seed) for seed in experiment.config.seeds]
+    if not _train_all(experiment, system, final, materials, is_chosen=True):
         return False
-    if experiment.share.index == 0:
-        _record_look(experiment, contestant)
+    if experiment.shard.index == 0:
+        _record_test_evaluation(experiment, system)
         for run in final:
-            _test(contestant, run, materials, experiment.named.kind.score)
-        _write(experiment, contestant, final, by_setting)
+            _test(experiment, system, run, materials)
+        _write(experiment, system, final, by_setting)
         for run in [run for runs in tried for run in runs] + final:
             run.drop_model()
     return True
 
 
-def run_control(experiment: Experiment, name: str) -> None:
-    """A control without a model; nothing is chosen, so its look at test is none."""
-    task = experiment.named.task
-    predictions, scores = experiment.named.kind.controls[name](task)
-    folder = experiment.folder(name)
-    _write_text(folder / "predictions" / "seed-0.tsv", predictions)
+def run_baseline(experiment: Experiment, name: str) -> None:
+    """A baseline without a model; nothing is chosen, so its evaluation of test is not recorded."""
+    named = experiment.named
+    predictions, scores = named.task_type.baselines[name](named.task)
+    _write_text(experiment.output / name / "predictions" / "seed-0.tsv", predictions)
     result = {
-        "task": task.name,
-        "kind": experiment.named.entry.kind,
-        "contestant": name,
-        "counts": task.counts(),
+        "task": named.task.name,
+        "task_type": named.entry.type,
+        "system": name,
+        "counts": named.task.counts(),
         "runs": [{"seed": 0, **scores}],
     }
-    write_json(folder / "result.json", result)
-    print(f"{name}: test {experiment.named.kind.score} {scores[experiment.named.kind.score]:.4f}", flush=True)
+    write_json(experiment.output / name / "result.json", result)
+    print(f"{name}: test {named.task_type.score} {scores[named.task_type.score]:.4f}", flush=True)
 
 
-def check_looks(experiment: Experiment, contestant: Contestant) -> None:
-    """Refuse to start if the end would be a second look at test.
+def check_test_reuse(experiment: Experiment, system: System) -> None:
+    """Refuse to start if the end would be a second evaluation of test.
 
     Raises:
-        InputError: if looks.json holds a look after another selection and no other look was allowed.
+        InputError: if one was recorded after another selection, and reuse was not allowed.
     """
-    looks = _looks(experiment, contestant)
-    is_new = experiment.selection_key(contestant) not in [look["selection"] for look in looks]
-    if looks and is_new and not experiment.another_look:
+    earlier = experiment.test_evaluations(system)
+    is_new = experiment.selection_key(system) not in [one["selection"] for one in earlier]
+    if earlier and is_new and not experiment.reuse_test:
         raise InputError(
-            f"{experiment.folder(contestant.name)}: test was read on {looks[-1]['time']} after another selection; a"
-            " choice after that look is a choice on test, so go back to the settings of that selection, or allow and"
-            " record another look by --another_look"
+            f"{experiment.output / system.name}: test was evaluated on {earlier[-1]['time']} after another selection,"
+            " so this would be a choice on test; go back to that selection, or allow and record it by --reuse_test"
         )
 
 
-def _looks(experiment: Experiment, contestant: Contestant) -> list[dict[str, Any]]:
-    path = experiment.folder(contestant.name) / "looks.json"
-    return read_json(path)["looks"] if path.is_file() else []
-
-
-def _record_look(experiment: Experiment, contestant: Contestant) -> None:
-    """Write the look down before it is taken; a look that was interrupted is the same look when it is taken again."""
-    looks, key = _looks(experiment, contestant), experiment.selection_key(contestant)
-    if key not in [look["selection"] for look in looks]:
+def _record_test_evaluation(experiment: Experiment, system: System) -> None:
+    # Recorded before it begins, or an interruption would hide it; the same selection is recorded only once.
+    earlier, key = experiment.test_evaluations(system), experiment.selection_key(system)
+    if key not in [one["selection"] for one in earlier]:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        write_json(
-            experiment.folder(contestant.name) / "looks.json", {"looks": [*looks, {"selection": key, "time": now}]}
-        )
+        found = {"test_evaluations": [*earlier, {"selection": key, "time": now}]}
+        write_json(experiment.output / system.name / "test_evaluations.json", found)
 
 
 class _Lazy:
-    """The materials of a contestant, made when the first run needs them: what is done already needs none."""
+    """The materials of a system, made when the first run needs them."""
 
-    def __init__(self, experiment: Experiment, contestant: Contestant) -> None:
-        self._arguments = experiment, contestant
+    def __init__(self, experiment: Experiment, system: System) -> None:
+        self._arguments = experiment, system
         self._made: Materials | None = None
 
     def __call__(self) -> Materials:
         if self._made is None:
-            experiment, contestant = self._arguments
-            named, protocol = experiment.named, experiment.protocol
-            self._made = prepare(
-                named.task, named.kind, contestant.checkpoint, protocol.max_seq_length, experiment.use_cpu
-            )
+            experiment, system = self._arguments
+            named, length = experiment.named, grid_of(experiment.config, True)[0].max_seq_length
+            self._made = prepare(named.task, named.task_type, system.checkpoint, length, experiment.use_cpu)
         return self._made
 
 
-def _run(experiment: Experiment, contestant: Contestant, config: TaskConfig, seed: int) -> Run:
-    return run_of(experiment.folder(contestant.name), experiment.named.key, contestant.key(), config, seed)
-
-
-def _selection_seeds(experiment: Experiment, grid: list[TaskConfig]) -> list[int]:
-    """The seeds that are run at each point; with one point there is nothing to choose."""
-    return experiment.protocol.seeds[: experiment.protocol.selection_seeds] if len(grid) > 1 else []
-
-
-def _train_all(
-    experiment: Experiment, contestant: Contestant, runs: list[Run], materials: _Lazy, is_chosen: bool
-) -> bool:
-    """Train this share of the runs; False if others are missing and cannot be waited for. A chosen run must have its
-    model, for test.
-    """
+def _train_all(experiment: Experiment, system: System, runs: list[Run], materials: _Lazy, is_chosen: bool) -> bool:
+    """Train this shard of the runs; False if others are missing and cannot be waited for."""
 
     def missing() -> list[Run]:
+        # A chosen run needs its model for test; of the others only the devel score is read.
         return [run for run in runs if not (run.is_ready_for_test() if is_chosen else run.is_trained())]
 
-    for run in experiment.share.of(runs):
+    for run in experiment.shard.of(runs):
         if run in missing():
-            _train(contestant, run, materials())
-    while experiment.share.together and missing():
+            trained = train_once(materials(), run.settings, system.pretrained, run.seed)
+            with atomic_write(run.folder / "model") as partial:
+                save_model(trained.model, materials().tokenizer, partial)
+            run.write_result(trained.devel_score, trained.best_epoch, trained.epochs, trained.seconds)
+            score = f"devel {experiment.named.task_type.score} {trained.devel_score:.4f}"
+            experiment.log(
+                system, run, f"{score} at epoch {trained.best_epoch} of {trained.epochs}, {trained.seconds:.0f} s"
+            )
+    while experiment.shard.together and missing():
         time.sleep(1)
     return not missing()
 
 
-def _train(contestant: Contestant, run: Run, materials: Materials) -> None:
-    trained = train_once(materials, run.config, contestant.pretrained, run.seed)
-    with atomic_write(run.folder / "model") as partial:
-        save_model(trained.model, materials.tokenizer, partial)
-    run.write_result(trained.devel_score, trained.best_epoch, trained.epochs, trained.seconds)
-    print(
-        f"{contestant.name}, {_title(run.config)}, seed {run.seed}: devel {materials.kind.score}"
-        f" {trained.devel_score:.4f} at epoch {trained.best_epoch} of {trained.epochs}, {trained.seconds:.0f} s",
-        flush=True,
-    )
-
-
-def _test(contestant: Contestant, run: Run, materials: _Lazy, score: str) -> None:
+def _test(experiment: Experiment, system: System, run: Run, materials: _Lazy) -> None:
     if not run.is_tested():
         scores, predictions = score_split(materials(), trained_model(materials(), run.folder / "model"), "test")
         _write_text(run.folder / "predictions.tsv", predictions)
         write_json(run.folder / "test.json", scores)
-    print(f"{contestant.name}, {_title(run.config)}, seed {run.seed}: test {score} {run.test[score]:.4f}", flush=True)
+    score = experiment.named.task_type.score
+    experiment.log(system, run, f"test {score} {run.test[score]:.4f}")
 
 
-def _write(experiment: Experiment, contestant: Contestant, final: list[Run], by_setting: dict[str, float]) -> None:
-    folder = experiment.folder(contestant.name)
+def _write(experiment: Experiment, system: System, final: list[Run], by_setting: dict[str, float]) -> None:
+    folder, named = experiment.output / system.name, experiment.named
     shutil.rmtree(folder / "predictions", ignore_errors=True)
     for run in final:
-        _write_text(
-            folder / "predictions" / f"seed-{run.seed}.tsv",
-            (run.folder / "predictions.tsv").read_text(encoding="utf-8"),
-        )
+        text = (run.folder / "predictions.tsv").read_text(encoding="utf-8")
+        _write_text(folder / "predictions" / f"seed-{run.seed}.tsv", text)
     best = max(final, key=lambda run: run.result["devel_score"])
     _keep_model(folder, best)
+    kept = ("devel_score", "best_epoch", "epochs", "seconds")
     result = {
-        "task": experiment.named.task.name,
-        "kind": experiment.named.entry.kind,
-        "contestant": contestant.name,
-        "metric": experiment.named.kind.metric,
-        "checkpoint": str(contestant.checkpoint),
-        "pretrained": contestant.pretrained,
-        "counts": experiment.named.task.counts(),
-        "protocol": asdict(experiment.protocol),
+        "task": named.task.name,
+        "task_type": named.entry.type,
+        "system": system.name,
+        "metric": named.task_type.metric,
+        "checkpoint": str(system.checkpoint),
+        "pretrained": system.pretrained,
+        "counts": named.task.counts(),
+        "protocol": asdict(experiment.config),
         "devel_by_setting": by_setting,
-        "chosen": {name: getattr(final[0].config, name) for name in ("learning_rate", "batch_size")},
-        "runs": [
-            {
-                "seed": run.seed,
-                **run.test,
-                **{name: run.result[name] for name in ("devel_score", "best_epoch", "epochs", "seconds")},
-            }
-            for run in final
-        ],
+        "chosen": {name: getattr(final[0].settings, name) for name in ("learning_rate", "batch_size")},
+        "runs": [{"seed": run.seed, **run.test, **{name: run.result[name] for name in kept}} for run in final],
         "model_of": best.folder.name,
-        "looks": len(_looks(experiment, contestant)),
-        "selection": experiment.selection_key(contestant),
+        "test_evaluations": len(experiment.test_evaluations(system)),
+        "selection": experiment.selection_key(system),
         "versions": package_versions(),
         "git_commit": git_commit(),
     }
@@ -254,21 +225,15 @@ def _write(experiment: Experiment, contestant: Contestant, final: list[Run], by_
 
 
 def _keep_model(folder: Path, best: Run) -> None:
-    """Copy the weights of a run to the contestant's model/. After another look they may be gone, for only the best of
-    each look are kept.
-    """
     if (best.folder / "model").is_dir():
         with atomic_write(folder / "model") as partial:
             shutil.copytree(best.folder / "model", partial)
     elif not (folder / "result.json").is_file() or read_json(folder / "result.json")["model_of"] != best.folder.name:
-        # Other weights must not pass for those of the result.
+        # After a further selection the best run may be an old one whose weights are gone, since only the best of each
+        # selection are kept. Other weights must not pass for those of the result.
         shutil.rmtree(folder / "model", ignore_errors=True)
 
 
 def _write_text(path: Path, text: str) -> None:
     with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _title(config: TaskConfig) -> str:
-    return f"learning rate {config.learning_rate:g}, batch {config.batch_size}"

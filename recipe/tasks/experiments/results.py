@@ -1,4 +1,4 @@
-"""result.json of the contestants -> one table."""
+"""result.json of the systems -> one table."""
 
 import statistics
 from pathlib import Path
@@ -6,67 +6,57 @@ from typing import Any
 
 from recipe.files import atomic_write, read_json
 from recipe.formatting import NOT_KNOWN, model_name, percent, plus_minus
-from recipe.tasks.types.task_type import Kind
+from recipe.tasks.types.task_type import TaskType
 
 
-def read_results(output: Path) -> list[dict[str, Any]]:
-    """The results below an output folder, by name."""
-    return [read_json(path) for path in sorted(output.glob("*/result.json"))]
-
-
-def mean_and_deviation(result: dict[str, Any], score: str) -> tuple[float, float]:
-    """Mean and sample deviation (0 for one seed) over the seeds; `score` may lead into inner scores: "seen.recall"."""
-    values = [_inner(run, score) for run in result["runs"]]
+def mean_and_deviation(runs: list[dict[str, Any]], score: str) -> tuple[float, float]:
+    """Mean and sample deviation (0 for one run) of a score; "seen.recall" is the recall inside of "seen"."""
+    values = [score_in(run, score) for run in runs]
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
 
 
-def table_of(results: list[dict[str, Any]], kind: Kind) -> str:
-    """A Markdown table, the best contestant first."""
-    headings = [
-        "contestant",
-        f"test {kind.score}",
-        *(name.replace(".", " ") for name in kind.columns),
-        f"devel {kind.score}",
-        "seeds",
-        "chosen",
-    ]
-    rows = [
-        _row(result, kind) for result in sorted(results, key=lambda result: -mean_and_deviation(result, kind.score)[0])
-    ]
-    lines = [headings, ["--"] * len(headings), *rows]
+def score_in(scores: dict[str, Any], name: str) -> float:
+    """A score by its dotted name."""
+    for part in name.split("."):
+        scores = scores[part]
+    return float(scores)  # type: ignore[arg-type]
+
+
+def system_title(result: dict[str, Any]) -> str:
+    """A system in words; a random initialisation names the checkpoint whose shape it has."""
+    of = f" of {result['checkpoint']}" if result.get("pretrained") is False else ""
+    return model_name(result["system"]) + of
+
+
+def table_of(results: list[dict[str, Any]], task_type: TaskType) -> str:
+    """A Markdown table, the best system first."""
+    columns = [name.replace(".", " ") for name in task_type.columns]
+    headings = ["system", f"test {task_type.score}", *columns, f"devel {task_type.score}", "seeds", "chosen"]
+    ordered = sorted(results, key=lambda result: -mean_and_deviation(result["runs"], task_type.score)[0])
+    lines = [headings, ["--"] * len(headings), *(_row(result, task_type) for result in ordered)]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def write_table(output: Path, kind: Kind) -> str:
+def write_table(output: Path, task_type: TaskType) -> str:
     """Write OUTPUT/table.md; gives its text."""
-    results = read_results(output)
+    results = [read_json(path) for path in sorted(output.glob("*/result.json"))]
     counts = ", ".join(f"{sizes['test']:,} {what}" for what, sizes in results[0]["counts"].items())
-    text = (
-        f"{results[0]['task']}: {kind.metric}, mean ± deviation over the seeds; test holds"
-        f" {counts}.\n\n{table_of(results, kind)}"
-    )
+    note = f"{results[0]['task']}: {task_type.metric}, mean ± deviation over the seeds; test contains {counts}."
+    text = f"{note}\n\n{table_of(results, task_type)}"
     with atomic_write(output / "table.md") as partial:
         partial.write_text(text, encoding="utf-8")
     return text
 
 
-def _row(result: dict[str, Any], kind: Kind) -> list[str]:
-    chosen = result.get("chosen")
-    devel = percent(mean_and_deviation(result, "devel_score")[0]) if chosen else NOT_KNOWN
-    setting = f"{chosen['learning_rate']:g}, batch {chosen['batch_size']}" if chosen else NOT_KNOWN
-    means = [percent(mean_and_deviation(result, name)[0]) for name in kind.columns]
-    looks = f" ({result['looks']} looks at test)" if result.get("looks", 1) > 1 else ""
+def _row(result: dict[str, Any], task_type: TaskType) -> list[str]:
+    runs, chosen = result["runs"], result.get("chosen")
+    # More than one evaluation of test stands next to the name: the reader must know that its score may be too good.
+    times = f" ({result['test_evaluations']} test evaluations)" if result.get("test_evaluations", 1) > 1 else ""
     return [
-        model_name(result["contestant"]) + looks,
-        plus_minus(*mean_and_deviation(result, kind.score)),
-        *means,
-        devel,
-        str(len(result["runs"])),
-        setting,
+        system_title(result) + times,
+        plus_minus(*mean_and_deviation(runs, task_type.score)),
+        *(percent(mean_and_deviation(runs, name)[0]) for name in task_type.columns),
+        percent(mean_and_deviation(runs, "devel_score")[0]) if chosen else NOT_KNOWN,
+        str(len(runs)),
+        f"{chosen['learning_rate']:g}, batch {chosen['batch_size']}" if chosen else NOT_KNOWN,
     ]
-
-
-def _inner(scores: dict[str, Any], name: str) -> float:
-    for part in name.split("."):
-        scores = scores[part]
-    return float(scores)  # type: ignore[arg-type]

@@ -1,29 +1,19 @@
 """The runs of an experiment on disk: a finished one is a folder with run.json, and is not done again."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from recipe.config import TaskConfig
 from recipe.files import read_json, sha256_of_file, sha256_of_json, write_json
 from recipe.provenance import git_commit, package_versions
-
-SETTINGS = (
-    "learning_rate",
-    "batch_size",
-    "num_train_epochs",
-    "patience",
-    "warmup_share",
-    "weight_decay",
-    "max_seq_length",
-)
+from recipe.tasks.finetuning.settings import RunSettings
 
 
 @dataclass(frozen=True)
-class Contestant:
-    """A model that is judged: a checkpoint's weights, or random ones of its shape."""
+class System:
+    """A model that is evaluated: the weights of a checkpoint, or a random initialisation of its shape."""
 
     name: str
     checkpoint: Path
@@ -36,12 +26,13 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Run:
-    """One fine-tuning: what is trained, with which settings and seed, and where it lies."""
+    """One fine-tuning: its settings and seed, the keys of task and system, and its folder."""
 
     folder: Path
-    settings: dict[str, Any]
+    task_key: str
+    system_key: str
+    settings: RunSettings
     seed: int
-    config: TaskConfig
 
     @property
     def result(self) -> dict[str, Any]:
@@ -54,11 +45,11 @@ class Run:
         return read_json(self.folder / "test.json")
 
     def is_trained(self) -> bool:
-        """Whether it has come to its end; its model may be gone since."""
+        """Whether training has ended; the model may have been removed since."""
         return (self.folder / "run.json").is_file()
 
     def is_tested(self) -> bool:
-        """Whether test was scored."""
+        """Whether its scores on test are there."""
         return (self.folder / "test.json").is_file()
 
     def is_ready_for_test(self) -> bool:
@@ -70,20 +61,19 @@ class Run:
         shutil.rmtree(self.folder / "model", ignore_errors=True)
 
     def write_result(self, devel_score: float, best_epoch: int, epochs: int, seconds: float) -> None:
-        """Mark it as trained; to be written after its model."""
+        """Mark it as trained; to be called after its model was written."""
+        start = {"task": self.task_key, "start": self.system_key, **asdict(self.settings), "seed": self.seed}
         found = {"devel_score": devel_score, "best_epoch": best_epoch, "epochs": epochs, "seconds": seconds}
-        write_json(
-            self.folder / "run.json",
-            {**self.settings, "seed": self.seed, **found, "versions": package_versions(), "git_commit": git_commit()},
-        )
+        made_with = {"versions": package_versions(), "git_commit": git_commit()}
+        write_json(self.folder / "run.json", {**start, **found, **made_with})
 
 
-def run_of(folder: Path, task_key: str, contestant_key: str, config: TaskConfig, seed: int) -> Run:
-    """The run of these settings below a contestant's folder; other settings, data or weights have another place."""
-    settings = {name: getattr(config, name) for name in SETTINGS}
-    digest = sha256_of_json([task_key, contestant_key, settings, seed])[:10]
-    name = f"rate{config.learning_rate:g}-batch{config.batch_size}-seed{seed}-{digest}"
-    return Run(folder / "runs" / name, {"task": task_key, "start": contestant_key, **settings}, seed, config)
+def run_of(folder: Path, task_key: str, system_key: str, settings: RunSettings, seed: int) -> Run:
+    """The run of these settings below a system's folder."""
+    # The hash in the name gives other data or weights another folder, so a finished run is never taken for theirs.
+    digest = sha256_of_json([task_key, system_key, asdict(settings), seed])[:10]
+    name = f"rate{settings.learning_rate:g}-batch{settings.batch_size}-seed{seed}-{digest}"
+    return Run(folder / "runs" / name, task_key, system_key, settings, seed)
 
 
 @cache

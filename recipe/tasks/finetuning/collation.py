@@ -14,35 +14,31 @@ def padded(rows: Sequence[Row], pad_token_id: int) -> dict[str, torch.Tensor]:
     """Inputs of shape (rows, longest) for a head on tokens; labels likewise, -100 where nothing is read."""
     inputs = _padded_inputs(rows, pad_token_id)
     labels = torch.full_like(inputs["input_ids"], IGNORED_LABEL)
-    for row, places in zip(rows, labels, strict=True):
-        places[row.positions] = torch.tensor(row.labels, dtype=torch.long)
+    for row, row_labels in zip(rows, labels, strict=True):
+        row_labels[row.positions] = torch.tensor(row.labels, dtype=torch.long)
     return {**inputs, "labels": labels}
 
 
 def padded_texts(rows: Sequence[Row], pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Inputs of shape (rows, longest) for a head on whole texts; labels of shape (rows,), or (rows, labels) where a
-    text has many.
-    """
+    """Inputs of shape (rows, longest) for a head on texts; labels of shape (rows,), or (rows, labels) of many each."""
     return {**_padded_inputs(rows, pad_token_id), "labels": _labels(rows)}
 
 
 def unpadded(rows: Sequence[Row]) -> dict[str, torch.Tensor]:
-    """Rows one behind the other, the shortest first, since neighbours of equal length are attended to in one go.
+    """Rows one after the other, the shortest first.
 
-    input_ids: shape (1, tokens). cu_seq_lens: where each row begins and the last one ends, shape (rows + 1,). reads:
-    the places that are read, in the order of the tokens, shape (reads,). labels: the gold label of each, shape
+    input_ids: shape (1, tokens). cu_seq_lens: where each row begins and the last one ends, shape (rows + 1,).
+    read_positions: the tokens that are read, in their order, shape (reads,). labels: the gold label of each, shape
     (reads,) or (reads, labels). token_type_ids, of pairs: shape (1, tokens).
     """
+    # Attention takes neighbours of equal length in one go.
     rows = sorted(rows, key=lambda row: len(row.input_ids))
-    lengths = torch.tensor([0, *(len(row.input_ids) for row in rows)])
-    starts = lengths.cumsum(0)
+    starts = torch.tensor([0, *(len(row.input_ids) for row in rows)]).cumsum(0)
+    read = [start + position for row, start in zip(rows, starts.tolist(), strict=False) for position in row.positions]
     batch = {
         "input_ids": torch.tensor([[token for row in rows for token in row.input_ids]]),
         "cu_seq_lens": starts,
-        "reads": torch.tensor(
-            [start + place for row, start in zip(rows, starts.tolist(), strict=False) for place in row.positions],
-            dtype=torch.long,
-        ),
+        "read_positions": torch.tensor(read, dtype=torch.long),
         "labels": _labels(rows),
     }
     if rows[0].token_type_ids:
@@ -62,5 +58,5 @@ def _padded_inputs(rows: Sequence[Row], pad_token_id: int) -> dict[str, torch.Te
 
 
 def _labels(rows: Sequence[Row]) -> torch.Tensor:
-    """The labels of all rows, of the type that they have: int64 for classes, float32 for numbers."""
+    # No dtype, since the labels say what they are: int64 for classes, float32 for numbers.
     return torch.tensor([label for row in rows for label in row.labels])

@@ -5,41 +5,50 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, PreTrainedModel
 
 from recipe.tasks.finetuning.collation import padded, padded_texts, unpadded
-from recipe.tasks.finetuning.sequence_classifier import BertForSequenceClassification, sequence_classifier_class
-from recipe.tasks.finetuning.token_classifier import BertForTokenClassification, token_classifier_class
+from recipe.tasks.finetuning.sequence_classifier import BertForSequenceClassification
+from recipe.tasks.finetuning.token_classifier import BertForTokenClassification
 from recipe.tasks.types.task_type import Row
 
 
 @dataclass(frozen=True)
 class Head:
-    """model_class: the class of a model type. problem_type: what config.json calls it; None for a head on tokens.
-    fresh: beginnings of the names of weights that a pretrained checkpoint may lack; the pooler is among them for
-    heads on texts, since a checkpoint that never learned pairs has none.
+    """Our class for BERT, and what transformers has for other model types.
+
+    problem_type: what config.json calls it; None for a head on tokens. fresh: beginnings of the names of weights that
+    a checkpoint may lack.
     """
 
-    model_class: Callable[[str], Any]
+    bert_class: Any
+    auto_class: Any
     problem_type: str | None
     fresh: tuple[str, ...]
 
+    def model_class(self, model_type: str) -> Any:
+        """The class for a model type of config.json."""
+        return self.bert_class if model_type == "bert" else self.auto_class
 
-_ON_TEXTS = ("classifier.", "pre_classifier.", "bert.pooler.")
+
+def _on_texts(problem_type: str) -> Head:
+    # The pooler may be missing, since a checkpoint that never learned pairs has none.
+    fresh = ("classifier.", "pre_classifier.", "bert.pooler.")
+    return Head(BertForSequenceClassification, AutoModelForSequenceClassification, problem_type, fresh)
+
+
 HEADS = {
-    "tokens": Head(token_classifier_class, None, ("classifier.",)),
-    "class": Head(sequence_classifier_class, "single_label_classification", _ON_TEXTS),
-    "labels": Head(sequence_classifier_class, "multi_label_classification", _ON_TEXTS),
-    "number": Head(sequence_classifier_class, "regression", _ON_TEXTS),
+    "tokens": Head(BertForTokenClassification, AutoModelForTokenClassification, None, ("classifier.",)),
+    "class": _on_texts("single_label_classification"),
+    "labels": _on_texts("multi_label_classification"),
+    "number": _on_texts("regression"),
 }
 
 
 def collator_of(
     model: PreTrainedModel, device: torch.device, pad_token_id: int
 ) -> Callable[[Sequence[Row]], dict[str, torch.Tensor]]:
-    """How rows become a batch for a model on a device: without padding where it can, as heads on texts want it, or as
-    heads on tokens do.
-    """
+    """How rows become a batch for a model on a device: without padding where it can, else as its head wants it."""
     if device.type == "cpu" and isinstance(model, (BertForTokenClassification, BertForSequenceClassification)):
         return unpadded
     padding = padded if model.config.problem_type is None else padded_texts
@@ -47,9 +56,7 @@ def collator_of(
 
 
 def labels_of(model: PreTrainedModel, logits: torch.Tensor) -> list[Any]:
-    """What logits of shape (positions, labels) say at each position: the best class, a number, or a 0.0 or 1.0 for
-    each label.
-    """
+    """Logits of shape (positions, labels) -> at each position the best class, a number, or a 0.0 or 1.0 per label."""
     if model.config.problem_type == "regression":
         return logits.squeeze(-1).tolist()
     if model.config.problem_type == "multi_label_classification":

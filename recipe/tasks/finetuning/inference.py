@@ -1,4 +1,4 @@
-"""Rows -> what a fine-tuned model says at their positions, in batches of like length."""
+"""Rows -> what a fine-tuned model says at their positions, in batches of similar length."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,12 +10,12 @@ from recipe.errors import InputError
 from recipe.tasks.finetuning.heads import collator_of, labels_of
 from recipe.tasks.types.task_type import Row
 
+# On two CPU cores 512 to 4,096 tokens are equally fast.
 TOKENS_PER_BATCH = 4096
 
 
 def predict(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> list[list[Any]]:
-    """What the model says at each position of each row (see `recipe.tasks.finetuning.heads.labels_of`), in the order
-    of `rows`.
+    """What the model says (`heads.labels_of`) at each position of each row, in the order of `rows`.
 
     Raises:
         InputError: if a logit is not finite.
@@ -28,15 +28,20 @@ def predict(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> l
 
 
 def logits_of(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> Iterator[tuple[int, torch.Tensor]]:
-    """For each row, in the order of their lengths, its index and its logits of shape (positions, labels), on the
-    model's device.
+    """Index and logits of shape (positions, labels) of each row, the shortest first, on the model's device.
 
     Raises:
         InputError: if a logit is not finite.
     """
     model.eval()
     for chosen in batches_by_length([len(row.input_ids) for row in rows]):
-        logits = _logits(model, [rows[index] for index in chosen], pad_token_id)
+        batch = collator_of(model, model.device, pad_token_id)([rows[index] for index in chosen])
+        is_read = batch.pop("labels") >= 0
+        is_token_by_token = model.config.problem_type is None and "cu_seq_lens" not in batch
+        with torch.inference_mode():
+            logits = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).logits
+        if is_token_by_token:
+            logits = logits[is_read.to(model.device)]
         if not torch.isfinite(logits).all():
             raise InputError("the model's weights or logits are not finite numbers")
         yield from zip(chosen, logits.split([len(rows[index].positions) for index in chosen]), strict=True)
@@ -52,13 +57,3 @@ def batches_by_length(lengths: Sequence[int]) -> Iterator[list[int]]:
         batch.append(index)
     if batch:
         yield batch
-
-
-def _logits(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> torch.Tensor:
-    """Logits at the rows' positions, row by row, shape (positions, labels); the rows come the shortest first."""
-    batch = collator_of(model, model.device, pad_token_id)(rows)
-    is_read = batch.pop("labels") >= 0
-    is_token_by_token = model.config.problem_type is None and "cu_seq_lens" not in batch
-    with torch.inference_mode():
-        logits = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).logits
-    return logits[is_read.to(model.device)] if is_token_by_token else logits  # type: ignore[no-any-return]

@@ -17,7 +17,7 @@ def load_weights(model_class: Any, folder: Path, **arguments: Any) -> tuple[PreT
     """The model of a folder in float32, and the names of the weights that the folder lacks.
 
     Raises:
-        InputError: if the folder holds no weights, or none that fit the model.
+        InputError: if the folder contains no weights, or none that fit the model.
     """
     try:
         with quiet_transformers():
@@ -25,15 +25,15 @@ def load_weights(model_class: Any, folder: Path, **arguments: Any) -> tuple[PreT
                 folder, dtype=torch.float32, output_loading_info=True, **arguments
             )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise InputError(
-            f"{folder}: holds no weights that load ({' '.join(str(error).split())[:150]}); name a whole checkpoint"
-        ) from None
+        reason = " ".join(str(error).split())[:150]
+        raise InputError(f"{folder}: contains no weights that load ({reason}); name a complete checkpoint") from None
     return model, sorted(loading["missing_keys"])
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """No progress bars and no word of a new head, which is expected to be missing from a checkpoint."""
+    """No progress bars and no warning of a new head."""
+    # The head is always missing from a pretrained checkpoint: the warning would only frighten.
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -1,6 +1,4 @@
-"""Checkpoint + encoded task -> a fine-tuned model: one run, whose best epoch is chosen on devel. Everything that
-fine-tunes goes through here.
-"""
+"""Checkpoint + encoded task -> a fine-tuned model: one run, whose best epoch is chosen on devel."""
 
 import math
 import tempfile
@@ -24,7 +22,6 @@ from transformers import (
     set_seed,
 )
 
-from recipe.config import TaskConfig
 from recipe.errors import InputError
 from recipe.model.dropout import set_dropout
 from recipe.tasks.data.records import TASK_SPLITS
@@ -32,9 +29,10 @@ from recipe.tasks.finetuning.collation import unpadded
 from recipe.tasks.finetuning.heads import HEADS, collator_of
 from recipe.tasks.finetuning.inference import predict
 from recipe.tasks.finetuning.loading import load_weights, quiet_transformers
-from recipe.tasks.types.task_type import EncodedSplit, Kind, Row, Task
+from recipe.tasks.finetuning.settings import RunSettings
+from recipe.tasks.types.task_type import EncodedSplit, Row, Task, TaskType
 
-SPECIAL_TOKENS = ("unk_token", "cls_token", "sep_token", "pad_token")
+NEEDED_TOKENS = ("unk_token", "cls_token", "sep_token", "pad_token")
 
 
 @dataclass
@@ -45,15 +43,13 @@ class Materials:
     checkpoint: Path
     tokenizer: PreTrainedTokenizerFast
     model_config: PreTrainedConfig
-    kind: Kind
+    task_type: TaskType
     splits: dict[str, EncodedSplit]
 
 
 @dataclass
 class TrainedModel:
-    """What came out of a run: the weights of its best epoch, of how many, that epoch's devel score, and the time of it
-    all.
-    """
+    """The model of a run with the weights of its best epoch, that epoch's devel score, and the run's seconds."""
 
     model: PreTrainedModel
     devel_score: float
@@ -63,9 +59,7 @@ class TrainedModel:
 
 
 class BestEpoch(TrainerCallback):
-    """Scores devel after every epoch, keeps the weights of the best one (of equals the first) in memory, and stops
-    after `patience` epochs without a gain.
-    """
+    """Scores devel after every epoch, keeps the best weights, and stops after `patience` epochs without a gain."""
 
     def __init__(self, score: Callable[[PreTrainedModel], float], patience: int | None) -> None:
         self.score, self.patience = score, patience
@@ -75,6 +69,7 @@ class BestEpoch(TrainerCallback):
     def on_epoch_end(self, args, state, control, model=None, **kwargs) -> None:
         """Called by Trainer, also after a last epoch that is cut short."""
         self.epochs_seen += 1
+        # Of equal scores the first epoch wins, since longer training gained nothing.
         if (score := self.score(model)) > self.best_score:
             self.best_score, self.epoch = score, self.epochs_seen
             self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
@@ -82,47 +77,71 @@ class BestEpoch(TrainerCallback):
             control.should_training_stop = True
 
 
-def prepare(task: Task, kind: Kind, checkpoint: Path, max_seq_length: int, use_cpu: bool) -> Materials:
+def prepare(task: Task, task_type: TaskType, checkpoint: Path, max_seq_length: int, use_cpu: bool) -> Materials:
     """Load tokenizer and config of a checkpoint folder and encode the task for them.
 
     Raises:
-        InputError: for a folder without config or tokenizer, or a tokenizer and a length that do not fit the model.
+        InputError: for a tokenizer and a length that do not fit the model.
     """
-    if not (checkpoint / "config.json").is_file():
-        raise InputError(f"{checkpoint}: holds no config.json; name the folder of a checkpoint, such as RUN/model")
-    tokenizer, model_config = _load_tokenizer(checkpoint), AutoConfig.from_pretrained(checkpoint)
-    _check_fit(max_seq_length, tokenizer, model_config, checkpoint)
+    tokenizer, model_config = AutoTokenizer.from_pretrained(checkpoint), AutoConfig.from_pretrained(checkpoint)
+    missing = [name for name in NEEDED_TOKENS if getattr(tokenizer, name) is None]
+    if not isinstance(tokenizer, PreTrainedTokenizerFast) or missing:
+        lacks = ", ".join(missing) or "fast tokenizer"
+        raise InputError(f"{checkpoint / 'tokenizer.json'}: has no {lacks}; fine-tuning needs a fast BERT tokenizer")
+    if max_seq_length > model_config.max_position_embeddings:
+        raise InputError(
+            f"max_seq_length is {max_seq_length}, but {checkpoint} has {model_config.max_position_embeddings}"
+            " positions; lower max_seq_length"
+        )
+    if len(tokenizer) > model_config.vocab_size:
+        raise InputError(
+            f"{checkpoint}: the tokenizer has {len(tokenizer)} entries, the model {model_config.vocab_size}; they are"
+            " not of the same run"
+        )
     model_config.id2label = dict(enumerate(task.labels))
     model_config.label2id = {label: index for index, label in enumerate(task.labels)}
-    model_config.problem_type = HEADS[kind.head].problem_type
-    # It is saved with the fine-tuned model, whose users shall not go beyond the positions.
+    model_config.problem_type = HEADS[task_type.head].problem_type
+    # It is saved with the fine-tuned model, whose users must not go beyond the positions.
     tokenizer.model_max_length = min(tokenizer.model_max_length, model_config.max_position_embeddings)
-    splits = kind.encode(task, tokenizer, max_seq_length)
+    splits = task_type.encode(task, tokenizer, max_seq_length)
+    # DistilBERT and others have no segments.
     if getattr(model_config, "type_vocab_size", 1) < 2:
         for split in splits.values():
             split.rows = [replace(row, token_type_ids=[]) for row in split.rows]
     if any(split.truncated for split in splits.values()):
         cut = " / ".join(f"{splits[name].truncated:,}" for name in TASK_SPLITS)
         print(
-            f"{cut} texts (train / devel / test) are longer than {max_seq_length} tokens and were cut;"
-            " --max_seq_length keeps more",
+            f"{cut} texts (train / devel / test) are longer than {max_seq_length} tokens and were truncated;"
+            " a larger max_seq_length keeps more",
             flush=True,
         )
-    return Materials(use_cpu, checkpoint, tokenizer, model_config, kind, splits)
+    return Materials(use_cpu, checkpoint, tokenizer, model_config, task_type, splits)
 
 
-def train_once(materials: Materials, config: TaskConfig, pretrained: bool, seed: int) -> TrainedModel:
+def train_once(materials: Materials, settings: RunSettings, pretrained: bool, seed: int) -> TrainedModel:
     """Fine-tune with one seed (of the head, the order of the rows and dropout) and choose the epoch on devel.
 
     Args:
-        config: learning rate, batch size, epochs and so on. pretrained: start from the checkpoint's weights; False:
-            from random ones.
+        pretrained: start from the checkpoint's weights; False: from a random initialisation.
     """
     started = time.monotonic()
     set_seed(seed)
-    model = new_model(materials, pretrained)
-    best = BestEpoch(lambda model: score_split(materials, model, "devel")[0][materials.kind.score], config.patience)
-    _train(model, materials, config, seed, best)
+    model, score = new_model(materials, pretrained), materials.task_type.score
+    best = BestEpoch(lambda model: score_split(materials, model, "devel")[0][score], settings.patience)
+    rows, pad_token_id = materials.splits["train"].rows, materials.tokenizer.pad_token_id
+    # On CPUs torch's dropout takes three times as long.
+    set_dropout(model, None)
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = training_arguments(settings, materials.use_cpu, len(rows), seed, folder)
+        collate = collator_of(model, arguments.device, pad_token_id)
+        if collate is not unpadded:
+            # Where there is padding, rows of similar length waste the least of it.
+            arguments.train_sampling_strategy = "group_by_length"
+        collator = _Collator(collate)
+        trainer = Trainer(model, arguments, data_collator=collator, train_dataset=_Rows(rows), callbacks=[best])
+        # It prints a dictionary at the end of every run.
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
     model.load_state_dict(best.weights)
     return TrainedModel(model, best.best_score, best.epoch, best.epochs_seen, round(time.monotonic() - started, 1))
 
@@ -134,40 +153,35 @@ def score_split(materials: Materials, model: PreTrainedModel, split: str) -> tup
         outputs = predict(model, encoded.rows, materials.tokenizer.pad_token_id)
     except InputError as error:
         raise InputError(
-            f"fine-tuning went astray: {error}; lower the learning rate or raise the warm-up share"
+            f"fine-tuning diverged: {error}; lower the learning rate or raise the warm-up share"
         ) from None
     return encoded.score(outputs), encoded.predictions(outputs)
 
 
 def new_model(materials: Materials, pretrained: bool) -> PreTrainedModel:
-    """A model for the task with the checkpoint's weights, or random ones of the same shape, and a fresh head.
+    """A model for the task with the checkpoint's weights, or a random initialisation of its shape, and a fresh head.
 
     Raises:
         InputError: if the checkpoint lacks weights that are not the head's.
     """
-    model_class = _model_class(materials)
+    head = HEADS[materials.task_type.head]
+    model_class = head.model_class(materials.model_config.model_type)
     if not pretrained:
         fresh = getattr(model_class, "from_config", None) or model_class._from_config
         return fresh(materials.model_config, dtype=torch.float32)  # type: ignore[no-any-return]
     model, missing = load_weights(model_class, materials.checkpoint, config=materials.model_config)
-    if missing := [name for name in missing if not name.startswith(HEADS[materials.kind.head].fresh)]:
+    if missing := [name for name in missing if not name.startswith(head.fresh)]:
         # Otherwise random weights would pass for pretrained ones without a word.
-        raise InputError(
-            f"{materials.checkpoint}: lacks the weights {missing[0]} and {len(missing) - 1} more; name a whole"
-            " checkpoint"
-        )
+        more = f"{missing[0]} and {len(missing) - 1} more"
+        raise InputError(f"{materials.checkpoint}: lacks the weights {more}; name a complete checkpoint")
     return model
 
 
 def trained_model(materials: Materials, folder: Path) -> PreTrainedModel:
     """The fine-tuned model that `save_model` wrote."""
-    model, _ = load_weights(_model_class(materials), folder)
-    return model.to(device_of(materials))  # type: ignore[no-any-return,arg-type]
-
-
-def device_of(materials: Materials) -> torch.device:
-    """Where models of these materials are read."""
-    return torch.device("cuda" if torch.cuda.is_available() and not materials.use_cpu else "cpu")
+    model, _ = load_weights(HEADS[materials.task_type.head].model_class(materials.model_config.model_type), folder)
+    device = torch.device("cuda" if torch.cuda.is_available() and not materials.use_cpu else "cpu")
+    return model.to(device)  # type: ignore[no-any-return,arg-type]
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -175,58 +189,6 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
     with quiet_transformers():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-
-
-def _model_class(materials: Materials) -> Any:
-    return HEADS[materials.kind.head].model_class(materials.model_config.model_type)
-
-
-def _load_tokenizer(checkpoint: Path) -> PreTrainedTokenizerFast:
-    if not (checkpoint / "tokenizer.json").is_file():
-        raise InputError(
-            f"{checkpoint / 'tokenizer.json'}: is missing; a checkpoint's tokenizer lies beside the model"
-            " (scripts/pretrain.py puts it there)"
-        )
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    missing = [name for name in SPECIAL_TOKENS if getattr(tokenizer, name) is None]
-    if not isinstance(tokenizer, PreTrainedTokenizerFast) or missing:
-        raise InputError(
-            f"{checkpoint / 'tokenizer.json'}: has no {', '.join(missing) or 'fast tokenizer'}; fine-tuning needs a"
-            " fast BERT tokenizer"
-        )
-    return tokenizer
-
-
-def _check_fit(
-    max_seq_length: int, tokenizer: PreTrainedTokenizerFast, model_config: PreTrainedConfig, checkpoint: Path
-) -> None:
-    if max_seq_length > model_config.max_position_embeddings:
-        raise InputError(
-            f"max_seq_length is {max_seq_length}, but {checkpoint} has {model_config.max_position_embeddings}"
-            " positions; lower max_seq_length"
-        )
-    if len(tokenizer) > model_config.vocab_size:
-        raise InputError(
-            f"{checkpoint}: the tokenizer has {len(tokenizer)} entries, the model {model_config.vocab_size}; they are"
-            " not of the same run"
-        )
-
-
-def _train(model: PreTrainedModel, materials: Materials, config: TaskConfig, seed: int, best: BestEpoch) -> None:
-    rows, pad_token_id = materials.splits["train"].rows, materials.tokenizer.pad_token_id
-    # On CPUs torch's dropout takes three times as long.
-    set_dropout(model, None)
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = _arguments(config, materials.use_cpu, len(rows), seed, folder)
-        collate = collator_of(model, arguments.device, pad_token_id)
-        if collate is not unpadded:
-            arguments.train_sampling_strategy = "group_by_length"
-        trainer = Trainer(
-            model, arguments, data_collator=_Collator(collate), train_dataset=_Rows(rows), callbacks=[best]
-        )
-        # It prints a dictionary at the end of every run.
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
 
 
 class _Rows(torch.utils.data.Dataset):
@@ -252,18 +214,19 @@ class _Collator:
         return self.collate([item["row"] for item in items])
 
 
-def _arguments(config: TaskConfig, use_cpu: bool, rows: int, seed: int, folder: str) -> TrainingArguments:
-    steps = math.ceil(math.ceil(rows / config.batch_size) * config.num_train_epochs)
+def training_arguments(settings: RunSettings, use_cpu: bool, rows: int, seed: int, folder: str) -> TrainingArguments:
+    """The Trainer's arguments for a run over so many rows."""
+    steps = math.ceil(math.ceil(rows / settings.batch_size) * settings.num_train_epochs)
     arguments = TrainingArguments(
         output_dir=folder,
         seed=seed,
         use_cpu=use_cpu,
-        per_device_train_batch_size=config.batch_size,
-        num_train_epochs=config.num_train_epochs,
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
+        per_device_train_batch_size=settings.batch_size,
+        num_train_epochs=settings.num_train_epochs,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
         # A number of steps: TrainingArguments reads the share 1.0 as one step.
-        warmup_steps=math.ceil(config.warmup_share * steps),
+        warmup_steps=math.ceil(settings.warmup_share * steps),
         lr_scheduler_type="linear",
         optim="adamw_torch_fused",
         remove_unused_columns=False,

@@ -1,9 +1,8 @@
-"""The words of scripts/predict.py -> entities on standard output, while the input still comes in."""
+"""The command scripts/predict.py: entities on standard output, while the input still comes in."""
 
 import json
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import tee
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import IO
 
 from recipe.errors import InputError
 from recipe.tasks.prediction.highlights import HEAD, TAIL, article
-from recipe.tasks.prediction.tagger import Found, Tagger
-from recipe.tasks.prediction.texts import Text, read_texts
+from recipe.tasks.prediction.tagger import Tagger
+from recipe.tasks.prediction.texts import read_texts
 
 STANDARD_INPUT = "-"
 
@@ -21,7 +20,7 @@ def predict_file(model: Path, source: str, html: bool, use_cpu: bool, output: IO
     """Find the entities of a file, or of standard input ("-"), and write them as they come.
 
     A line of JSON for each text: {"id", "offset", "text", "entities": [{"type", "start", "end", "text", "score"}]};
-    places are characters of the text. Or a page of HTML. Words and time go to standard error.
+    start and end count characters of the text. Or a page of HTML. Words and time go to standard error.
 
     Raises:
         InputError: for a model or file that cannot be read; what was found before stays written.
@@ -29,25 +28,19 @@ def predict_file(model: Path, source: str, html: bool, use_cpu: bool, output: IO
     tagger, started, words = Tagger(model, use_cpu), time.monotonic(), 0
     types = sorted({label[2:] for label in tagger.labels if label != "O"})
     output.write(HEAD if html else "")
-    for text, entities in _tagged(tagger, source):
-        line = (
-            article(text, entities, types)
-            if html
-            else json.dumps({**asdict(text), "entities": [asdict(entity) for entity in entities]}, ensure_ascii=False)
-            + "\n"
-        )
-        output.write(line)
-        words += len(text.text.split())
+    with _opened(source) as stream:
+        texts, again = tee(read_texts(stream, "standard input" if source == STANDARD_INPUT else source))
+        for text, entities in zip(texts, tagger.tag(text.text for text in again), strict=True):
+            if html:
+                output.write(article(text, entities, types))
+            else:
+                found = {**asdict(text), "entities": [asdict(entity) for entity in entities]}
+                output.write(json.dumps(found, ensure_ascii=False) + "\n")
+            words += len(text.text.split())
     output.write(TAIL if html else "")
     output.flush()
     seconds = time.monotonic() - started
     print(f"{words:,} words in {seconds:.1f} s, {words / max(seconds, 1e-9):,.0f} words/s", file=sys.stderr)
-
-
-def _tagged(tagger: Tagger, source: str) -> Iterator[tuple[Text, list[Found]]]:
-    with _opened(source) as stream:
-        texts, again = tee(read_texts(stream, "standard input" if source == STANDARD_INPUT else source))
-        yield from zip(texts, tagger.tag(text.text for text in again), strict=True)
 
 
 def _opened(source: str) -> IO[bytes]:

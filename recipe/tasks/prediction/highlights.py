@@ -21,13 +21,13 @@ TAIL = "</body></html>\n"
 
 def article(text: Text, entities: Sequence[Found], types: Sequence[str]) -> str:
     """One text; each type of `types` has a colour of its own while there are colours."""
-    parts, place = [], 0
+    parts, done = [], 0
     for entity in entities:
         colour = COLOURS[types.index(entity.type) % len(COLOURS)]
-        parts.append(escape(text.text[place : entity.start]))
+        parts.append(escape(text.text[done : entity.start]))
         parts.append(
             f'<mark style="background: {colour}">{escape(entity.text)}<span>{escape(entity.type)}</span></mark>'
         )
-        place = entity.end
-    parts.append(escape(text.text[place:]))
+        done = entity.end
+    parts.append(escape(text.text[done:]))
     return f"<article><h2>{escape(text.id)}</h2>{''.join(parts)}</article>\n"

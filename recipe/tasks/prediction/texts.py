@@ -1,6 +1,4 @@
-"""A stream of bytes -> documents: plain text with a blank line between documents, or PubMed's XML (title and abstract
-of each article).
-"""
+"""A stream of bytes -> documents: plain text with a blank line between documents, or PubMed's XML."""
 
 import gzip
 import io
@@ -16,16 +14,14 @@ from recipe.corpus.readers.pubmed import pmid_title_and_sections
 from recipe.corpus.readers.xml import elements_of
 from recipe.errors import InputError
 
-# A text without blank lines is cut behind the line in which it gets this long, so that memory does not grow with it.
+# A text without blank lines is cut after the line in which it gets this long, so that memory does not grow with it.
 MOST_CHARACTERS = 100_000
 _XML = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|!DOCTYPE|Pubmed)")
 
 
 @dataclass(frozen=True)
 class Text:
-    """One document: its id (PMID, or its number from 0), where it begins in the input in characters (None in XML), and
-    its text as it is.
-    """
+    """One document: PMID or number from 0, its first character in the input (None in XML), and its text as it is."""
 
     id: str
     offset: int | None
@@ -65,24 +61,19 @@ def read_plain(lines: Iterable[bytes], name: str) -> Iterator[Text]:
 
 
 def read_pubmed(stream: IO[bytes], name: str) -> Iterator[Text]:
-    """Title and abstract of each PubmedArticle, a line for the title and one for each part of the abstract; articles
-    with neither are left out.
-    """
+    """PubmedArticles with a title or abstract: a line for the title and one for each part of the abstract."""
     try:
         for record in elements_of(stream, "PubmedArticle"):
             pmid, title, sections = pmid_title_and_sections(record)
             if text := "\n".join(filter(None, [title, *(" ".join(section.split()) for _, section in sections)])):
                 yield Text(pmid, None, text)
     except etree.XMLSyntaxError as error:
-        raise InputError(
-            f"{name}, line {error.lineno}: is not well-formed XML ({error.msg}); mend the file, or fetch it again"
-        ) from None
+        place = f"{name}, line {error.lineno}"
+        raise InputError(f"{place}: is not well-formed XML ({error.msg}); mend the file, or fetch it again") from None
 
 
 def _decode(line: bytes, place: str, encoding: str) -> str:
     try:
         return line.decode(encoding)
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{place}: is not UTF-8 ({error.reason}); convert the file, such as by iconv -t utf-8"
-        ) from None
+        raise InputError(f"{place}: is not UTF-8 ({error.reason}); convert it, such as by iconv -t utf-8") from None

@@ -1,15 +1,13 @@
-"""Entities without a model: the mentions of the training sentences, found again by their words. What a model must
-beat.
-"""
+"""Entities without a model: the mentions of the training sentences, found again by their words."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from recipe.tasks.data.columns import TaggedSentence
 from recipe.tasks.data.entities import strict_entities
 
-# A mention by its words, without their case.
+# A mention by its words, in small letters.
 Words = tuple[str, ...]
 
 
@@ -22,20 +20,14 @@ class MentionDictionary:
 
     def tags(self, words: Sequence[str]) -> list[str]:
         """IOB2 tags of a sentence: from the left, the longest mention that stands there is an entity."""
-        key, tags, place = words_of(words), ["O"] * len(words), 0
-        while place < len(key):
-            length = next(
-                (
-                    length
-                    for length in range(self.longest, 0, -1)
-                    if key[place : place + length] in self.types and place + length <= len(key)
-                ),
-                0,
-            )
+        key, tags, start = words_of(words), ["O"] * len(words), 0
+        while start < len(key):
+            lengths = range(min(self.longest, len(key) - start), 0, -1)
+            length = next((length for length in lengths if key[start : start + length] in self.types), 0)
             if length:
-                name = self.types[key[place : place + length]]
-                tags[place : place + length] = [f"B-{name}"] + [f"I-{name}"] * (length - 1)
-            place += length or 1
+                name = self.types[key[start : start + length]]
+                tags[start : start + length] = [f"B-{name}"] + [f"I-{name}"] * (length - 1)
+            start += length or 1
         return tags
 
 
@@ -57,24 +49,19 @@ def mention_dictionary(sentences: Sequence[TaggedSentence], least_share: float =
     """The dictionary of training sentences; a mention has the type that it has most often.
 
     Args:
-        least_share: share of a mention's occurrences that must be entities; 0 takes every mention, 0.5 leaves out
-            words such as "acid" that mostly are none.
+        least_share: share of a mention's occurrences that must be entities; 0 takes every mention.
     """
     counts = mentions_of(sentences)
     by_words: dict[Words, Counter[str]] = {}
     for (words, name), number in counts.items():
         by_words.setdefault(words, Counter())[name] = number
     longest = max(map(len, by_words), default=0)
-    occurrences = (
-        Counter(run for sentence in sentences for run in _runs(words_of(sentence.words), longest) if run in by_words)
-        if least_share
-        else Counter()
-    )
+    occurrences: Counter[Words] = Counter()
+    # Counting every run of words is the slow part, and without a least share nothing is left out.
+    for sentence in sentences if least_share else ():
+        words = words_of(sentence.words)
+        for first in range(len(words)):
+            ends = range(first + 1, min(first + longest, len(words)) + 1)
+            occurrences.update(words[first:end] for end in ends if words[first:end] in by_words)
     reliable = {words: names for words, names in by_words.items() if names.total() >= least_share * occurrences[words]}
     return MentionDictionary({words: names.most_common(1)[0][0] for words, names in reliable.items()}, longest)
-
-
-def _runs(words: Words, longest: int) -> Iterator[Words]:
-    for first in range(len(words)):
-        for last in range(first + 1, min(first + longest, len(words)) + 1):
-            yield words[first:last]

@@ -1,6 +1,4 @@
-"""Examples -> rows of a model that reads whole texts; what the model says -> scores and a predictions file. Every
-example is one row, so none is lost.
-"""
+"""Examples -> rows of a model that reads whole texts, one for each; what the model says -> scores and predictions."""
 
 import re
 from abc import ABC, abstractmethod
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Reading(Protocol):
-    """How a kind of task reads its head, and what it makes of the answers."""
+    """How a task type reads its head, and what it makes of the answers."""
 
     def label(self, gold: Any) -> Any:
         """A gold answer as the label of a row."""
@@ -41,7 +39,7 @@ class Reading(Protocol):
 
 @dataclass
 class EncodedTexts:
-    """A split as rows of the model, one for each example, with what its scores are held against."""
+    """A split as rows of the model, one for each example."""
 
     examples: list[Example]
     rows: list[Row]
@@ -49,18 +47,16 @@ class EncodedTexts:
     reading: Reading
 
     def score(self, outputs: Sequence[Sequence[Any]]) -> dict[str, Any]:
-        """The kind's scores, and "truncated".
+        """The task type's scores, and "truncated".
 
         Raises:
             RuntimeError: if not every example of the file was scored once, by its own gold answer.
         """
+        # The gold answers go the way of the predictions, from the rows back, so a lost or swapped row is noticed.
         gold = self._answers([row.labels for row in self.rows])
         expected = [example.gold for example in self.examples]
         if gold != expected or len(outputs) != len(expected):
-            raise RuntimeError(
-                f"scored {len(outputs)} of {len(expected)} examples, or not by the gold of their file; the score would"
-                " not be comparable"
-            )
+            raise RuntimeError(f"scored {len(outputs)} of {len(expected)} examples, or by other gold: not comparable")
         return {**self.reading.scores(gold, self._answers(outputs)), "truncated": self.truncated}
 
     def predictions(self, outputs: Sequence[Sequence[Any]]) -> str:
@@ -73,7 +69,7 @@ class EncodedTexts:
 
 @dataclass(frozen=True)
 class ClassReading(ABC):
-    """The part of `Reading` that all kinds with one class per example share; answers are classes."""
+    """The part of `Reading` that all task types with one class per example share; answers are classes."""
 
     labels: list[str]
 
@@ -94,17 +90,16 @@ class ClassReading(ABC):
         return f"{example.id}\t{example.text}\t{example.gold}\t{predicted}"
 
 
-def control_of(task: TextTask, predicted: Sequence[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
+def evaluate_baseline(task: TextTask, predicted: Sequence[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
     """Answers to test that no model gave -> the text of a predictions file, and scores."""
-    return prediction_lines(task.test, predicted, reading), reading.scores(
-        [example.gold for example in task.test], predicted
-    )
+    scores = reading.scores([example.gold for example in task.test], predicted)
+    return prediction_lines(task.test, predicted, reading), scores
 
 
-def majority_control(task: TextTask, answers: Iterable[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
-    """The most frequent of some answers of training, given to every text of test; see `control_of`."""
+def majority_baseline(task: TextTask, answers: Iterable[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
+    """The most frequent of some answers of training, given to every text of test; see `evaluate_baseline`."""
     (answer, _), *_ = Counter(answers).most_common(1)
-    return control_of(task, [answer] * len(task.test), reading)
+    return evaluate_baseline(task, [answer] * len(task.test), reading)
 
 
 def prediction_lines(examples: Sequence[Example], predicted: Sequence[Any], reading: Reading) -> str:
@@ -129,35 +124,25 @@ def encode_texts(
     Raises:
         InputError: if that alone is too long.
     """
-    return {
-        split: _encode_split(getattr(task, split), tokenizer, max_seq_length, reading, must_stay)
-        for split in TASK_SPLITS
-    }
-
-
-def _encode_split(
-    examples: list[Example],
-    tokenizer: "PreTrainedTokenizerFast",
-    max_seq_length: int,
-    reading: Reading,
-    must_stay: re.Pattern[str] | None,
-) -> EncodedTexts:
-    texts, others = (
-        _encodings([getattr(example, side) for example in examples], tokenizer) for side in ("text", "other")
-    )
-    rows, truncated = [], 0
-    for example, text, other in zip(examples, texts, others, strict=True):
-        if example.other:
-            parts = longest_first(text.ids, other.ids, max_seq_length - 3)
-        else:
-            parts = (nearest(text.ids, _stays(example, text, must_stay, max_seq_length - 2), max_seq_length - 2), [])
-        truncated += sum(map(len, parts)) < len(text.ids) + len(other.ids)
-        rows.append(_row(*parts, bool(example.other), reading.label(example.gold), tokenizer))
-    return EncodedTexts(examples, rows, truncated, reading)
-
-
-def _encodings(texts: list[str], tokenizer: "PreTrainedTokenizerFast") -> Any:
-    return tokenizer(texts, add_special_tokens=False, verbose=False).encodings
+    encoded = {}
+    for split in TASK_SPLITS:
+        examples, rows, truncated = getattr(task, split), [], 0
+        # Windows with a vote, as for entities, are left out: BLURB has none, and one row per example keeps "scored
+        # once" plain.
+        texts, others = (
+            tokenizer([getattr(each, side) for each in examples], add_special_tokens=False, verbose=False).encodings
+            for side in ("text", "other")
+        )
+        for example, text, other in zip(examples, texts, others, strict=True):
+            if example.other:
+                parts = longest_first(text.ids, other.ids, max_seq_length - 3)
+            else:
+                stays = _stays(example, text, must_stay, max_seq_length - 2)
+                parts = (nearest(text.ids, stays, max_seq_length - 2), [])
+            truncated += sum(map(len, parts)) < len(text.ids) + len(other.ids)
+            rows.append(_row(*parts, bool(example.other), reading.label(example.gold), tokenizer))
+        encoded[split] = EncodedTexts(examples, rows, truncated, reading)
+    return encoded
 
 
 def _stays(example: Example, encoding: Any, must_stay: re.Pattern[str] | None, max_num_tokens: int) -> list[bool]:
@@ -167,8 +152,8 @@ def _stays(example: Example, encoding: Any, must_stay: re.Pattern[str] | None, m
     spans = [match.span() for match in must_stay.finditer(example.text)]
     stays = [any(first < end and start < last for start, end in spans) for first, last in encoding.offsets]
     if sum(stays) > max_num_tokens:
-        needed = f"the placeholders of {example.id} ({example.text[:60]!r}) alone make {sum(stays) + 2}"
-        raise InputError(f"--max_seq_length is {max_num_tokens + 2}, but {needed}; raise it")
+        needed = f"the placeholders of {example.id} ({example.text[:60]!r}) alone take {sum(stays) + 2}"
+        raise InputError(f"max_seq_length is {max_num_tokens + 2}, but {needed}; raise it")
     return stays
 
 

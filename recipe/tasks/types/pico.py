@@ -1,9 +1,8 @@
-"""The kind "pico": words of trial abstracts that tell participants, interventions and outcomes -> the macro F1 of
-these types over words, as in BLURB.
+"""The task type "pico": words of trial abstracts that tell participants, interventions and outcomes.
 
-Each word is O or I-X: BLURB's files have no B. EBM-NLP comes as its scripts write it, a word, a tab and its tag per
-line (I-PAR, I-INT, I-OUT). The tags of any scheme of `recipe.tasks.data.schemes` are read; that a word begins
-something is not kept. Tried on made-up files, not on the original, which nobody here has.
+As in BLURB the score is the macro F1 of these types over words. Each word is O or I-X: BLURB's files of EBM-NLP, a
+word, a tab and its tag per line (I-PAR, I-INT, I-OUT), have no B. Other tag schemes are read too; that a word begins
+something is not kept.
 """
 
 from collections import Counter
@@ -18,8 +17,8 @@ from recipe.errors import InputError
 from recipe.tasks.data.columns import NerTask, TaggedSentence, read_task
 from recipe.tasks.data.records import TASK_SPLITS
 from recipe.tasks.types.ner import EncodedSentences, encode_sentences, prediction_lines
-from recipe.tasks.types.scores import macro_f1_of_counts, micro_scores
-from recipe.tasks.types.task_type import Kind
+from recipe.tasks.types.scores import macro_f1_of_counts
+from recipe.tasks.types.task_type import TaskType
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -31,22 +30,21 @@ class PicoTask(NerTask):
     def counts(self) -> dict[str, dict[str, int]]:
         """Sentences, and words with a type, by split."""
         splits = {split: getattr(self, split) for split in TASK_SPLITS}
-        sizes = {name: len(sentences) for name, sentences in splits.items()}
         return {
-            "sentences": sizes,
+            "sentences": {name: len(sentences) for name, sentences in splits.items()},
             "words with a type": {name: _typed_words(sentences) for name, sentences in splits.items()},
         }
 
 
 @dataclass
 class EncodedWords(EncodedSentences):
-    """A split as rows of the model, with what its scores are held against."""
+    """A split as rows of the model, with its sentences."""
 
     def score(self, outputs: Sequence[Sequence[int]]) -> dict[str, Any]:
         """See `word_scores`.
 
         Raises:
-            RuntimeError: if the gold words with a type that were scored are not as many as the file holds.
+            RuntimeError: if the gold tags that were scored are not the file's.
         """
         return word_scores(self.sentences, self.tags(outputs), gold=self.tags([row.labels for row in self.rows]))
 
@@ -62,10 +60,7 @@ def read(folder: Path) -> PicoTask:
         for sentence in getattr(task, split):
             sentence.tags = [tag if tag == "O" else f"I{tag[1:]}" for tag in sentence.tags]
         if not _typed_words(getattr(task, split)):
-            raise InputError(
-                f"{folder}: no word of {split} has a type, so there is nothing to score; tag words as I-PAR, I-INT or"
-                " I-OUT"
-            )
+            raise InputError(f"{folder}: no word of {split} has a type, so nothing can be scored; tag words as I-PAR")
     labels = [label for label in task.labels if not label.startswith("B-")]
     return PicoTask(task.name, labels, task.train, task.devel, task.test, task.schemes, task.repairs)
 
@@ -82,53 +77,40 @@ def encode(task: PicoTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length:
 def word_scores(
     sentences: Sequence[TaggedSentence], predicted: Sequence[list[str]], gold: Sequence[list[str]] | None = None
 ) -> dict[str, Any]:
-    """Scores of predicted tags, word by word.
+    """Scores of predicted tags, word by word; see `recipe.tasks.types.metrics.WordF1`.
 
     Args:
         gold: the gold tags as they reached the scorer; None: the sentences' own.
 
-    Returns:
-        "f1" is the mean F1 of the types that the gold words have; "micro" and "per_type" the usual four. "support":
-        gold words with a type.
-
     Raises:
-        RuntimeError: if the gold words with a type that were scored are not as many as the sentences hold.
+        RuntimeError: if these are not the sentences' own, or not as many as the predicted ones.
     """
-    expected = [tag for sentence in sentences for tag in sentence.tags]
-    words = expected if gold is None else [tag for tags in gold for tag in tags]
-    found = [tag for tags in predicted for tag in tags]
-    if words != expected or len(found) != len(words):
+    from recipe.tasks.types.metrics import WordF1  # imported here: `evaluate` takes seconds
+
+    expected = [sentence.tags for sentence in sentences]
+    gold = expected if gold is None else gold
+    if [*gold] != expected or [*map(len, predicted)] != [*map(len, expected)]:
         raise RuntimeError(
-            f"scored {len(found)} words, not the {len(expected)} of the task with their own tags; the F1 would not be"
-            " comparable"
+            f"scored {sum(map(len, predicted))} words, not the {sum(map(len, expected))} of the task with their own"
+            " tags: not comparable"
         )
-    types = _types(words)
-    gold_types, found_types = ([tag[2:] for tag in tags] for tags in (words, found))
-    scores = micro_scores([{name} for name in gold_types], [{name} for name in found_types], types)
-    micro = {name: scores[name] for name in ("precision", "recall", "f1")}
-    return {"f1": scores["macro_f1"], "micro": micro, "per_type": scores["per_type"], "support": scores["support"]}
+    types, found = ([[tag[2:] for tag in tags] for tags in side] for side in (gold, predicted))
+    return WordF1().compute(predictions=found, references=types)  # type: ignore[no-any-return]
 
 
 def counts_by_sentence(text: str) -> np.ndarray:
-    """A predictions file -> gold, predicted and right words of each sentence, for one gold type behind the other,
-    shape (sentences, 3 x types).
-    """
+    """A predictions file -> gold, predicted, right words by sentence and type, shape (sentences, 3 x types)."""
     blocks = [[line.rsplit("\t", 2)[1:] for line in block.split("\n") if line] for block in text.split("\n\n")]
-    types = _types([gold for block in blocks for gold, _ in block])
+    types = sorted({gold[2:] for block in blocks for gold, _ in block if gold != "O"})
     rows = []
     for block in filter(None, blocks):
-        for_type = Counter(
-            (kind, tag[2:])
-            for gold, found in block
-            for kind, tag in ((0, gold), (1, found), (2, gold if gold == found else "O"))
+        counters = (
+            Counter(gold[2:] for gold, _ in block),
+            Counter(found[2:] for _, found in block),
+            Counter(gold[2:] for gold, found in block if gold == found),
         )
-        rows.append([for_type[kind, name] for name in types for kind in range(3)])
+        rows.append([counter[name] for name in types for counter in counters])
     return np.array(rows, dtype=np.float64).reshape(len(rows), 3 * len(types))
-
-
-def _types(tags: Sequence[str]) -> list[str]:
-    """The types in gold tags; a predicted type that no gold word has makes others worse, but is no part of the mean."""
-    return sorted({tag[2:] for tag in tags if tag != "O"})
 
 
 def _typed_words(sentences: Sequence[TaggedSentence]) -> int:
@@ -146,7 +128,9 @@ def _by_dictionary(task: PicoTask) -> tuple[str, dict[str, Any]]:
     return prediction_lines(task.test, predicted), word_scores(task.test, predicted)
 
 
-KIND = Kind(
+TASK_TYPE = TaskType(
+    title="PICO",
+    hub_task="token-classification",
     head="tokens",
     score="f1",
     metric="macro F1 over the types of words on test",
@@ -156,5 +140,5 @@ KIND = Kind(
     encode=encode,
     units=counts_by_sentence,
     score_of=macro_f1_of_counts,
-    controls={"dictionary": _by_dictionary},
+    baselines={"dictionary": _by_dictionary},
 )

@@ -1,10 +1,8 @@
-"""The kind "questions": a question and the text that answers it -> yes, no (or maybe). The head reads [CLS] of the
-pair, the score is accuracy, as in BLURB.
+"""The task type "questions": a question and the text that answers it -> yes, no (or maybe).
 
-PubMedQA comes in its own form, a JSON object of PMIDs (train_set.json, dev_set.json and test_set.json of fold 0), or
-as the Hub's bigbio/pubmed_qa; BioASQ as BLURB's scripts write it, a TSV of id, question, context and answer without a
-heading. The reader was written to these formats and tried on made-up files, not on the originals, which nobody here
-has.
+As in BLURB the head reads [CLS] of the pair and the score is accuracy. PubMedQA comes in its own form, a JSON object
+of PMIDs (train_set.json, dev_set.json and test_set.json of fold 0), or as the Hub's bigbio/pubmed_qa; BioASQ as
+BLURB's scripts write it, a TSV of id, question, context and answer without a heading.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,9 +14,9 @@ import numpy as np
 
 from recipe.tasks.data.examples import ID, Example, TextTask, class_of, id_of, read_text_task
 from recipe.tasks.data.records import Column, Record
-from recipe.tasks.types.encoded_texts import ClassReading, EncodedTexts, encode_texts, majority_control
-from recipe.tasks.types.scores import last_columns, micro_scores, share_of_counts
-from recipe.tasks.types.task_type import Kind
+from recipe.tasks.types.encoded_texts import ClassReading, EncodedTexts, encode_texts, majority_baseline
+from recipe.tasks.types.scores import accuracy_of_counts, last_columns
+from recipe.tasks.types.task_type import TaskType
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -36,14 +34,11 @@ class AnswerReading(ClassReading):
 
     def scores(self, gold: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
         """ "accuracy", "macro_f1" and "per_type" of the answers, and "support", the number of questions."""
-        by_answer = micro_scores([{answer} for answer in gold], [{answer} for answer in predicted], self.labels)
-        right = sum(expected == found for expected, found in zip(gold, predicted, strict=True))
-        return {
-            "accuracy": right / len(gold),
-            "macro_f1": by_answer["macro_f1"],
-            "per_type": by_answer["per_type"],
-            "support": len(gold),
-        }
+        from recipe.tasks.types.metrics import LabelF1  # imported here: `evaluate` takes seconds
+
+        sides = [[[answer] for answer in side] for side in (predicted, gold)]
+        scores = LabelF1().compute(predictions=sides[0], references=sides[1], labels=self.labels)
+        return {name: scores[name] for name in ("accuracy", "macro_f1", "per_type")} | {"support": len(gold)}
 
 
 def read(folder: Path, answers: Sequence[str]) -> TextTask:
@@ -55,9 +50,8 @@ def read(folder: Path, answers: Sequence[str]) -> TextTask:
     Raises:
         InputError: for what cannot be read, or another answer.
     """
-    return read_text_task(
-        folder, COLUMNS, [*answers], "questions", partial(_examples, classes={name: name for name in answers})
-    )
+    examples_of = partial(_examples, classes={name: name for name in answers})
+    return read_text_task(folder, COLUMNS, [*answers], "questions", examples_of)
 
 
 def encode(task: TextTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> dict[str, EncodedTexts]:
@@ -67,9 +61,8 @@ def encode(task: TextTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length:
 
 def counts_by_question(text: str) -> np.ndarray:
     """A predictions file -> whether the answer to each question is right, and 1, shape (questions, 2)."""
-    return np.array([[gold == predicted, 1] for gold, predicted in last_columns(text)], dtype=np.float64).reshape(
-        -1, 2
-    )
+    counts = [[gold == predicted, 1] for gold, predicted in last_columns(text)]
+    return np.array(counts, dtype=np.float64).reshape(-1, 2)
 
 
 def _examples(records: Iterable[Record], classes: dict[str, str]) -> list[Example]:
@@ -81,10 +74,12 @@ def _examples(records: Iterable[Record], classes: dict[str, str]) -> list[Exampl
 
 def _by_majority(task: TextTask) -> tuple[str, dict[str, Any]]:
     """The most frequent answer of training for every question."""
-    return majority_control(task, (example.gold for example in task.train), AnswerReading(task.labels))
+    return majority_baseline(task, (example.gold for example in task.train), AnswerReading(task.labels))
 
 
-KIND = Kind(
+TASK_TYPE = TaskType(
+    title="question answering",
+    hub_task="text-classification",
     head="class",
     score="accuracy",
     metric="accuracy on test",
@@ -93,6 +88,6 @@ KIND = Kind(
     read=read,
     encode=encode,
     units=counts_by_question,
-    score_of=share_of_counts,
-    controls={"majority": _by_majority},
+    score_of=accuracy_of_counts,
+    baselines={"majority": _by_majority},
 )

@@ -16,12 +16,12 @@ def f1_of_counts(counts: np.ndarray) -> np.ndarray:
 
 
 def macro_f1_of_counts(counts: np.ndarray) -> np.ndarray:
-    """Mean over the types of their F1; the last dimension holds (gold, predicted, right) of one type behind the other."""
+    """Mean F1 of the types; the last dimension contains (gold, predicted, right) of one type after the other."""
     return f1_of_counts(counts.reshape(*counts.shape[:-1], -1, 3)).mean(-1)
 
 
-def share_of_counts(counts: np.ndarray) -> np.ndarray:
-    """Share of what is right; the last dimension holds (right, all)."""
+def accuracy_of_counts(counts: np.ndarray) -> np.ndarray:
+    """Share of what is right; the last dimension contains (right, all)."""
     return counts[..., 0] / np.maximum(counts[..., 1], 1)
 
 
@@ -30,15 +30,13 @@ def pearson(first: Sequence[float], second: Sequence[float]) -> float:
     deviations = [np.asarray(values, dtype=np.float64) - np.mean(values) for values in (first, second)]
     squares = [float(np.square(values).sum()) for values in deviations]
     scale = float(np.sqrt(squares[0]) * np.sqrt(squares[1]))
-    return (
-        float(np.clip((deviations[0] * deviations[1]).sum() / scale, -1, 1))
-        if scale > _smallest(first, second)
-        else 0.0
-    )
+    # What rounding may leave of the spread of constant numbers.
+    smallest = 1e-12 * float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(np.clip((deviations[0] * deviations[1]).sum() / scale, -1, 1)) if scale > smallest else 0.0
 
 
 def sums_of_pairs(first: Sequence[float], second: Sequence[float]) -> np.ndarray:
-    """1, x, y, xx, yy and xy of each pair of numbers, shape (pairs, 6); they add up to what `pearson_of_sums` needs."""
+    """1, x, y, xx, yy, xy of each pair of numbers, shape (pairs, 6); they add up to what `pearson_of_sums` needs."""
     x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1)
 
@@ -59,19 +57,19 @@ def pearson_of_sums(sums: np.ndarray) -> np.ndarray:
 def micro_scores(
     gold: Sequence[Iterable[str]], predicted: Sequence[Iterable[str]], labels: Sequence[str]
 ) -> dict[str, Any]:
-    """ "precision", "recall", "f1" and "support" over all labels of all texts, "macro_f1", and "per_type" with the
-     first four for each label.
-
-    Args:
-        gold, predicted: the labels of each text; those that are not in `labels` do not count.
-    """
+    """`label_scores` of the labels of each text; those that are not in `labels` do not count."""
     pairs = [({*expected}, {*found}) for expected, found in zip(gold, predicted, strict=True)]
-    sides = (
-        [expected for expected, _ in pairs],
-        [found for _, found in pairs],
-        [expected & found for expected, found in pairs],
+    return label_scores(
+        Counter(name for expected, _ in pairs for name in expected),
+        Counter(name for _, found in pairs for name in found),
+        Counter(name for expected, found in pairs for name in expected & found),
+        labels,
     )
-    counters = [Counter(name for names in side for name in names) for side in sides]
+
+
+def label_scores(gold: Counter, predicted: Counter, right: Counter, labels: Sequence[str]) -> dict[str, Any]:
+    """ "precision", "recall", "f1", "support" over all labels, "macro_f1", and "per_type": the first four of each."""
+    counters = (gold, predicted, right)
     per_type = {name: scores_of(*(counter[name] for counter in counters)) for name in labels}
     total = scores_of(*(sum(counter[name] for name in labels) for counter in counters))
     return {**total, "macro_f1": float(np.mean([found["f1"] for found in per_type.values()])), "per_type": per_type}
@@ -80,8 +78,3 @@ def micro_scores(
 def last_columns(text: str) -> list[tuple[str, str]]:
     """Gold and prediction of each line of a predictions file of whole texts."""
     return [(gold, predicted) for _, gold, predicted in (line.rsplit("\t", 2) for line in text.split("\n") if line)]
-
-
-def _smallest(first: Sequence[float], second: Sequence[float]) -> float:
-    """What rounding may leave of the spread of constant numbers."""
-    return 1e-12 * float(np.linalg.norm(first) * np.linalg.norm(second))

@@ -1,9 +1,7 @@
-"""The kind "similarity": two sentences -> how alike they are, a number. The head is a regression on [CLS], the score
-Pearson's correlation, as in BLURB.
+"""The task type "similarity": two sentences -> how alike they are, a number.
 
-BIOSSES comes as BLURB's scripts write it, a TSV of index, two sentences and score with a heading, or as the Hub's
-bigbio/biosses in Parquet. The reader was written to these formats and tried on made-up files, not on the originals,
-which nobody here has.
+As in BLURB the head is a regression on [CLS] and the score is Pearson's correlation. BIOSSES comes as BLURB's scripts
+write it, a TSV of index, two sentences and score with a heading, or as the Hub's bigbio/biosses in Parquet.
 """
 
 import math
@@ -16,9 +14,9 @@ import numpy as np
 from recipe.errors import InputError
 from recipe.tasks.data.examples import ID, Example, TextTask, id_of, read_text_task
 from recipe.tasks.data.records import Column, Record
-from recipe.tasks.types.encoded_texts import EncodedTexts, control_of, encode_texts
-from recipe.tasks.types.scores import last_columns, pearson, pearson_of_sums, sums_of_pairs
-from recipe.tasks.types.task_type import Kind
+from recipe.tasks.types.encoded_texts import EncodedTexts, encode_texts, evaluate_baseline
+from recipe.tasks.types.scores import last_columns, pearson_of_sums, sums_of_pairs
+from recipe.tasks.types.task_type import TaskType
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -44,7 +42,9 @@ class SimilarityReading:
 
     def scores(self, gold: Sequence[float], predicted: Sequence[float]) -> dict[str, Any]:
         """ "pearson", 0 if all predictions are the same, and "support", the number of pairs."""
-        return {"pearson": pearson(gold, predicted), "support": len(gold)}
+        from recipe.tasks.types.metrics import PearsonCorrelation  # imported here: `evaluate` takes seconds
+
+        return {**PearsonCorrelation().compute(predictions=predicted, references=gold), "support": len(gold)}
 
     def line(self, example: Example, predicted: float) -> str:
         """id, both sentences, gold, prediction."""
@@ -55,14 +55,13 @@ def read(folder: Path) -> TextTask:
     """Read a folder with train, dev and test.
 
     Raises:
-        InputError: for what cannot be read, a score that is no number, or a split whose scores are all the same.
+        InputError: for what cannot be read, a score that is not a number, or a split whose scores are all the same.
     """
     task = read_text_task(folder, COLUMNS, ["similarity"], "pairs", _examples)
     for split in ("devel", "test"):
         if len({example.gold for example in getattr(task, split)}) < 2:
             raise InputError(
-                f"{folder}: all scores of {split} are the same, so nothing correlates with them; it needs two"
-                " different ones"
+                f"{folder}: all scores of {split} are the same, so nothing correlates with them; correct it"
             )
     return task
 
@@ -99,15 +98,18 @@ def _score(record: Record) -> float:
     except ValueError:
         score = math.nan
     if not math.isfinite(score):
-        raise InputError(f"{record.place}: the score {text[:60]!r} is no number; write one, such as 2.4")
+        raise InputError(f"{record.place}: the score {text[:60]!r} is not a number; write one, such as 2.4")
     return score
 
 
 def _by_shared_words(task: TextTask) -> tuple[str, dict[str, Any]]:
-    return control_of(task, [shared_words(example.text, example.other) for example in task.test], SimilarityReading())
+    predicted = [shared_words(example.text, example.other) for example in task.test]
+    return evaluate_baseline(task, predicted, SimilarityReading())
 
 
-KIND = Kind(
+TASK_TYPE = TaskType(
+    title="sentence similarity",
+    hub_task="sentence-similarity",
     head="number",
     score="pearson",
     metric="Pearson's correlation on test",
@@ -117,5 +119,5 @@ KIND = Kind(
     encode=encode,
     units=sums_by_pair,
     score_of=pearson_of_sums,
-    controls={"shared_words": _by_shared_words},
+    baselines={"shared_words": _by_shared_words},
 )

@@ -1,7 +1,6 @@
-"""What fine-tuning needs to know of a kind of task. A kind is one module recipe/tasks/NAME.py with a constant `KIND`,
-and entries in tasks.yaml.
+"""What fine-tuning needs to know of a task type: a module of recipe/tasks/types with a constant `TASK_TYPE`.
 
-No kind imports torch, so that bad input is found before anything slow is imported; scores are made from plain lists.
+No task type imports torch or `evaluate` when it is imported, so that bad input is found before anything slow happens.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,11 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the model: token ids, the places that its head reads, the gold label of each such place, and, of a
-    pair, the segment of each token.
+    """One row of the model: token ids, the positions that its head reads, the gold label of each, segments of a pair.
 
-    A head on tokens reads many places, one on whole texts only [CLS]. A label is a class (int), a number (float), or a
-    0.0 or 1.0 for each of many labels.
+    A head on tokens reads many positions, one on whole texts only [CLS]. A label is a class (int), a number (float),
+    or a 0.0 or 1.0 for each of many labels.
     """
 
     input_ids: list[int]
@@ -30,7 +28,7 @@ class Row:
 
 
 class Task(Protocol):
-    """A task as its files hold it."""
+    """A task as it stands in its files."""
 
     name: str
     labels: list[str]
@@ -45,8 +43,9 @@ class Task(Protocol):
 
 
 class EncodedSplit(Protocol):
-    """A split made ready for one tokenizer. `outputs` of a model are one label per position of each row; `truncated`:
-    texts of which a row lacks a part.
+    """A split encoded for one tokenizer; `truncated`: texts of which a row lacks a part.
+
+    `outputs` of a model are one label per position of each row.
     """
 
     rows: list[Row]
@@ -56,7 +55,7 @@ class EncodedSplit(Protocol):
         """The scores of a model's outputs.
 
         Raises:
-            RuntimeError: if what was scored is not all that the file holds.
+            RuntimeError: if what was scored is not all that the file contains.
         """
         ...
 
@@ -66,17 +65,20 @@ class EncodedSplit(Protocol):
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A kind of task.
+class TaskType:
+    """A task type.
 
-    head: what the model ends in, a key of `recipe.tasks.finetuning.heads.HEADS`. score: the score that chooses on
-    devel and is reported on test; metric: the same in words. unit: what a bootstrap draws, in words. columns: further
-    scores of the table. read: folder and options of tasks.yaml -> task. encode: task, tokenizer and most tokens of a
-    row -> splits. controls: without a model, task -> text of a predictions file and scores. units: text of a
-    predictions file -> numbers that add up, float64 of shape (units, numbers), one row for each unit that a bootstrap
-    draws; score_of: such numbers, added up, shape (..., numbers) -> score, shape (...).
+    title: its name in words. hub_task: the Hub's name of the task in a model card. head: what the model ends in, a key
+    of `recipe.tasks.finetuning.heads.HEADS`. score: the score that chooses on devel and is reported on test; metric:
+    the same in words. unit: what a bootstrap draws, in words. columns: further scores of the table. read: folder and
+    options of tasks.yaml -> task. encode: task, tokenizer and most tokens of a row -> splits. baselines: without a
+    model, task -> text of a predictions file and scores. units: text of a predictions file -> numbers that add up,
+    float64 of shape (units, numbers), one row for each unit that a bootstrap draws; score_of: such numbers, added up,
+    shape (..., numbers) -> score, shape (...).
     """
 
+    title: str
+    hub_task: str
     head: str
     score: str
     metric: str
@@ -86,4 +88,4 @@ class Kind:
     encode: Callable[[Any, "PreTrainedTokenizerFast", int], dict[str, Any]]
     units: Callable[[str], np.ndarray]
     score_of: Callable[[np.ndarray], np.ndarray]
-    controls: Mapping[str, Callable[[Any], tuple[str, dict[str, Any]]]] = field(default_factory=dict)
+    baselines: Mapping[str, Callable[[Any], tuple[str, dict[str, Any]]]] = field(default_factory=dict)

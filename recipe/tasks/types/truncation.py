@@ -1,6 +1,4 @@
-"""Token ids that do not fit into a row -> those that are kept. Which ones is a rule for each kind of text, and what is
-cut is counted.
-"""
+"""Token ids that do not fit into a row -> those that are kept, by a rule for each kind of text."""
 
 from collections.abc import Sequence
 
@@ -8,8 +6,7 @@ import numpy as np
 
 
 def longest_first(first: Sequence[int], second: Sequence[int], max_num_tokens: int) -> tuple[list[int], list[int]]:
-    """A pair that fits: tokens are dropped from the end of whichever is longer, of equals from the second, until both
-    fit.
+    """A pair that fits: tokens are dropped from the end of the longer one, of equals from the second, until both fit.
 
     Args:
         max_num_tokens: most tokens of both together, at least 2.
@@ -22,24 +19,19 @@ def longest_first(first: Sequence[int], second: Sequence[int], max_num_tokens: i
 
 
 def nearest(ids: Sequence[int], is_kept: Sequence[bool], max_num_tokens: int) -> list[int]:
-    """The tokens nearest to those that must be kept, in their order; of equals the earlier one. Without such tokens:
-    the first ones.
-
-    So a window grows evenly around both entities of a sentence, and where they stand too far apart, what is cut is the
-    middle between them.
+    """The tokens nearest to those that must be kept, in their order; of equals the earlier; without such: the first.
 
     Args:
         is_kept: for each token, whether it must be kept; max_num_tokens: at least as many as are.
     """
     if len(ids) <= max_num_tokens:
         return list(ids)
-    places = np.arange(len(ids))
+    distances = positions = np.arange(len(ids))
     fixed = np.flatnonzero(np.asarray(is_kept, dtype=bool))
-    behind = np.clip(np.searchsorted(fixed, places), 0, max(len(fixed) - 1, 0))
-    distances = (
-        np.minimum(abs(fixed[behind] - places), abs(fixed[np.maximum(behind - 1, 0)] - places))
-        if len(fixed)
-        else places
-    )
+    if len(fixed):
+        # The distance to the nearer of the fixed tokens on both sides. So a window grows evenly around both entities
+        # of a sentence, and where they are too far apart, the middle between them is cut.
+        after = np.clip(np.searchsorted(fixed, positions), 0, len(fixed) - 1)
+        distances = np.minimum(abs(fixed[after] - positions), abs(fixed[np.maximum(after - 1, 0)] - positions))
     chosen = np.sort(np.argsort(distances, kind="stable")[:max_num_tokens])
-    return [ids[place] for place in chosen.tolist()]
+    return [ids[position] for position in chosen.tolist()]

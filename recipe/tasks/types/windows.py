@@ -1,6 +1,6 @@
 """Sentences of words -> windows of token ids that fit the model, and the windows' predictions -> one label per word.
 
-A sentence of more pieces than a window holds is cut at word boundaries into windows that overlap by about a half. Each
+A sentence that does not fit into a window is cut at word boundaries into windows that overlap by about a half. Each
 word is predicted once: in the window where it has the most context. So no word is lost, however long its sentence is.
 """
 
@@ -21,7 +21,7 @@ class Window:
     """One row of the model, from one sentence.
 
     sentence: index of the sentence. input_ids: [CLS], pieces, [SEP]. words: indices in the sentence of the words that
-    this window predicts. positions: place of each such word's first piece in input_ids.
+    this window predicts. positions: where each such word's first piece is in input_ids.
     """
 
     sentence: int
@@ -33,9 +33,7 @@ class Window:
 def make_windows(
     sentences: list[list[str]], tokenizer: "PreTrainedTokenizerFast", max_seq_length: int
 ) -> list[Window]:
-    """Windows of at most `max_seq_length` tokens, [CLS] and [SEP] included, that predict every word of every sentence
-    exactly once.
-    """
+    """Windows of at most `max_seq_length` tokens, with [CLS] and [SEP], that predict every word exactly once."""
     return windows_of_pieces(
         pieces_of_words(sentences, tokenizer, max_seq_length - 2),
         max_seq_length,
@@ -47,9 +45,7 @@ def make_windows(
 def windows_of_pieces(
     sentences: list[list[list[int]]], max_seq_length: int, cls_token_id: int, sep_token_id: int
 ) -> list[Window]:
-    """`make_windows` for sentences whose words are pieces already: token ids, at least one and at most max_seq_length
-    - 2 of each word.
-    """
+    """`make_windows` for words that are token ids already, 1 to max_seq_length - 2 of each word."""
     windows = []
     for index, pieces in enumerate(sentences):
         counts = [len(word) for word in pieces]
@@ -58,8 +54,7 @@ def windows_of_pieces(
             continue
         spans = cut_spans(counts, max_seq_length - 2)
         owners = choose_spans(counts, spans)
-        # A span whose words all have more context elsewhere predicts nothing, and a batch without a label would have
-        # no loss.
+        # A span whose words all have more context elsewhere predicts nothing: a batch without a label has no loss.
         owned = [np.flatnonzero(owners == number).tolist() for number in range(len(spans))]
         windows += [
             _window(index, pieces, span, words, cls_token_id, sep_token_id)
@@ -72,9 +67,7 @@ def windows_of_pieces(
 def pieces_of_words(
     sentences: list[list[str]], tokenizer: "PreTrainedTokenizerFast", max_num_tokens: int
 ) -> list[list[list[int]]]:
-    """Token ids of each word of each sentence; [UNK] for a word without pieces (a control character), the first ids of
-    a word longer than a window.
-    """
+    """Token ids of each word; [UNK] for a word without pieces (a control character), at most `max_num_tokens` ids."""
     if not sentences:
         return []
     encoded = tokenizer(
@@ -90,11 +83,7 @@ def pieces_of_words(
 
 
 def cut_spans(piece_counts: Sequence[int], max_num_tokens: int) -> list[tuple[int, int]]:
-    """Overlapping runs of words, as (first, last + 1), of at most `max_num_tokens` pieces each, that together hold all
-    words.
-
-    Each run takes as many words as fit. The next one starts where half of the budget is left for new words, or later
-    if its first new word is that long; the last one starts as early as it can.
+    """Overlapping runs of words, as (first, last + 1), of at most `max_num_tokens` pieces each, with every word.
 
     Args:
         piece_counts: pieces of each word, each from 1 to max_num_tokens.
@@ -105,27 +94,28 @@ def cut_spans(piece_counts: Sequence[int], max_num_tokens: int) -> list[tuple[in
     first = last = 0
     while last < words:
         last = bisect_right(ends, ends[first] + max_num_tokens) - 1
+        # The last run starts as early as it can: context costs nothing there.
         if last == words:
             first = bisect_left(ends, ends[words] - max_num_tokens)
         spans.append((first, last))
+        # Half of the budget is left for new words, or more if the first new word is that long.
         first = bisect_left(ends, max(ends[last] - max_num_tokens // 2, ends[min(last + 1, words)] - max_num_tokens))
     return spans
 
 
 def choose_spans(piece_counts: Sequence[int], spans: Sequence[tuple[int, int]]) -> np.ndarray:
-    """For each word, the number of the span in which it has the most context; of equals the first. int64, shape
-    (words,).
+    """For each word, the number of the span in which it has the most context, of equals the first; int64, (words,).
 
-    A word's context is the number of pieces between it and the nearer edge of the span; an edge of the sentence hides
-    nothing, so it is no edge.
+    A word's context is the number of pieces between it and the nearer edge of the span.
     """
     ends = np.concatenate([[0], np.cumsum(piece_counts)])
     most = np.full(len(piece_counts), -1.0)
     chosen = np.zeros(len(piece_counts), dtype=np.int64)
     for number, (first, last) in enumerate(spans):
+        # An edge of the sentence hides nothing, so it does not count as an edge.
         before = ends[first:last] - ends[first] if first > 0 else np.full(last - first, np.inf)
-        behind = ends[last] - ends[first + 1 : last + 1] if last < len(piece_counts) else np.full(last - first, np.inf)
-        context = np.minimum(before, behind)
+        after = ends[last] - ends[first + 1 : last + 1] if last < len(piece_counts) else np.full(last - first, np.inf)
+        context = np.minimum(before, after)
         better = context > most[first:last]
         most[first:last][better], chosen[first:last][better] = context[better], number
     return chosen
@@ -137,8 +127,7 @@ def join_windows(
     """The windows' predictions (one per word that a window predicts) as one label per word of each sentence.
 
     Raises:
-        RuntimeError: if a word is predicted more than once or never, which would make a score look better or worse
-            than it is.
+        RuntimeError: if a word is predicted more than once or never, so that a score would not be comparable.
     """
     joined: list[list[int | None]] = [[None] * count for count in word_counts]
     for window, labels in zip(windows, predictions, strict=True):
@@ -148,9 +137,9 @@ def join_windows(
             joined[window.sentence][word] = int(label)
     missing = [(sentence, labels.index(None)) for sentence, labels in enumerate(joined) if None in labels]
     if missing:
+        sentence, word = missing[0]
         raise RuntimeError(
-            f"word {missing[0][1]} of sentence {missing[0][0]} was never predicted, nor were words of"
-            f" {len(missing) - 1} more sentences"
+            f"word {word} of sentence {sentence} was never predicted, nor words of {len(missing) - 1} more"
         )
     return [[label for label in labels if label is not None] for labels in joined]
 

@@ -12,8 +12,8 @@ from conftest import SHARED, run_script
 
 from recipe.errors import InputError
 from recipe.files import sha256_of_file
-from recipe.tasks import catalog as table
-from recipe.tasks.catalog import KINDS, TaskEntry, find_entry, read_named_task, task_table
+from recipe.tasks import catalog
+from recipe.tasks.catalog import TASK_TYPES, TaskEntry, find_entry, read_named_task, task_table
 from recipe.tasks.data.records import TASK_SPLITS
 from recipe.tasks.fetch import fetch_task
 
@@ -53,7 +53,7 @@ def published(server, monkeypatch) -> TaskEntry:
 
 
 def in_table(monkeypatch, entry: TaskEntry) -> TaskEntry:
-    monkeypatch.setattr(table, "task_table", lambda: {entry.name: entry})
+    monkeypatch.setattr(catalog, "task_table", lambda: {entry.name: entry})
     return entry
 
 
@@ -61,11 +61,11 @@ def changed(entry: TaskEntry, **values) -> TaskEntry:
     return TaskEntry(**{**vars(entry), **values})
 
 
-def test_every_entry_has_a_kind_files_and_a_pinned_commit():
+def test_every_entry_has_a_type_files_and_a_pinned_commit():
     ner = ["bc5-chem", "bc5-disease", "ncbi-disease", "bc2gm", "jnlpba"]
     assert list(task_table()) == [*ner, "ebm-nlp", "chemprot", "ddi", "gad", "biosses", "hoc", "pubmedqa", "bioasq"]
     for entry in task_table().values():
-        assert KINDS[entry.kind].metric
+        assert TASK_TYPES[entry.type].metric
         assert entry.counts or entry.published
         assert entry.title
         if not entry.url:
@@ -73,12 +73,20 @@ def test_every_entry_has_a_kind_files_and_a_pinned_commit():
             continue
         assert len({*entry.files}) == 3
         assert re.search(r"(?:^|/)[0-9a-f]{40}/", entry.path)
-        assert {*entry.places} <= {*entry.files}
+        assert {*entry.paths} <= {*entry.files}
         assert entry.licence
 
 
-@pytest.mark.parametrize(("name", "folder"), [("bc5-chem", "BC5CDR-chem-IOB"), ("bc5-disease", "BC5CDR-disease-IOB")])
-def test_the_files_of_bc5_are_the_published_ones(name, folder):
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("bc5-chem", "BC5CDR-chem-IOB"),
+        ("bc5-disease", "BC5CDR-disease-IOB"),
+        ("ncbi-disease", "NCBI-disease-IOB"),
+        ("bc2gm", "BC2GM-IOB"),
+    ],
+)
+def test_the_files_at_hand_are_the_published_ones(name, folder):
     data = SHARED / "data" / "tasks" / folder
     if not data.is_dir():
         pytest.skip(f"{data} is absent")
@@ -110,7 +118,7 @@ def test_a_file_without_a_known_sha256_is_warned_of(published, tmp_path, capsys,
     printed = capsys.readouterr().out
     assert printed.count("warning: ") == 3
     assert "not checked" in printed
-    assert "note: test of made-up holds 1 entities; the paper counts 7" in printed
+    assert "note: test of made-up contains 1 entities; the paper counts 7" in printed
 
 
 def test_another_file_is_refused_and_nothing_is_left(published, server, tmp_path):
@@ -123,7 +131,7 @@ def test_another_file_is_refused_and_nothing_is_left(published, server, tmp_path
 
 def test_a_missing_file_and_an_absent_server_are_named(published, server, tmp_path):
     (server[1] / "abc" / "data" / "devel.tsv").unlink()
-    with pytest.raises(InputError, match=r"abc/data/devel\.tsv: cannot be fetched \(HTTP Error 404.*--base_url"):
+    with pytest.raises(InputError, match=r"abc/data/devel\.tsv: cannot be fetched \(404 Client Error.*--base_url"):
         fetch_task("made-up", tmp_path / "out")
     with pytest.raises(InputError, match="cannot be fetched"):
         fetch_task("made-up", tmp_path / "out", base_url="http://127.0.0.1:1")
@@ -132,12 +140,12 @@ def test_a_missing_file_and_an_absent_server_are_named(published, server, tmp_pa
 
 def test_counts_that_differ_from_the_table_are_refused(published, server, tmp_path, monkeypatch):
     in_table(monkeypatch, changed(published, counts={"entities": {"train": 1, "devel": 1, "test": 3}}))
-    with pytest.raises(InputError, match="test holds 1 entities, but made-up has 3"):
+    with pytest.raises(InputError, match="test contains 1 entities, but made-up has 3"):
         read_named_task("made-up", server[1] / "abc" / "data")
 
 
 def test_names_and_folders(tmp_path):
-    with pytest.raises(InputError, match=r"'bc5-chm' is no task of the table: bc5-chem, .*did you mean bc5-chem\?"):
+    with pytest.raises(InputError, match=r"'bc5-chm' is not a task; it takes bc5-chem, .*did you mean bc5-chem\?"):
         find_entry("bc5-chm")
     with pytest.raises(InputError, match=r"fetch the task by scripts/get_task\.py bc5-chem"):
         read_named_task("bc5-chem", tmp_path / "absent")
@@ -157,7 +165,7 @@ def test_the_script_says_what_is_wrong(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_parquet_of_the_hub_is_fetched_from_its_places(server, monkeypatch, tmp_path, capsys):
+def test_parquet_of_the_hub_is_fetched_from_its_paths(server, monkeypatch, tmp_path, capsys):
     url, folder = server
     place = "some/data/resolve/0123456789012345678901234567890123456789/pairs"
     rows = [
@@ -167,17 +175,17 @@ def test_parquet_of_the_hub_is_fetched_from_its_places(server, monkeypatch, tmp_
     for split in ("train", "validation", "test"):
         (folder / place / split).mkdir(parents=True)
         pq.write_table(pa.Table.from_pylist(rows), folder / place / split / "0000.parquet")
-    places = {
+    paths = {
         "train.parquet": "train/0000.parquet",
         "dev.parquet": "validation/0000.parquet",
         "test.parquet": "test/0000.parquet",
     }
-    files = {name: sha256_of_file(folder / place / found) for name, found in places.items()}
+    files = {name: sha256_of_file(folder / place / found) for name, found in paths.items()}
     counts = {"pairs": dict.fromkeys(TASK_SPLITS, 2)}
     entry = in_table(
         monkeypatch,
         TaskEntry(
-            "likeness", "similarity", "made up", url, place, "no licence", places=places, files=files, counts=counts
+            "likeness", "similarity", "made up", url, place, "no licence", paths=paths, files=files, counts=counts
         ),
     )
     assert (
@@ -189,7 +197,7 @@ def test_parquet_of_the_hub_is_fetched_from_its_places(server, monkeypatch, tmp_
     with pytest.raises(InputError, match=r"test\.parquet of likeness: has sha256"):
         fetch_task("likeness", tmp_path / "again")
     in_table(monkeypatch, changed(entry, counts={"pairs": dict.fromkeys(TASK_SPLITS, 3)}))
-    with pytest.raises(InputError, match="train holds 2 pairs, but likeness has 3"):
+    with pytest.raises(InputError, match="train contains 2 pairs, but likeness has 3"):
         fetch_task("likeness", tmp_path / "again")
     assert not (tmp_path / "again").exists()
 
@@ -201,6 +209,6 @@ def test_a_task_without_an_address_says_how_to_get_it(tmp_path):
         "error: bioasq: cannot be fetched by a program; register at participants-area.bioasq.org"
     )
     with pytest.raises(
-        InputError, match=r"absent: is no folder; register at .* or name the folder of its files by --data"
+        InputError, match=r"absent: is not a folder; register at .* or name the folder of its files by --data"
     ):
         read_named_task("bioasq", tmp_path / "absent")

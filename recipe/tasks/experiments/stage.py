@@ -1,0 +1,89 @@
+"""The stage "task" of a recipe: the run's model and its baselines by the recipe's protocol -> RUN/task."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from recipe.config import Recipe
+from recipe.errors import InputError
+from recipe.files import read_json, write_json
+from recipe.tasks.experiments.command import check_checkpoint, make_plan, open_task
+from recipe.tasks.experiments.results import mean_and_deviation
+
+
+def task_inputs(recipe: Recipe) -> list[Path]:
+    """The files that the stage reads, of the task and of baselines that are checkpoints; none without a task.
+
+    Raises:
+        InputError: for what cannot work, as far as it can be known before the model is there.
+    """
+    if recipe.task.name is None:
+        return []
+    named, config, systems, _ = open_task(recipe.task)
+    length, positions = config.max_seq_length or 0, recipe.model.max_position_embeddings
+    if length > positions:
+        raise InputError(
+            f"task.max_seq_length is {length} for {named.entry.name}, but model.max_position_embeddings is"
+            f" {positions}; lower the first or raise the second"
+        )
+    for system in systems:
+        check_checkpoint(system, length)
+    weights = [path for system in systems for path in sorted(system.checkpoint.glob("*.safetensors"))]
+    return [*named.files, *weights]
+
+
+def finetune_task(recipe: Recipe) -> None:
+    """Fine-tune and evaluate the run's model and the baselines; scores.json, written last, has all that is reported.
+
+    Raises:
+        InputError: without task.name or a pretrained model, for what does not fit together, or if the weights leave
+            the range of numbers.
+        RuntimeError: if a gold answer would be left out of a score.
+    """
+    if recipe.task.name is None:
+        raise InputError("task.name is null; set it to a name of recipe/tasks/tasks.yaml, a folder, or embedded:nero")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError(
+            "the stage task runs in one process; start it with python, or use scripts/finetune.py --model"
+        )
+    checkpoint = recipe.folder / "model"
+    if not (checkpoint / "config.json").is_file():
+        raise InputError(f"{checkpoint}: contains no pretrained model; run scripts/pretrain.py first")
+    plan = make_plan(str(checkpoint), recipe.task)
+    print(plan.named.task.summary(), flush=True)
+    # torch is imported here, after all input was checked.
+    from recipe.tasks.experiments.experiment import Experiment, run_experiment
+
+    folder = recipe.folder / "task"
+    # Test is not guarded here: a recipe is changed and run again by design. How often that happened is reported.
+    experiment = Experiment(plan.named, plan.config, folder, reuse_test=True, use_cpu=recipe.training.use_cpu)
+    run_experiment(experiment, plan.systems, plan.baselines)
+    # By name, since folders of earlier baselines may still be there.
+    names = [*(system.name for system in plan.systems), *plan.baselines]
+    results = {name: read_json(folder / name / "result.json") for name in names}
+    task_type = plan.named.task_type
+    scores = {
+        "task": plan.named.task.name,
+        "task_type": plan.named.entry.type,
+        "title": task_type.title,
+        "hub_task": task_type.hub_task,
+        "metric": task_type.metric,
+        "score": task_type.score,
+        "columns": task_type.columns,
+        "counts": plan.named.task.counts(),
+        "systems": {name: summarize(result, task_type.score, task_type.columns) for name, result in results.items()},
+        "settings": recipe.settings("task"),
+    }
+    write_json(folder / "scores.json", scores)
+
+
+def summarize(result: dict[str, Any], score: str, columns: tuple[str, ...]) -> dict[str, Any]:
+    """Mean and sample deviation (0 for one run) of a system's score, means of further scores, and its runs."""
+    mean, deviation = mean_and_deviation(result["runs"], score)
+    return {
+        "mean": mean,
+        "deviation": deviation,
+        "columns": {name: mean_and_deviation(result["runs"], name)[0] for name in columns},
+        "test_evaluations": result.get("test_evaluations", 1),
+        "runs": result["runs"],
+    }

@@ -1,0 +1,114 @@
+"""`evaluate.Metric` classes of tasks, which work offline.
+
+To be imported only where scores are made: `evaluate` takes seconds, and bad input must be found before that.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import datasets
+import evaluate
+
+from recipe.tasks.data.entities import MODES, count_entities_of
+from recipe.tasks.types.scores import label_scores, micro_scores, pearson
+
+
+class TaskMetric(evaluate.Metric):
+    """Base: predictions and references of one type, kept in memory so that nothing is written to a cache folder."""
+
+    feature: Any = None
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**{"keep_in_memory": True, **arguments})
+
+    def _info(self) -> evaluate.MetricInfo:
+        features = datasets.Features({"predictions": self.feature, "references": self.feature})
+        return evaluate.MetricInfo(description=self.__doc__ or "", citation="", features=features)
+
+
+class EntityF1(TaskMetric):
+    """Precision, recall and F1 of entities; an entity is right if its type, first word and last word are.
+
+    `compute(predictions, references, mode="strict")` takes one list of tags (O, B-X, I-X) per sentence. The modes read
+    the tags differently:
+    - "strict": IOB2. An entity is B-X and the I-X that follow it; a stray I-X is not an entity. The numbers of this
+      project are of this mode.
+    - "conlleval": seqeval's default. A stray I-X opens an entity, as in CoNLL's conlleval; run_ner.py of transformers
+      reports this one.
+    - "both": the strict scores, and "conlleval" with the first four of the other mode.
+
+    Returns "precision", "recall", "f1" (0..1, over all types), "support" (gold entities) and "per_type": the same four
+    for each type. Where there is no entity to divide by, the number is 0.0.
+
+    Raises:
+        ValueError: if a sentence has another number of predictions than references (named by its index, from 0), or
+            for an unknown mode.
+    """
+
+    feature = datasets.Sequence(datasets.Value("string"))
+
+    def _compute(self, predictions: list[list[str]], references: list[list[str]], mode: str = "strict") -> dict:
+        for index, (predicted, expected) in enumerate(zip(predictions, references, strict=True)):
+            if len(predicted) != len(expected):
+                raise ValueError(
+                    f"sentence {index} has {len(predicted)} predictions but {len(expected)} references; every word"
+                    " needs one of each"
+                )
+        tags = {tag for tags in (*predictions, *references) for tag in tags}
+        if unknown := {tag for tag in tags if tag != "O" and tag[:2] not in ("B-", "I-")}:
+            raise ValueError(f"found tags {sorted(unknown)}; a tag is O, B-X or I-X")
+        if mode not in (*MODES, "both"):
+            raise ValueError(f"mode is {mode!r}; it takes strict (IOB2), conlleval (seqeval's default) or both")
+        scores = count_entities_of(references, predictions, "strict" if mode == "both" else mode).scores()
+        if mode == "both":
+            # In one call, since the way of a devel split through `evaluate` takes as long as counting its entities.
+            lenient = count_entities_of(references, predictions, "conlleval").scores()
+            scores["conlleval"] = {name: value for name, value in lenient.items() if name != "per_type"}
+        return scores
+
+
+class WordF1(TaskMetric):
+    """Macro F1 of the types of words, as BLURB scores PICO.
+
+    `compute(predictions, references)` takes one list of types per sentence, "" for a word without one. Returns "f1",
+    the mean F1 of the types that gold words have, "micro" (precision, recall, f1), "per_type" and "support".
+    """
+
+    feature = datasets.Sequence(datasets.Value("string"))
+
+    def _compute(self, predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> dict[str, Any]:
+        gold, found = ([name for names in sentences for name in names] for sentences in (references, predictions))
+        right = Counter(name for name, other in zip(gold, found, strict=True) if name == other)
+        # A predicted type that gold words lack makes others worse, but is not a part of the mean: every seed and model
+        # is scored by the same types.
+        types = sorted({*gold} - {""})
+        scores = label_scores(Counter(gold), Counter(found), right, types)
+        micro = {name: scores[name] for name in ("precision", "recall", "f1")}
+        return {"f1": scores["macro_f1"], "micro": micro, "per_type": scores["per_type"], "support": scores["support"]}
+
+
+class LabelF1(TaskMetric):
+    """Micro and macro F1 of labels, and accuracy.
+
+    `compute(predictions, references, labels)` takes one list of labels per text; only those in `labels` count for F1.
+    Returns what `recipe.tasks.types.scores.micro_scores` returns, and "accuracy": the share of texts whose labels are
+    all right.
+    """
+
+    feature = datasets.Sequence(datasets.Value("string"))
+
+    def _compute(
+        self, predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], labels: Sequence[str]
+    ) -> dict[str, Any]:
+        right = sum({*expected} == {*found} for expected, found in zip(references, predictions, strict=True))
+        return {**micro_scores(references, predictions, labels), "accuracy": right / max(len(references), 1)}
+
+
+class PearsonCorrelation(TaskMetric):
+    """Pearson's correlation of numbers: `compute(predictions, references)` returns "pearson", -1..1."""
+
+    feature = datasets.Value("float64")
+
+    def _compute(self, predictions: Sequence[float], references: Sequence[float]) -> dict[str, float]:
+        return {"pearson": pearson(references, predictions)}
