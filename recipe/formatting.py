@@ -24,6 +24,11 @@ def percent(share: float | None, decimals: int = 1) -> str:
     return NOT_KNOWN if share is None else f"{100 * share:.{decimals}f} %"
 
 
+def fixed(value: float | None, decimals: int = 1) -> str:
+    """A number with so many decimals: 1234.5 -> "1,234.5"."""
+    return NOT_KNOWN if value is None else f"{value:,.{decimals}f}"
+
+
 def plus_minus(mean: float, deviation: float) -> str:
     """Mean and standard deviation of shares in percent: "45.2 ± 0.8 %"."""
     return f"{100 * mean:.1f} ± {100 * deviation:.1f} %"

@@ -1,6 +1,4 @@
-"""How tokenizers cut the words of texts and tasks, side by side: a table, a plot and the longest splits; for a run and
-as a command of its own.
-"""
+"""How tokenizers cut the words of texts and tasks, side by side; for a run and as a command of its own."""
 
 import argparse
 from collections import Counter
@@ -29,9 +27,7 @@ SHOWN_SPLITS = 5
 
 
 def inspect_run(recipe: Recipe) -> None:
-    """Write RUN/fertility.json: RUN/tokenizer and those of tokenizer.compare_with on the validation text and on the
-    words of the task.
-    """
+    """Write RUN/fertility.json: RUN/tokenizer and others on the validation text and on the words of the task."""
     tokenizers = {"this": load_tokenizer(recipe.folder / "tokenizer"), **_named(recipe.tokenizer.compare_with)}
     documents = read_prepared_split(recipe.folder / "corpus", recipe.corpus, "validation", recipe.seed)
     texts = {"validation text": word_counts(_sentences(documents))}
@@ -41,9 +37,7 @@ def inspect_run(recipe: Recipe) -> None:
 
 
 def inspect(tokenizers: dict[str, Tokenizer], texts: dict[str, Counter[str]]) -> list[dict[str, Any]]:
-    """One row for each text and tokenizer: `recipe.tokenizer.fertility.Fertility` with their names and the tokenizer's
-    number of entries.
-    """
+    """One row for each text and tokenizer: a `Fertility` with their names and the tokenizer's number of entries."""
     return [
         {
             "text": text,
@@ -97,29 +91,13 @@ def longest_splits(rows: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
 
 def markdown(rows: list[dict[str, Any]]) -> str:
     """The table and the longest splits."""
-    lines = [
-        "| " + " | ".join(HEADINGS) + " |",
-        "|" + "--|" * len(HEADINGS),
-        *("| " + " | ".join(cells) + " |" for cells in table_of(rows)),
-    ]
-    return (
-        "\n".join(
-            [
-                *lines,
-                "",
-                "Longest splits:",
-                "",
-                *(f"- {text}, {name}: {splits}" for text, name, splits in longest_splits(rows)),
-            ]
-        )
-        + "\n"
-    )
+    table = [HEADINGS, ["--"] * len(HEADINGS), *table_of(rows)]
+    splits = [f"- {text}, {name}: {found}" for text, name, found in longest_splits(rows)]
+    return "\n".join(["| " + " | ".join(cells) + " |" for cells in table] + ["", "Longest splits:", "", *splits, ""])
 
 
 def inspect_from_command_line(description: str | None, arguments: list[str]) -> None:
-    """Print the table of the folders and texts that the arguments name; with --output also write it, its plot and
-    JSON.
-    """
+    """Print the table of the folders and texts that the arguments name; with --output also write it and its plot."""
     known = _parser(description).parse_args(arguments)
     if not known.text and not known.task:
         raise InputError("nothing to inspect the tokenizer on; name --text FILES or --task FOLDER")

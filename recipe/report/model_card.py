@@ -15,7 +15,7 @@ from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.records import recorded_recipe
 from recipe.report.key_numbers import baseline_of
-from recipe.report.run_files import PATHS, SCRIPTS, RunFiles, read_run_files
+from recipe.report.run_files import PATHS, SCRIPTS, RunFiles, precision_name, read_run_files
 from recipe.report.templates import render
 
 # Stands in the card until the repository is known; recipe/report/push.py puts the name in when it uploads.
@@ -132,32 +132,16 @@ def _evaluation_rows(evaluation: dict[str, Any]) -> list[tuple[str, ...]]:
     if not evaluation:
         return []
     source, share = f"`{PATHS['evaluation']}`", evaluation["label_1_share"]
+    of_tokens, of_pairs = f"{count(evaluation['masked_tokens'])} masked tokens", f"{count(evaluation['pairs'])} pairs"
+    unigram = f"{evaluation['unigram_cross_entropy']:.3f}, token frequencies only"
+    commoner = f"{percent(max(share, 1 - share))}, always the commoner label"
+    balanced = percent(evaluation["nsp_balanced_accuracy"])
     return [
-        (
-            "MLM loss, nats",
-            f"{evaluation['mlm_loss']:.3f}",
-            f"{evaluation['unigram_cross_entropy']:.3f}, token frequencies only",
-            source,
-        ),
+        ("MLM loss, nats", f"{evaluation['mlm_loss']:.3f}", unigram, source),
         ("MLM perplexity", f"{evaluation['perplexity']:,.1f}", NOT_KNOWN, source),
-        (
-            "MLM accuracy",
-            percent(evaluation["mlm_accuracy"]),
-            NOT_KNOWN,
-            f"{source}, {count(evaluation['masked_tokens'])} masked tokens",
-        ),
-        (
-            "NSP balanced accuracy",
-            percent(evaluation["nsp_balanced_accuracy"]),
-            "50.0 %, chance",
-            f"{source}, {count(evaluation['pairs'])} pairs",
-        ),
-        (
-            "NSP accuracy",
-            percent(evaluation["nsp_accuracy"]),
-            f"{percent(max(share, 1 - share))}, always the commoner label",
-            source,
-        ),
+        ("MLM accuracy", percent(evaluation["mlm_accuracy"]), NOT_KNOWN, f"{source}, {of_tokens}"),
+        ("NSP balanced accuracy", balanced, "50.0 %, chance", f"{source}, {of_pairs}"),
+        ("NSP accuracy", percent(evaluation["nsp_accuracy"]), commoner, source),
     ]
 
 
@@ -201,6 +185,9 @@ def _settings(recipe: Recipe, files: RunFiles) -> list[tuple[str, ...]]:
     training, masking, run = recipe.training, recipe.masking, files.training or {}
     vocab_size = (files.tokenizer or {}).get("vocab_size") or recipe.tokenizer.vocab_size
     adam = f"betas {training.adam_beta1:g} and {training.adam_beta2:g}, epsilon {training.adam_epsilon:g}"
+    steps = files.last("step") or training.max_steps
+    unit = "whole words" if masking.whole_word_mask else "single pieces"
+    warmup = f"{percent(training.warmup_share, 0)} warm-up"
     kept = 1 - masking.mask_replace_prob - masking.random_replace_prob
     replacement = (
         f"{percent(masking.mask_replace_prob, 0)} [MASK], {percent(masking.random_replace_prob, 0)} random,"
@@ -208,28 +195,13 @@ def _settings(recipe: Recipe, files: RunFiles) -> list[tuple[str, ...]]:
     )
     return [
         ("vocabulary", f"{count(vocab_size)} pieces, {'un' if recipe.tokenizer.lowercase else ''}cased"),
-        (
-            "steps × pairs a step",
-            f"{count(files.last('step') or training.max_steps)} × {count(training.global_batch_size)}",
-        ),
+        ("steps × pairs a step", f"{count(steps)} × {count(training.global_batch_size)}"),
         ("tokens seen", count(files.last("tokens_seen"))),
-        (
-            "masking",
-            (
-                f"{percent(masking.mlm_probability, 0)} of the tokens,"
-                f" {'whole words' if masking.whole_word_mask else 'single pieces'}; {replacement}"
-            ),
-        ),
+        ("masking", f"{percent(masking.mlm_probability, 0)} of the tokens, {unit}; {replacement}"),
         ("optimizer", f"AdamW, {adam}, weight decay {training.weight_decay:g}"),
-        (
-            "learning rate",
-            (
-                f"peak {training.learning_rate:g}, {percent(training.warmup_share, 0)} warm-up,"
-                f" {training.lr_scheduler_type}"
-            ),
-        ),
+        ("learning rate", f"peak {training.learning_rate:g}, {warmup}, {training.lr_scheduler_type}"),
         ("dropout while pretraining", f"{training.dropout:g}"),
-        ("precision", "bfloat16" if training.bf16 else "float32"),
+        ("precision", precision_name(training)),
         ("time", f"{duration(run.get('seconds'))} on {run.get('world_size') or 1} × {run.get('device') or NOT_KNOWN}"),
         ("seed", str(recipe.seed)),
     ]

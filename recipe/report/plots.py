@@ -1,8 +1,4 @@
-"""Numbers of a run -> figures.
-
-Figures are made without pyplot, so nothing global is kept. Colours are Okabe and Ito's, which colour-blind readers
-tell apart (https://jfly.uni-koeln.de/color/), and line style or position always says the same thing a second time.
-"""
+"""Numbers of a run -> figures, without pyplot, so that nothing global is kept."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,68 +10,73 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-BLUE, ORANGE, GREEN, VERMILION, SKY, GREY, INK = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#56B4E9",
-    "#8A8F98",
-    "#22262B",
-)
+# Okabe and Ito's colours, which colour-blind readers tell apart (https://jfly.uni-koeln.de/color/). Line style or
+# position always says the same thing a second time.
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, GREY, INK = "#56B4E9", "#8A8F98", "#22262B"
 
 LogLine = dict[str, Any]
 
 
-def mlm_loss_figure(
-    training: Sequence[LogLine], validation: Sequence[LogLine], unigram_cross_entropy: float | None
+# The curves of training by name: label of the y axis, scale, and field, label and colour of each line.
+CURVES: dict[str, tuple[str, float, tuple[tuple[str, str, str], ...]]] = {
+    "mlm_loss": (
+        "MLM loss (nats per masked token)",
+        1,
+        (("mlm_loss", "training", SKY), ("eval_mlm_loss", "validation", BLUE)),
+    ),
+    "mlm_accuracy": (
+        "masked tokens right (%)",
+        100,
+        (("mlm_accuracy", "training", SKY), ("eval_mlm_accuracy", "validation", BLUE)),
+    ),
+    "nsp_loss": (
+        "NSP loss (nats per pair)",
+        1,
+        (("nsp_loss", "training", ORANGE), ("eval_nsp_loss", "validation", VERMILION)),
+    ),
+    "nsp_accuracy": (
+        "NSP accuracy (%)",
+        100,
+        (
+            ("nsp_accuracy", "training", ORANGE),
+            ("eval_nsp_accuracy", "validation", VERMILION),
+            ("eval_nsp_balanced_accuracy", "balanced", INK),
+        ),
+    ),
+    "learning_rate": ("learning rate", 1, (("learning_rate", "learning rate", GREEN),)),
+}
+
+
+def training_figure(
+    name: str, training: Sequence[LogLine], validation: Sequence[LogLine], unigram_cross_entropy: float | None
 ) -> Figure:
-    """MLM loss in nats per masked token over the tokens seen, with the loss of a model that knows only token
-    frequencies.
-    """
+    """One of `CURVES` over the tokens seen, with the baseline that it has to beat as a dotted line."""
     figure, axes = _figure()
-    _line(axes, training, "mlm_loss", "training", SKY, width=1.3)
-    _line(axes, validation, "eval_mlm_loss", "validation", BLUE, marker="o")
-    if unigram_cross_entropy is not None:
-        _reference(axes, unigram_cross_entropy, "token frequencies only")
-    return _over_tokens(figure, axes, [*training, *validation], "MLM loss (nats per masked token)")
-
-
-def mlm_accuracy_figure(training: Sequence[LogLine], validation: Sequence[LogLine]) -> Figure:
-    """Share of masked tokens guessed right, in percent, over the tokens seen."""
-    figure, axes = _figure()
-    _line(axes, training, "mlm_accuracy", "training", SKY, width=1.3, scale=100)
-    _line(axes, validation, "eval_mlm_accuracy", "validation", BLUE, marker="o", scale=100)
-    axes.set_ylim(bottom=0)
-    return _over_tokens(figure, axes, [*training, *validation], "masked tokens right (%)")
-
-
-def nsp_loss_figure(training: Sequence[LogLine], validation: Sequence[LogLine]) -> Figure:
-    """NSP loss in nats per pair over the tokens seen; ln 2 is the loss of a coin."""
-    figure, axes = _figure()
-    _line(axes, training, "nsp_loss", "training", ORANGE, width=1.3)
-    _line(axes, validation, "eval_nsp_loss", "validation", VERMILION, marker="o")
-    _reference(axes, 0.6931, "a fair coin (ln 2)")
-    return _over_tokens(figure, axes, [*training, *validation], "NSP loss (nats per pair)")
-
-
-def nsp_accuracy_figure(training: Sequence[LogLine], validation: Sequence[LogLine]) -> Figure:
-    """NSP accuracy in percent over the tokens seen; balanced accuracy weighs both labels alike, so chance is 50."""
-    figure, axes = _figure()
-    _line(axes, training, "nsp_accuracy", "training", ORANGE, width=1.3, scale=100)
-    _line(axes, validation, "eval_nsp_accuracy", "validation", VERMILION, marker="o", scale=100)
-    _line(axes, validation, "eval_nsp_balanced_accuracy", "balanced", INK, marker="s", style="--", scale=100)
-    _reference(axes, 50, "chance")
-    return _over_tokens(figure, axes, [*training, *validation], "NSP accuracy (%)")
-
-
-def learning_rate_figure(training: Sequence[LogLine]) -> Figure:
-    """Learning rate over the tokens seen."""
-    figure, axes = _figure()
-    _line(axes, training, "learning_rate", "learning rate", GREEN)
-    axes.set_ylim(bottom=0)
-    axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=True)
-    return _over_tokens(figure, axes, training, "learning rate", legend=False)
+    label, scale, lines = CURVES[name]
+    for field, title, color in lines:
+        _line(axes, validation if field.startswith("eval") else training, field, title, color, scale)
+    baselines = {
+        "mlm_loss": (unigram_cross_entropy, "token frequencies only"),
+        "nsp_loss": (0.6931, "a fair coin (ln 2)"),
+        "nsp_accuracy": (50, "chance"),
+    }
+    value, title = baselines.get(name, (None, ""))
+    if value is not None:
+        axes.axhline(value, color=INK, linestyle=":", linewidth=1.5, label=title)
+    if name in ("mlm_accuracy", "learning_rate"):
+        axes.set_ylim(bottom=0)
+    if name == "learning_rate":
+        axes.ticklabel_format(axis="y", style="sci", scilimits=(0, 0), useMathText=True)
+    most = max((line["tokens_seen"] for line in [*training, *validation]), default=0)
+    divisor, unit = (1e9, " (billions)") if most >= 3e9 else (1e6, " (millions)") if most >= 3e6 else (1, "")
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / divisor:,.12g}"))
+    axes.set_xlim(left=0)
+    _finish(axes, "tokens seen" + unit, label)
+    if len(lines) > 1:
+        _legend(axes)
+    return figure
 
 
 def cleaning_figure(rows: Sequence[dict[str, Any]]) -> Figure:
@@ -102,14 +103,8 @@ def pair_lengths_figure(histogram: dict[str, list[float]], mean_length: float | 
     """How many pairs have which length, special tokens included."""
     figure, axes = _figure()
     edges, counts = histogram["edges"], histogram["counts"]
-    axes.bar(
-        edges[:-1],
-        counts,
-        width=[right - left for left, right in pairwise(edges)],
-        align="edge",
-        color=BLUE,
-        edgecolor="white",
-    )
+    widths = [right - left for left, right in pairwise(edges)]
+    axes.bar(edges[:-1], counts, width=widths, align="edge", color=BLUE, edgecolor="white")
     if mean_length is not None:
         axes.axvline(mean_length, color=VERMILION, linestyle="--", linewidth=1.6, label=f"mean {mean_length:,.1f}")
     axes.axvline(max_seq_length, color=INK, linestyle=":", linewidth=1.6, label=f"max_seq_length {max_seq_length:,}")
@@ -120,9 +115,7 @@ def pair_lengths_figure(histogram: dict[str, list[float]], mean_length: float | 
 
 
 def label_balance_figure(shares: dict[str, tuple[float, float, float]]) -> Figure:
-    """One bar per split of B follows A / B random by the coin / B random because nothing follows A, in percent of the
-    pairs.
-    """
+    """One bar per split: shares of pairs where B follows A, is random by the coin, or had to be random."""
     figure, axes = _figure(height=1.3 + 0.5 * len(shares))
     names = list(shares)
     left = [0.0] * len(names)
@@ -132,30 +125,15 @@ def label_balance_figure(shares: dict[str, tuple[float, float, float]]) -> Figur
         axes.barh(names, widths, left=left, color=color, edgecolor="white", height=0.62, label=label)
         for row, (start, width) in enumerate(zip(left, widths, strict=True)):
             if width >= 7:
-                axes.text(
-                    start + width / 2,
-                    row,
-                    f"{width:.1f}",
-                    ha="center",
-                    va="center",
-                    color=INK if color == ORANGE else "white",
-                    fontsize=9,
-                )
+                ink = INK if color == ORANGE else "white"
+                axes.text(start + width / 2, row, f"{width:.1f}", ha="center", va="center", color=ink, fontsize=9)
         left = [start + width for start, width in zip(left, widths, strict=True)]
     axes.axvline(50, color=INK, linestyle=":", linewidth=1.4)
     axes.set_xlim(0, 100)
     axes.invert_yaxis()
     _finish(axes, "share of pairs (%)", "", grid=None)
-    axes.legend(
-        frameon=False,
-        fontsize=8,
-        ncols=3,
-        loc="lower center",
-        bbox_to_anchor=(0.46, 1.0),
-        columnspacing=0.9,
-        handlelength=1.0,
-        handletextpad=0.4,
-    )
+    place = {"loc": "lower center", "bbox_to_anchor": (0.46, 1.0)}
+    axes.legend(frameon=False, fontsize=8, ncols=3, columnspacing=0.9, handlelength=1.0, handletextpad=0.4, **place)
     return figure
 
 
@@ -184,13 +162,8 @@ def fertility_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     for number, name in enumerate(names):
         shares = {row["text"]: 100 * row["whole_share"] for row in rows if row["tokenizer"] == name}
         places = [place + number * height for place, text in enumerate(texts) if text in shares]
-        bars = axes.barh(
-            places,
-            list(shares.values()),
-            0.9 * height,
-            label=name,
-            color=(BLUE, ORANGE, GREEN, VERMILION, SKY)[number % 5],
-        )
+        color = (BLUE, ORANGE, GREEN, VERMILION, SKY)[number % 5]
+        bars = axes.barh(places, list(shares.values()), 0.9 * height, label=name, color=color)
         axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=8, color=INK)
     axes.set_yticks([place + 0.4 - height / 2 for place in range(len(texts))], texts)
     axes.invert_yaxis()
@@ -207,7 +180,9 @@ def task_scores_figure(systems: Mapping[str, Sequence[float]], metric: str) -> F
         percent = [100 * score for score in scores]
         mean = sum(percent) / len(percent)
         axes.barh(row, mean, color=(BLUE, GREY)[row % 2], height=0.6)
-        heights = [row + _spread(index, len(percent)) for index in range(len(percent))]
+        # Around the middle of the bar, so that equal scores stay apart.
+        step = 0.36 / max(1, len(percent) - 1)
+        heights = [row + index * step - 0.18 * (len(percent) > 1) for index in range(len(percent))]
         axes.plot(percent, heights, "o", color="white", markeredgecolor=INK, markersize=4.5, zorder=3)
         axes.text(max(percent) + 1.5, row, f"{mean:.1f}", va="center", color=INK, fontsize=10, fontweight="bold")
     axes.set_yticks(range(len(systems)), labels=list(systems))
@@ -235,51 +210,16 @@ def _figure(height: float = 2.9) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _line(
-    axes: Axes,
-    log: Iterable[LogLine],
-    name: str,
-    label: str,
-    color: str,
-    width: float = 1.9,
-    marker: str = "",
-    style: str = "-",
-    scale: float = 1,
-) -> None:
+def _line(axes: Axes, log: Iterable[LogLine], name: str, label: str, color: str, scale: float) -> None:
     points = [(line["tokens_seen"], scale * line[name]) for line in log if line.get(name) is not None]
     if points:
         tokens, values = zip(*points, strict=True)
-        # Markers of a long log would hide the line.
+        # Training is a thin line; validation has markers, but few, since those of a long log would hide the line.
+        is_training = label == "training"
         every = max(1, len(points) // 12)
-        axes.plot(
-            tokens,
-            values,
-            color=color,
-            linewidth=width,
-            marker=marker,
-            markersize=4,
-            markevery=every,
-            linestyle=style,
-            label=label,
-        )
-
-
-def _reference(axes: Axes, value: float, label: str) -> None:
-    axes.axhline(value, color=INK, linestyle=":", linewidth=1.5, label=label)
-
-
-def _over_tokens(figure: Figure, axes: Axes, log: Sequence[LogLine], y_label: str, legend: bool = True) -> Figure:
-    most = max((line["tokens_seen"] for line in log), default=0)
-    divisor, unit = next(
-        ((size, f" ({name})") for size, name in ((1e9, "billions"), (1e6, "millions")) if most >= 3 * size), (1, "")
-    )
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / divisor:,.12g}"))
-    axes.set_xlim(left=0)
-    _finish(axes, "tokens seen" + unit, y_label)
-    if legend:
-        _legend(axes)
-    return figure
+        look = {"linewidth": 1.3 if is_training else 1.9, "linestyle": "--" if label == "balanced" else "-"}
+        marker = {"validation": "o", "balanced": "s"}.get(label, "")
+        axes.plot(tokens, values, color=color, label=label, marker=marker, markersize=4, markevery=every, **look)
 
 
 def _finish(axes: Axes, x_label: str, y_label: str, grid: str | None = "y") -> None:
@@ -291,18 +231,5 @@ def _finish(axes: Axes, x_label: str, y_label: str, grid: str | None = "y") -> N
 
 def _legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(
-            frameon=False,
-            fontsize=8.5,
-            loc="lower left",
-            bbox_to_anchor=(-0.02, 1.0),
-            ncols=4,
-            columnspacing=1.1,
-            handlelength=1.7,
-            borderaxespad=0.1,
-        )
-
-
-def _spread(index: int, count: int) -> float:
-    """Height of one seed's point around the middle of its bar, so that equal scores stay apart."""
-    return 0.0 if count == 1 else 0.36 * (index / (count - 1) - 0.5)
+        place = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "borderaxespad": 0.1}
+        axes.legend(frameon=False, fontsize=8.5, ncols=4, columnspacing=1.1, handlelength=1.7, **place)

@@ -3,7 +3,6 @@
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ from matplotlib.figure import Figure
 
 from recipe.config import Recipe
 from recipe.files import atomic_write
-from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus, score_name
+from recipe.formatting import NOT_KNOWN, compact, count, duration, fixed, model_name, percent, plus_minus, score_name
 from recipe.records import recorded_recipe
 from recipe.report import plots
 from recipe.report.inspection import HEADINGS, longest_splits, table_of
 from recipe.report.key_numbers import key_numbers
-from recipe.report.run_files import SCRIPTS, RunFiles, read_run_files
+from recipe.report.run_files import SCRIPTS, RunFiles, precision_name, read_run_files
 from recipe.report.shown_pairs import shown_pair
 from recipe.report.templates import render
 from recipe.tasks.experiments.results import score_in
@@ -32,129 +31,54 @@ def write_report(run: Path) -> None:
         InputError: if the folder is not a run folder, or a file of the run cannot be read.
     """
     recipe, files = recorded_recipe(run), read_run_files(run)
-    drawn = {plot.name: plot for plot in _plots(recipe, files)}
+    drawn = {name: plots.png_of(figure) for name, figure in _figures(recipe, files)}
     with atomic_write(run / "plots") as folder:
         folder.mkdir()
-        for plot in drawn.values():
-            (folder / f"{plot.name}.png").write_bytes(plot.data)
+        for name, png in drawn.items():
+            (folder / f"{name}.png").write_bytes(png)
+    # As base64 text inside the page, which then is one file that loads nothing.
+    pictures = {name: base64.b64encode(png).decode("ascii") for name, png in drawn.items()}
     with atomic_write(run / "report.html") as partial:
-        partial.write_text(_page(recipe, files, drawn), encoding="utf-8")
+        partial.write_text(_page(recipe, files, pictures), encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class Plot:
-    """One picture of the page; the caption is one sentence that says how to read it."""
-
-    name: str
-    title: str
-    caption: str
-    data: bytes
-
-    @property
-    def png(self) -> str:
-        """The picture as base64 text."""
-        return base64.b64encode(self.data).decode("ascii")
-
-
-def _plots(recipe: Recipe, files: RunFiles) -> Iterator[Plot]:
-    if files.training_log() or files.validation_log():
-        yield from _training_plots(files)
-    if files.corpus:
-        caption = (
-            "What each filter of the cleaning leaves, and red what it takes: a long red end is a filter to look at in"
-            " corpus/removed.jsonl."
-        )
-        figure = plots.cleaning_figure(files.corpus["filters"])
-        yield _plot("cleaning", "From what was read to clean text", caption, figure)
-    if files.pairs:
-        yield from _pair_plots(recipe, _splits(files))
-    words = (files.tokenizer or {}).get("top_whole_words")
-    if words:
-        caption = (
-            "Words that are one piece each, function words left out: they should read like the domain, or the corpus"
-            " is not what you think."
-        )
-        yield _plot(
-            "whole_words",
-            "Most frequent whole words",
-            caption,
-            plots.whole_words_figure([tuple(entry) for entry in words[:SHOWN_WORDS]]),
-        )
-    if fertility := (files.fertility or {}).get("rows"):
-        caption = (
-            "Words are runs of letters and digits, by occurrence: what is cut into many pieces is learned letter by"
-            " letter."
-        )
-        yield _plot("fertility", "Words that stay whole", caption, plots.fertility_figure(fertility))
-    if files.task:
-        scores = {
-            model_name(name): [score_in(run, files.task["score"]) for run in system["runs"]]
-            for name, system in files.task["systems"].items()
-        }
-        caption = "A bar is the mean over the seeds, a circle one seed: pretraining pays where circles stay apart."
-        yield _plot(
-            "task_scores", "Task score by system", caption, plots.task_scores_figure(scores, files.task["metric"])
-        )
-
-
-def _training_plots(files: RunFiles) -> Iterator[Plot]:
+def _figures(recipe: Recipe, files: RunFiles) -> Iterator[tuple[str, Figure]]:
+    """The plots of what has run, by name; their titles and captions are in templates/report.html.j2."""
     training, validation = files.training_log(), files.validation_log()
-    unigram = (files.evaluation or {}).get("unigram_cross_entropy")
-    caption = (
-        "Lower is better; below the dotted line the model uses context, above it a table of token frequencies would do"
-        " better."
-    )
-    yield _plot("mlm_loss", "MLM loss", caption, plots.mlm_loss_figure(training, validation, unigram))
-    caption = (
-        "Share of masked pieces whose first guess is right; validation that falls while training rises is overfitting."
-    )
-    yield _plot("mlm_accuracy", "MLM accuracy", caption, plots.mlm_accuracy_figure(training, validation))
-    caption = "Lower is better; NSP often stays at the coin's loss for a while and then drops."
-    yield _plot("nsp_loss", "NSP loss", caption, plots.nsp_loss_figure(training, validation))
-    caption = (
-        "Read the balanced line against chance: plain accuracy can exceed 50 % by always naming the commoner label."
-    )
-    yield _plot("nsp_accuracy", "NSP accuracy", caption, plots.nsp_accuracy_figure(training, validation))
-    caption = "Warm-up to the peak, then decay: a jump of the loss near the peak means that the peak is too high."
-    yield _plot("learning_rate", "Learning rate", caption, plots.learning_rate_figure(training))
-
-
-def _pair_plots(recipe: Recipe, pairs: dict[str, Any]) -> Iterator[Plot]:
+    if training or validation:
+        unigram = (files.evaluation or {}).get("unigram_cross_entropy")
+        yield from ((name, plots.training_figure(name, training, validation, unigram)) for name in plots.CURVES)
+    if files.corpus:
+        yield "cleaning", plots.cleaning_figure(files.corpus["filters"])
+    pairs = _splits(files)
     train = pairs.get("train") or {}
-    if train.get("length_histogram"):
-        caption = (
-            "The nearer to the dotted line, the less padding: a hump at the left is short documents or"
-            " short_seq_probability."
-        )
-        figure = plots.pair_lengths_figure(
-            train["length_histogram"], train.get("mean_length"), recipe.pairs.max_seq_length
-        )
-        yield _plot("pair_lengths", "Lengths of the training pairs", caption, figure)
-    shares = {split: _label_shares(statistics) for split, statistics in pairs.items() if statistics.get("pairs")}
+    if histogram := train.get("length_histogram"):
+        longest = recipe.pairs.max_seq_length
+        yield "pair_lengths", plots.pair_lengths_figure(histogram, train.get("mean_length"), longest)
+    shares = {}
+    for split, found in pairs.items():
+        if found.get("pairs"):
+            random = found["label_1_share"]
+            forced = min(random, found.get("forced_random", 0) / found["pairs"])
+            shares[split] = (1 - random, random - forced, forced)
     if shares:
-        caption = (
-            "Blue ends at the dotted line when labels are balanced; forced pairs are chunks of one sentence, which"
-            " nothing follows."
-        )
-        yield _plot("label_balance", "Label balance", caption, plots.label_balance_figure(shares))
+        yield "label_balance", plots.label_balance_figure(shares)
+    if words := (files.tokenizer or {}).get("top_whole_words"):
+        yield "whole_words", plots.whole_words_figure([tuple(entry) for entry in words[:SHOWN_WORDS]])
+    if fertility := (files.fertility or {}).get("rows"):
+        yield "fertility", plots.fertility_figure(fertility)
+    if files.task:
+        score, systems = files.task["score"], files.task["systems"].items()
+        scores = {model_name(name): [score_in(run, score) for run in system["runs"]] for name, system in systems}
+        yield "task_scores", plots.task_scores_figure(scores, files.task["metric"])
 
 
 def _splits(files: RunFiles) -> dict[str, dict[str, Any]]:
     return {name: split for name, split in (files.pairs or {}).items() if isinstance(split, dict)}
 
 
-def _label_shares(statistics: dict[str, Any]) -> tuple[float, float, float]:
-    """Shares of (B follows A, B random by the coin, B random because the chunk had one sentence)."""
-    random = statistics["label_1_share"]
-    forced = min(random, statistics.get("forced_random", 0) / statistics["pairs"])
-    return 1 - random, random - forced, forced
-
-
-def _plot(name: str, title: str, caption: str, figure: Figure) -> Plot:
-    return Plot(name, title, caption, plots.png_of(figure))
-
-
-def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
+def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
+    fertility, reading = (files.fertility or {}).get("rows", []), (files.corpus or {}).get("reading", {})
     return render(
         "report.html.j2",
         title=f"A BERT of {recipe.hub.domain}",
@@ -166,14 +90,14 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         training_table=_training_table(recipe, files),
         corpus=files.corpus,
         cleaning_table=_cleaning_table(files.corpus or {"filters": []}),
-        reading_table=_reading_table(files.corpus or {"reading": {}}),
+        reading_table=[(name.replace("_", " "), count(number)) for name, number in reading.items()],
         pairs=_splits(files),
         pairs_table=_pairs_table(_splits(files)),
         tokenizer=files.tokenizer,
         vocabulary_table=_vocabulary_table(recipe, files.tokenizer or {}),
         fertility_headings=HEADINGS,
-        fertility_table=table_of((files.fertility or {}).get("rows", [])),
-        longest_splits=longest_splits((files.fertility or {}).get("rows", [])),
+        fertility_table=table_of(fertility),
+        longest_splits=longest_splits(fertility),
         examples=[shown_pair(example) for example in (files.evaluation or {}).get("examples", [])[:SHOWN_EXAMPLES]],
         task=_task(files.task) if files.task else None,
         task_wanted=recipe.task.name is not None,
@@ -181,7 +105,7 @@ def _page(recipe: Recipe, files: RunFiles, drawn: dict[str, Plot]) -> str:
         versions=_versions(files.stages or {}),
         recipe_yaml=recipe.to_yaml(),
         run_dir=recipe.run_dir,
-        plots=drawn,
+        plots=pictures,
         scripts=SCRIPTS,
     )
 
@@ -201,32 +125,21 @@ def _lead(recipe: Recipe, files: RunFiles) -> str:
 
 def _facts(recipe: Recipe, files: RunFiles) -> list[dict[str, str]]:
     train, training, tokenizer = (files.pairs or {}).get("train") or {}, files.training or {}, files.tokenizer or {}
-    shape = (
-        f"{recipe.model.num_hidden_layers} layers × {recipe.model.hidden_size}, {recipe.model.num_attention_heads}"
-        " heads"
-    )
-    batch = (
-        f"{count(recipe.training.global_batch_size)} pairs a step, {compact(files.last('tokens_seen'))} tokens seen"
-    )
-    speed = files.last("tokens_per_second")
+    model, speed = recipe.model, files.last("tokens_per_second")
+    shape = f"{model.num_hidden_layers} layers × {model.hidden_size}, {model.num_attention_heads} heads"
+    steps = f"{count(recipe.training.max_steps)} planned"
+    if training:
+        seen = compact(files.last("tokens_seen"))
+        steps = f"{count(recipe.training.global_batch_size)} pairs a step, {seen} tokens seen"
+    texts = f"{count(train.get('documents'))} documents, {count(train.get('sentences'))} sentences"
+    pieces = f"{fixed(tokenizer.get('mean_pieces_per_word'), 2)} pieces a word"
+    device = _devices(training) + (f", {compact(speed)} tokens/s" if speed else "")
     entries = (
-        (
-            "Corpus",
-            compact(train.get("tokens")) + " tokens",
-            f"{count(train.get('documents'))} documents, {count(train.get('sentences'))} sentences",
-        ),
-        (
-            "Vocabulary",
-            count(tokenizer.get("vocab_size") or recipe.tokenizer.vocab_size),
-            f"{_fixed(tokenizer.get('mean_pieces_per_word'))} pieces a word",
-        ),
+        ("Corpus", compact(train.get("tokens")) + " tokens", texts),
+        ("Vocabulary", count(tokenizer.get("vocab_size") or recipe.tokenizer.vocab_size), pieces),
         ("Parameters", compact(training.get("parameters")), shape),
-        ("Steps", count(files.last("step")), batch if training else f"{count(recipe.training.max_steps)} planned"),
-        (
-            "Pretraining time",
-            duration(training.get("seconds")),
-            f"{_devices(training)}" + (f", {compact(speed)} tokens/s" if speed else ""),
-        ),
+        ("Steps", count(files.last("step")), steps),
+        ("Pretraining time", duration(training.get("seconds")), device),
     )
     return [{"name": name, "value": value, "note": note} for name, value, note in entries]
 
@@ -239,18 +152,16 @@ def _devices(training: dict[str, Any]) -> str:
 def _training_table(recipe: Recipe, files: RunFiles) -> list[tuple[str, str]]:
     training, masking = recipe.training, recipe.masking
     unit = "whole words" if masking.whole_word_mask else "single pieces"
+    warmup = f"{percent(training.warmup_share, 0)} warm-up"
     return [
         ("steps done / planned", f"{count(files.last('step'))} / {count(training.max_steps)}"),
         ("pairs a step", count(training.global_batch_size)),
         ("pairs seen", count(files.last("pairs_seen"))),
-        ("tokens seen, padding left out", count(files.last("tokens_seen"))),
-        (
-            "peak learning rate",
-            f"{training.learning_rate:g}, {training.lr_scheduler_type}, {percent(training.warmup_share, 0)} warm-up",
-        ),
+        ("tokens seen", count(files.last("tokens_seen"))),
+        ("peak learning rate", f"{training.learning_rate:g}, {training.lr_scheduler_type}, {warmup}"),
         ("masking", f"{percent(masking.mlm_probability, 0)} of the tokens, {unit}"),
         ("dropout / weight decay", f"{training.dropout:g} / {training.weight_decay:g}"),
-        ("precision", "bfloat16" if training.bf16 else "float32"),
+        ("precision", precision_name(training)),
     ]
 
 
@@ -268,16 +179,12 @@ def _cleaning_table(corpus: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def _reading_table(corpus: dict[str, Any]) -> list[tuple[str, str]]:
-    return [(name.replace("_", " "), count(number)) for name, number in corpus["reading"].items()]
-
-
 def _vocabulary_table(recipe: Recipe, tokenizer: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("entries, special tokens included", count(tokenizer.get("vocab_size"))),
         ("learned from", recipe.tokenizer.path or f"{count(tokenizer.get('documents'))} documents"),
         ("words counted", count(tokenizer.get("words"))),
-        ("pieces a word (1.00: all words whole)", _fixed(tokenizer.get("mean_pieces_per_word"))),
+        ("pieces a word (1.00: all words whole)", fixed(tokenizer.get("mean_pieces_per_word"), 2)),
         ("letters", "lower case, no accents" if recipe.tokenizer.lowercase else "as written"),
     ]
 
@@ -296,9 +203,9 @@ def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:
         ("pairs", "pairs", count),
         ("label 1 (B is random)", "label_1_share", percent),
         ("random because nothing follows", "forced_random", count),
-        ("mean length of a pair, tokens", "mean_length", _tenths),
-        ("mean length of segment A, tokens", "segment_a_mean_length", _tenths),
-        ("mean length of segment B, tokens", "segment_b_mean_length", _tenths),
+        ("mean length of a pair, tokens", "mean_length", fixed),
+        ("mean length of segment A, tokens", "segment_a_mean_length", fixed),
+        ("mean length of segment B, tokens", "segment_b_mean_length", fixed),
     )
     splits = list(pairs.values())
     return [
@@ -368,11 +275,3 @@ def _versions(stages: dict[str, Any]) -> list[tuple[str, str]]:
     made_by = stages.get("stages", {}).get("pretrain", {})
     commit = made_by.get("git_commit") or "no git checkout"
     return [("git commit", commit), *made_by.get("packages", {}).items()]
-
-
-def _tenths(value: float | None) -> str:
-    return NOT_KNOWN if value is None else f"{value:,.1f}"
-
-
-def _fixed(value: float | None) -> str:
-    return NOT_KNOWN if value is None else f"{value:,.2f}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recipe.config import TrainingConfig
 from recipe.errors import InputError
 from recipe.files import read_json
 
@@ -79,3 +80,8 @@ def _read(path: Path, script: str) -> dict[str, Any] | None:
             f"{path}: holds a {type(content).__name__} where an object belongs; remove it and run {script} again"
         )
     return content
+
+
+def precision_name(training: TrainingConfig) -> str:
+    """The number format of pretraining in words."""
+    return "bfloat16" if training.bf16 else "float16" if training.fp16 else "float32"
