@@ -23,13 +23,13 @@ from recipe.cluster.phases import PHASES
 from recipe.config import CorpusConfig, PairsConfig, Recipe, TokenizerConfig
 from recipe.corpus.cleaning.duplicates import ExactDuplicates, NearDuplicates
 from recipe.corpus.cleaning.filter import Candidate
-from recipe.corpus.readers.pubmed import RecordNumbers, superseded_places
+from recipe.corpus.readers.pubmed import RecordNumbers, superseded_positions
 from recipe.files import read_json
 
 MEGABYTES = 60
 RECORDS = 30_000_000
 INDEXED = 100_000
-MARKED = 2000
+SIGNED = 2000
 FOLDERS = ("cluster/files", "corpus", "store", "pairs")
 RATES = {"input": "input", "megabytes": "MB", "documents": "documents"} | {
     f"rate of {phase.name}": f"{phase.name}, MB/s" for phase in PHASES
@@ -62,8 +62,8 @@ def main() -> None:
         rows.append(measured("PubMed XML", records, folder))
     single = [of_numbers(), of_copies(), of_near_copies(), of_signatures(data / "biomedical" / "ei_abstracts.txt.gz")]
     title = (
-        f"# Phases of a cluster, one core of {machine()['cpu']}\n\nMB of unpacked input a second, and what lies on the"
-        " disk.\n\n"
+        f"# Phases of a cluster, one core of {machine()['cpu']}\n\n"
+        "MB of unpacked input a second, and what takes room on the disk.\n\n"
     )
     text = f"{title}{markdown_table(RATES, rows)}\n\n{markdown_table(SIZES, rows)}\n\n"
     text += markdown_table(
@@ -126,11 +126,11 @@ def of_numbers() -> dict[str, Any]:
     """The phase superseded at RECORDS records in 1,219 files."""
     pmids = np.array_split(np.random.default_rng(1).permutation(RECORDS), 1219)
     files = [RecordNumbers(part, np.ones(len(part), np.int32), np.zeros((0, 2), np.int64)) for part in pmids]
-    return row(f"superseded, {RECORDS:,} records", lambda: superseded_places(files))
+    return row(f"superseded, {RECORDS:,} records", lambda: superseded_positions(files))
 
 
 def of_copies() -> dict[str, Any]:
-    """Verdicts on exact copies of RECORDS documents."""
+    """Decisions on exact copies of RECORDS documents."""
     filter_, candidate = ExactDuplicates(), Candidate("text")
     hashes = np.random.default_rng(2).bytes(8 * RECORDS)
 
@@ -142,7 +142,7 @@ def of_copies() -> dict[str, Any]:
 
 
 def of_near_copies() -> dict[str, Any]:
-    """Verdicts on near copies of INDEXED documents that are all different."""
+    """Decisions on near copies of INDEXED documents that are all different."""
     filter_, candidate = NearDuplicates(0.8), Candidate("text")
     signatures = [part.tobytes() for part in np.random.default_rng(3).integers(0, 2**32, (INDEXED, 128), np.uint32)]
     return row(
@@ -152,9 +152,9 @@ def of_near_copies() -> dict[str, Any]:
 
 
 def of_signatures(path: Path) -> dict[str, Any]:
-    """Marks for near copies of the documents of a text."""
+    """Signatures for near copies of the documents of a text."""
     filter_ = NearDuplicates(0.8)
-    texts = gzip.decompress(path.read_bytes()).decode().split("\n\n")[:MARKED]
+    texts = gzip.decompress(path.read_bytes()).decode().split("\n\n")[:SIGNED]
     return row(
         f"near copies, signatures of {len(texts):,} abstracts",
         lambda: [filter_.signature(Candidate(text)) for text in texts],
@@ -162,7 +162,7 @@ def of_signatures(path: Path) -> dict[str, Any]:
 
 
 def row(what: str, call: Callable[[], object]) -> dict[str, Any]:
-    """Seconds of a call, and its peak of memory above what was held before."""
+    """Seconds of a call, and its peak of memory above what there was before."""
     Path("/proc/self/clear_refs").write_text("5")
     before = memory("VmRSS")
     seconds = seconds_of(call)

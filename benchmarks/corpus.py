@@ -50,7 +50,7 @@ COLUMNS = {
     "seconds": "CPU s",
     "rate": "MB/s",
     "wall": "wall s",
-    "beside": "beside it: CPU s, times ours",
+    "peers": "others: CPU s, times ours",
 }
 MEMORY_COLUMNS = {
     "input": "input",
@@ -113,18 +113,18 @@ def xml_readers(pubmed: Path, work: Path) -> list[dict]:
 
 
 def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
-    """What comes behind the reader, each stage fed with what the one before it made."""
+    """What comes after the reader, each stage fed with what the one before it made."""
     size = text.stat().st_size / 1e6
     raw = [_unsplit(document) for document in read_raw_documents(CorpusConfig(path=[str(text)]))]
     documents = [split_document(document) for document in raw]
-    every_step = CorpusConfig(
+    every_filter = CorpusConfig(
         unicode="NFKC",
         script="latin",
         max_sentence_words=500,
         min_document_words=5,
         decontaminate=[str(task)] if task else [],
     )
-    near = CorpusConfig(**{**vars(every_step), "near_duplicates": 0.8})
+    near = CorpusConfig(**{**vars(every_filter), "near_duplicates": 0.8})
     tokenizer = train_wordpiece(documents, TokenizerConfig())
     folders = (work / str(number) for number in count())
     store = write_token_store(work / "store", documents, tokenizer)
@@ -135,14 +135,14 @@ def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
     return [
         _row("split into sentences", size, lambda: [split_document(document) for document in raw]),
         _row(
-            "clean, the steps that are on by default",
+            "clean, the filters that are on by default",
             size,
             lambda: _exhaust(CleaningReport(cleaning_filters(CorpusConfig())).clean(documents)),
         ),
         _row(
-            "clean, all steps but near duplicates",
+            "clean, all filters but near duplicates",
             size,
-            lambda: _exhaust(CleaningReport(cleaning_filters(every_step)).clean(documents)),
+            lambda: _exhaust(CleaningReport(cleaning_filters(every_filter)).clean(documents)),
         ),
         _row(
             "clean, near duplicates too",
@@ -210,17 +210,17 @@ def repeated_records(pubmed: Path, path: Path, megabytes: float) -> Path:
 
 
 def _reader(
-    stage: str, path: Path, format_: str, beside: dict[str, Callable] | None = None, megabytes: float | None = None
+    stage: str, path: Path, format_: str, peers: dict[str, Callable] | None = None, megabytes: float | None = None
 ) -> dict:
     config = CorpusConfig(path=[str(path)], format=format_)
-    return _row(stage, megabytes or path.stat().st_size / 1e6, lambda: _exhaust(read_raw_documents(config)), beside)
+    return _row(stage, megabytes or path.stat().st_size / 1e6, lambda: _exhaust(read_raw_documents(config)), peers)
 
 
 def _row(
-    stage: str, megabytes: float, call: Callable, beside: dict[str, Callable] | None = None, rounds: int = ROUNDS
+    stage: str, megabytes: float, call: Callable, peers: dict[str, Callable] | None = None, rounds: int = ROUNDS
 ) -> dict:
-    """Ours and what stands beside it take turns; of each the round of least CPU time counts."""
-    calls = {"": call, **(beside or {})}
+    """Ours and the others take turns; of each the round of least CPU time counts."""
+    calls = {"": call, **(peers or {})}
     best = dict.fromkeys(calls, (float("inf"), 0.0))
     for _ in range(rounds):
         for name, function in calls.items():
@@ -231,7 +231,7 @@ def _row(
     print(f"{stage}: {megabytes / own:,.1f} MB/s", flush=True)
     texts = [f"{name}: {seconds:.2f} ({seconds / own:.2f} x)" for name, (seconds, _) in best.items()]
     found = {"stage": stage, "megabytes": megabytes, "seconds": own, "rate": megabytes / own, "wall": wall}
-    return {**found, "beside": "; ".join(texts) or None, "beside_seconds": best}
+    return {**found, "peers": "; ".join(texts) or None, "peer_seconds": best}
 
 
 def _exhaust(entries: Iterable) -> None:
@@ -311,7 +311,7 @@ def _markdown(rows: list[dict], memory: list[dict]) -> str:
         ]
     versions = ", ".join(f"{name} {version}" for name, version in where["versions"].items())
     return "\n\n".join(
-        [*parts, f"MB: 10^6 bytes of the file unpacked; behind the readers, of the plain text. Versions: {versions}."]
+        [*parts, f"MB: 10^6 bytes of the file unpacked; after the readers, of the plain text. Versions: {versions}."]
     )
 
 

@@ -4,7 +4,7 @@ sentences per second on one core.
 python benchmarks/sentences.py ../shared/data/tasks/BC5CDR-chem-IOB
 
 The words of a task file stand apart, so they are joined by rules (no space before a full stop, in a number, around a
-hyphen, ...); ten sentences make a text. pysbd and blingfire are measured beside ours where they are installed. Writes
+hyphen, ...); ten sentences make a text. pysbd and blingfire are measured next to ours where they are installed. Writes
 benchmarks/results/sentences.{md,json}.
 """
 

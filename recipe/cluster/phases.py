@@ -17,7 +17,7 @@ from recipe.corpus import prepare as corpus
 from recipe.corpus.cleaning import CleaningReport, cleaning_filters
 from recipe.corpus.prepare import RemovedList, write_clean
 from recipe.corpus.readers.hub_dataset import HubSource
-from recipe.corpus.readers.pubmed import RecordNumbers, record_numbers, superseded_places
+from recipe.corpus.readers.pubmed import RecordNumbers, record_numbers, superseded_positions
 from recipe.corpus.reading import corpus_sources, pubmed_sources
 from recipe.errors import InputError
 from recipe.files import atomic_write, sha256_of_json
@@ -52,7 +52,7 @@ def find_superseded(recipe: Recipe, rank: int, tasks: int) -> None:
     path = _superseded_path(recipe, sources)
     if not path.is_file():
         numbers = [RecordNumbers(**_arrays(_numbers_path(recipe, source))) for source in sources]
-        _write_arrays(path, {str(index): places for index, places in enumerate(superseded_places(numbers))})
+        _write_arrays(path, {str(index): places for index, places in enumerate(superseded_positions(numbers))})
 
 
 def write_file_shards(recipe: Recipe, rank: int, tasks: int) -> None:

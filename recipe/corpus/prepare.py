@@ -95,6 +95,7 @@ class RemovedList:
 class _Kept:
     """An iteration over the documents that are left, with their number and the source of the last one."""
 
+    # Counted in passing: the documents come in a stream and are never all in memory.
     def __init__(self, documents: Iterable[Document]) -> None:
         self._documents = documents
         self.number = 0

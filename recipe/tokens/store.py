@@ -218,8 +218,7 @@ class _BlockCutter:
 class _StoreFiles:
     """Blocks -> the files of a store, one after another."""
 
-    # A document that a block cuts in two must become one again, so the last document of a block stays open.
-
+    # A document that was cut in two must become one again, so the last document of a block stays open.
     def __init__(self, tokens: BinaryIO, sentences: BinaryIO, ends: BinaryIO) -> None:
         self._tokens, self._sentences, self._ends = tokens, sentences, ends
         for offsets in (sentences, ends):
@@ -279,4 +278,5 @@ def _map(path: Path, dtype: str, length: int) -> np.ndarray:
     found = path.stat().st_size if path.is_file() else 0
     if found != expected:
         raise InputError(f"{path}: {found} bytes instead of {expected}; run scripts/build_pairs.py again")
+    # An empty file cannot be mapped.
     return np.memmap(path, dtype=dtype, mode="r", shape=(length,)) if length else np.zeros(0, dtype)

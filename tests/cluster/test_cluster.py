@@ -321,7 +321,8 @@ number = len(list(home.glob("*.job"))) + 1
 (home / f"{{number}}.job").write_text(" ".join(sys.argv[1:-1]) + "\\n" + script)
 needed = re.findall(r"afterok:(\\d+)", " ".join(sys.argv) + script)
 status = max([int((home / f"{{job}}.status").read_text()) for job in needed], default=0)
-tasks = range(int(re.search(r"--array=0-(\\d+)", script)[1]) + 1) if "launch_pickled_pipeline" in script and not status else []
+is_run = "launch_pickled_pipeline" in script and not status
+tasks = range(int(re.search(r"--array=0-(\\d+)", script)[1]) + 1) if is_run else []
 for task in tasks:
     variables = {{**os.environ, "SLURM_ARRAY_TASK_ID": str(task), "SLURM_NODELIST": "here"}}
     with open(home / f"{{number}}_{{task}}.out", "w") as out:

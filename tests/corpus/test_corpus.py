@@ -15,12 +15,15 @@ from recipe.corpus.readers.plain_text import read_blank_line_text
 from recipe.errors import InputError
 
 ARTICLE = """<?xml version="1.0"?>
-<article><front><article-meta><title-group><article-title>On <italic>in vivo</italic> K<sup>+</sup></article-title></title-group>
+<article><front><article-meta><title-group>\
+<article-title>On <italic>in vivo</italic> K<sup>+</sup></article-title></title-group>
 <abstract><p>First point. Second point <xref ref-type="bibr">1</xref>.</p></abstract></article-meta></front>
-<body><sec><title>Results</title><p>Growth [<xref ref-type="bibr">3</xref>,<xref ref-type="bibr">4</xref>] rose (see <xref ref-type="fig">Fig. 2</xref>).
+<body><sec><title>Results</title><p>Growth [<xref ref-type="bibr">3</xref>,<xref ref-type="bibr">4</xref>]\
+ rose (see <xref ref-type="fig">Fig. 2</xref>).
 <list><list-item><p>Item one.</p></list-item><list-item><p>Item two.</p></list-item></list></p>
 <fig><caption><p>A caption.</p></caption></fig><table-wrap><table><tr><td><p>cell</p></td></tr></table></table-wrap>
-<p>With <inline-formula>x^2</inline-formula> formula.</p></sec></body><back><ref-list><ref><p>A reference.</p></ref></ref-list></back></article>"""
+<p>With <inline-formula>x^2</inline-formula> formula.</p></sec></body>\
+<back><ref-list><ref><p>A reference.</p></ref></ref-list></back></article>"""
 
 
 def sentences_of(path, **settings):

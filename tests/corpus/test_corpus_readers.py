@@ -348,7 +348,8 @@ import sys
 from recipe.cli import exit_with_one_line
 from recipe.config import CorpusConfig
 from recipe.corpus import read_documents
-exit_with_one_line(lambda: [print(document.sentences) for document in read_documents(CorpusConfig(path=[sys.argv[1]]))])
+config = CorpusConfig(path=[sys.argv[1]])
+exit_with_one_line(lambda: [print(document.sentences) for document in read_documents(config)])
 """
 
 

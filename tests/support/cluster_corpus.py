@@ -1,6 +1,4 @@
-"""A corpus of many kinds of files in which every step of the cleaning has something to do across files, for the tests
-of the cluster.
-"""
+"""A corpus of many kinds of files in which every filter has something to do across files, for the cluster's tests."""
 
 import gzip
 import json

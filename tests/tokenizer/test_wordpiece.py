@@ -26,7 +26,8 @@ from recipe.config import TokenizerConfig
 from recipe.corpus import read_documents
 from recipe.tokenizer.wordpiece import train_wordpiece
 documents = list(read_documents(CorpusConfig(path=[sys.argv[1]])))
-print(hashlib.sha256(train_wordpiece(documents, TokenizerConfig(vocab_size=600, max_train_characters=20_000)).to_str().encode()).hexdigest())
+tokenizer = train_wordpiece(documents, TokenizerConfig(vocab_size=600, max_train_characters=20_000))
+print(hashlib.sha256(tokenizer.to_str().encode()).hexdigest())
 """
 
 

@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,13 +64,18 @@ def test_the_key_follows_all_that_shapes_the_ids(monkeypatch):
     assert len({BLOCK.key(version) for version in versions}) == 3
 
 
+def write_all(writers: BlockWriters, *paths: Path) -> None:
+    for path in paths:
+        writers.write(BLOCK, path)
+    writers.finish()
+
+
 @pytest.mark.parametrize("num_proc", [1, 2])
 def test_what_fails_in_a_process_is_raised_here(tmp_path, num_proc):
     with BlockWriters(TOKENIZER, num_proc) as writers:
         writers.write(BLOCK, tmp_path / "first")
         with pytest.raises(FileNotFoundError, match="absent") as failure:
-            writers.write(BLOCK, tmp_path / "absent" / "block")
-            writers.finish()
+            write_all(writers, tmp_path / "absent" / "block")
     assert failure.value.errno == errno.ENOENT
 
 
@@ -96,9 +102,7 @@ def test_a_killed_process_is_named(tmp_path):
         process.kill()
         process.join()
         with pytest.raises(InputError, match=r"ended before its work; .* lower pairs.num_proc"):
-            for number in range(6):
-                writers.write(BLOCK, tmp_path / str(number))
-            writers.finish()
+            write_all(writers, *(tmp_path / str(number) for number in range(6)))
     assert not multiprocessing.active_children()
 
 

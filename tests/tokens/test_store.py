@@ -38,7 +38,8 @@ from recipe.corpus import read_documents
 folder, corpus, tokenizer, num_proc = sys.argv[1:]
 token_store.CHARACTERS_PER_BLOCK = 4_000
 print("ready", flush=True)
-token_store.write_token_store(Path(folder), read_documents(CorpusConfig(path=[corpus])), Tokenizer.from_file(tokenizer), int(num_proc))
+documents = read_documents(CorpusConfig(path=[corpus]))
+token_store.write_token_store(Path(folder), documents, Tokenizer.from_file(tokenizer), int(num_proc))
 """
 
 
@@ -57,7 +58,7 @@ def left_beside(folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("block", [1, 7, 300, 1 << 20])
 @pytest.mark.parametrize("num_proc", [1, 2])
-def test_store_holds_every_token_in_order_whatever_the_block_and_processes(
+def test_store_contains_every_token_in_order_whatever_the_block_and_processes(
     tmp_path, tokenizer, monkeypatch, block, num_proc
 ):
     monkeypatch.setattr(token_store, "CHARACTERS_PER_BLOCK", block)

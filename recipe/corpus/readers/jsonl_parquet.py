@@ -14,6 +14,7 @@ from recipe.corpus.readers.text_blocks import blocks_of_lines
 from recipe.corpus.sources import Source
 from recipe.errors import InputError
 
+# A row may be a whole article, so the default of Arrow, 65,536 rows, could take gigabytes.
 ROWS_PER_BATCH = 512
 
 

@@ -74,7 +74,7 @@ def superseded_records(sources: Sequence[Source]) -> dict[Source, frozenset[int]
     """The records that do not count, by their positions in each file; raises InputError for broken XML."""
     # All files are read once before, with some bytes kept for each record, so that reading itself can be a stream in
     # the files' order. One reading would have to take back what every filter did to records that do not count.
-    places = superseded_places([record_numbers(source) for source in sources])
+    places = superseded_positions([record_numbers(source) for source in sources])
     return {source: frozenset(found.tolist()) for source, found in zip(sources, places, strict=True)}
 
 
@@ -97,7 +97,7 @@ def record_numbers(source: Source) -> RecordNumbers:
     )
 
 
-def superseded_places(files: Sequence[RecordNumbers]) -> list[np.ndarray]:
+def superseded_positions(files: Sequence[RecordNumbers]) -> list[np.ndarray]:
     """Positions in each file of the records that do not count, int64.
 
     Of a PMID these are all but the one of the highest version (the last one of several), and those that a later

@@ -1,0 +1,48 @@
+"""The tokenizer of the same documents changes only together with the VERSION of its stage."""
+
+import hashlib
+import random
+import shutil
+
+from conftest import small_recipe
+
+from recipe.corpus.prepare import prepare_corpus
+from recipe.tokenizer import build
+from recipe.tokenizer.folder import load_tokenizer
+
+# VERSION of recipe/tokenizer/build.py -> hash of the folder of a trained tokenizer, and of a given one.
+GOLDEN = {
+    1: (
+        "9ae9b170e92f9c49ca1eb5dc85d187c743ac02fcc96e1c86f0632b886f86c494",
+        "369e6603f2ef1013f34f8d230dc1e62bd74f91ba7ffa1e2f1849974831aeee63",
+    )
+}
+FILES = ("vocab.txt", "tokenizer_config.json", "statistics.json")
+PROBES = ["An in vitro Étude of K\u207a, \ufb01brosis and [MASK].", "alphabetical 漢字", "zzz"]
+
+
+def digest(folder) -> str:
+    """Hash of the tokenizer's files, and of some ids instead of tokenizer.json, whose form is the library's."""
+    ids = [load_tokenizer(folder).encode(text, text).ids for text in PROBES]
+    content = "\n".join((folder / name).read_text(encoding="utf-8") for name in FILES)
+    return hashlib.sha256(f"{content}{ids}".encode()).hexdigest()
+
+
+def test_the_tokenizer_changes_with_the_version_only(tmp_path):
+    draw = random.Random(7)
+    words = ["".join(draw.choices("abcdefghijéü", k=2 + seed % 7)) for seed in range(80)]
+    documents = ["\n".join(" ".join(draw.choices(words, k=9)).capitalize() + "." for _ in range(4)) for _ in range(60)]
+    (tmp_path / "text.txt").write_text(
+        "\n\n".join([*documents, "漢字 and K\u207a in \ufb01brosis."]), encoding="utf-8"
+    )
+    recipe = small_recipe(tmp_path / "text.txt", tmp_path / "run", **{"tokenizer.unused_tokens": "5"})
+    prepare_corpus(recipe)
+    build.make_tokenizer(recipe)
+    shutil.copytree(recipe.folder / "tokenizer", tmp_path / "given")
+    trained = digest(recipe.folder / "tokenizer")
+    recipe.tokenizer.path = str(tmp_path / "given")
+    build.make_tokenizer(recipe)
+    assert (trained, digest(recipe.folder / "tokenizer")) == GOLDEN[build.VERSION], (
+        "the stage tokenizer makes another folder: raise VERSION of recipe/tokenizer/build.py and write the new hash"
+        " here"
+    )
