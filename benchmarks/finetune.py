@@ -117,15 +117,15 @@ def measured(way: str, seed: int, arguments: argparse.Namespace) -> dict:
 
 
 def _ours(task, seed: int, arguments: argparse.Namespace) -> float:
-    from recipe.config import TaskConfig
     from recipe.tasks.catalog import TASK_TYPES
+    from recipe.tasks.finetuning.settings import RunSettings
     from recipe.tasks.finetuning.training import prepare, train_once
 
-    config = TaskConfig(
+    settings = RunSettings(
         learning_rate=arguments.learning_rate, batch_size=arguments.batch_size, num_train_epochs=arguments.epochs
     )
     return train_once(
-        prepare(task, TASK_TYPES["ner"], arguments.model, config.max_seq_length, True), config, True, seed
+        prepare(task, TASK_TYPES["ner"], arguments.model, settings.max_seq_length, True), settings, True, seed
     ).devel_score
 
 

@@ -1,4 +1,4 @@
-"""The reader of column files: words as they are, every scheme of tags, errors with file and line, never a wrong count."""
+"""The reader of column files: words as they are, every scheme of tags, errors with file and line."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ import pytest
 from seqeval.metrics.sequence_labeling import get_entities
 
 from recipe.errors import InputError
-from recipe.tasks import load_task
+from recipe.tasks.catalog import read_named_task
 from recipe.tasks.data.columns import TaggedSentence, count_entities, read_sentences, read_task
 
 SHARED_TASKS = Path(__file__).parents[2].parent / "shared" / "data" / "tasks"
@@ -81,14 +81,14 @@ def test_variants_of_the_format_read_alike(tmp_path, text):
     ("text", "message"),
     [
         ("a\tO\nb\n", r"a\.tsv, line 2: 'b' has 1 columns"),
-        ("a\tO\n\nb NN B-NP O\n", r"a\.tsv, line 3: .* has 4 columns, but the lines before it have 2"),
+        ("a\tO\n\nb NN B-NP O\n", r"a\.tsv, line 3: .* has 4 columns, but earlier lines have 2"),
         ("a\t1\t2\t3\t4\tO\n", r"a\.tsv, line 1: .* has 6 columns"),
         ("\tO\n", r"a\.tsv, line 1: .* has 1 columns"),
         ("a\t\n", r"a\.tsv, line 1: '' is not a tag"),
         ("a\tB-\n", r"a\.tsv, line 1: 'B-' is not a tag"),
         ("a\tb-X\n", r"a\.tsv, line 1: 'b-X' is not a tag"),
         ("a\tNN\n", r"a\.tsv, line 1: 'NN' is not a tag"),
-        ("a\tB-X\n\nb\tI\n", r"a\.tsv, line 3: 'I' is of the form B, but tags before it are of the form B-X"),
+        ("a\tB-X\n\nb\tI\n", r"a\.tsv, line 3: 'I' is of the form B, but earlier tags are of the form B-X"),
         (b"a\tO\n\xe9\tO\n", r"a\.tsv, line 2: is not UTF-8"),
         ("\n\n", r"a\.tsv: contains no sentence"),
     ],
@@ -147,17 +147,17 @@ def test_a_task_has_labels_counts_and_a_summary(folder):
 
 def test_dev_stands_for_devel(folder):
     (folder / "devel.tsv").rename(folder / "dev.tsv")
-    assert load_task(str(folder)).devel == read_task(folder).train
+    assert read_task(folder).devel == read_task(folder).train
 
 
 def test_missing_folders_and_files_are_named(folder):
     (folder / "devel.tsv").unlink()
     with pytest.raises(InputError, match=r"devel\.tsv: is missing; .*dev\.tsv"):
-        load_task(str(folder))
+        read_task(folder)
     with pytest.raises(InputError, match=r"nowhere: is not a folder; name one with train\.tsv"):
-        load_task(str(folder / "nowhere"))
-    with pytest.raises(InputError, match="the embedded tasks are embedded:nero"):
-        load_task("embedded:bc5")
+        read_task(folder / "nowhere")
+    with pytest.raises(InputError, match=r"'embedded:bc5' is not a task; .*embedded:nero"):
+        read_named_task("embedded:bc5", None)
 
 
 def test_a_task_without_entities_is_refused(folder):
@@ -184,7 +184,7 @@ def test_reading_a_task_imports_nothing_slow():
 def test_bc5_is_read_whole(name, entities, label):
     if not SHARED_TASKS.is_dir():
         pytest.skip(f"{SHARED_TASKS} is absent")
-    task = load_task(str(SHARED_TASKS / name))
+    task = read_task(SHARED_TASKS / name)
     splits = (task.train, task.devel, task.test)
     assert [count_entities(split) for split in splits] == entities
     assert [len(split) for split in splits] == [4560, 4581, 4797]

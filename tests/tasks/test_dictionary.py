@@ -6,7 +6,7 @@ import pytest
 from conftest import SHARED
 
 from recipe.tasks.data.columns import TaggedSentence, read_task
-from recipe.tasks.types.dictionary import mention_dictionary
+from recipe.tasks.data.dictionary import mention_dictionary
 from recipe.tasks.types.ner import TASK_TYPE
 
 TRAIN = [

@@ -57,9 +57,9 @@ def test_the_hubs_form_reads_alike(tmp_path):
 @pytest.mark.parametrize(
     ("test", "message"),
     [
-        ("0_1,1_0\tzinc\t1_s0\n", r"test\.tsv, line 1: '0_1,1_0' numbers 2 labels, not 0 to 9"),
-        (f"{flags(1)[:-3]}9_2\tzinc\t1_s0\n", r"test\.tsv, line 1: the label '0_0' is none of activating"),
-        ("resisting arrest\tzinc\t1_s0\n", r"test\.tsv, line 1: the label 'resisting arrest' is none of"),
+        ("0_1,1_0\tzinc\t1_s0\n", r"test\.tsv, line 1: '0_1,1_0' does not number the labels 0 to 9"),
+        (f"{flags(1)[:-3]}9_2\tzinc\t1_s0\n", r"test\.tsv, line 1: the label '0_0' is not one of activating"),
+        ("resisting arrest\tzinc\t1_s0\n", r"test\.tsv, line 1: the label 'resisting arrest' is not one of"),
         (f"{flags(1)}\t\t1_s0\n", r"test\.tsv, line 1: sentence is not text"),
         (f"{flags(1)}\tzinc\t \n", r"test\.tsv, line 1: index is not text"),
     ],

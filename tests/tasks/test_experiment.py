@@ -200,7 +200,7 @@ def test_the_comparison_of_two_systems(done):
 
 
 @pytest.mark.parametrize(
-    ("options", "shard"),
+    ("options", "part"),
     [
         (("--learning_rate=fast",), "--learning_rate is 'fast'; it takes a number"),
         (("--learning_rate=1e-5,1e-5",), "one or more different numbers"),

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from recipe.errors import InputError
-from recipe.tasks import load_task
 from recipe.tasks.data import nero
 from recipe.tasks.data.columns import count_entities
 from recipe.tasks.data.nero import read_nero, split_words, tag_mentions
@@ -78,18 +77,18 @@ def test_lines_end_at_newlines_only_and_other_encodings_are_read(made_up_file):
 def test_another_file_is_an_input_error(made_up_file):
     made_up_file.write_bytes(b"something else\n")
     with pytest.raises(InputError, match=r"NERO-nlp==0\.0\.8"):
-        load_task("embedded:nero")
+        read_nero()
 
 
 def test_an_absent_package_is_an_input_error(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"make setup.*pip install --no-deps NERO-nlp==0\.0\.8"):
-        load_task("embedded:nero")
+        read_nero()
 
 
 @needs_wheel
 def test_the_wheel_gives_three_apart_and_repeatable_splits():
-    task = load_task("embedded:nero")
+    task = read_nero()
     splits = (task.train, task.devel, task.test)
     assert [len(split) for split in splits] == [5196, 660, 600]
     assert [count_entities(split) for split in splits] == [10064, 1378, 1181]

@@ -54,7 +54,7 @@ def test_bioasq_is_read_without_a_heading(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"final_decision": "perhaps"}, r"test_set\.json, entry 1: the label 'perhaps' is none of yes, no, maybe"),
+        ({"final_decision": "perhaps"}, r"test_set\.json, entry 1: the label 'perhaps' is not one of yes, no, maybe"),
         ({"CONTEXTS": []}, r"test_set\.json, entry 1: context is not text"),
         ({"QUESTION": None}, r"test_set\.json, entry 1: question is not text"),
     ],

@@ -155,7 +155,7 @@ def test_labels_folders_and_empty_files_are_named(tmp_path):
     for name in ("train", "dev", "test"):
         write(tmp_path / f"{name}.tsv", TSV)
     write(tmp_path / "test.tsv", "1\ta\t0\n2\tb\t2\n")
-    with pytest.raises(InputError, match=r"test\.tsv, line 2: the label '2' is none of 0, 1"):
+    with pytest.raises(InputError, match=r"test\.tsv, line 2: the label '2' is not one of 0, 1"):
         read_small_task(tmp_path)
     write(tmp_path / "test.tsv", "id\tsentence\tlabel\n")
     with pytest.raises(InputError, match=r"test\.tsv: contains no record"):

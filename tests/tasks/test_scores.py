@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
 from recipe.tasks.types.scores import (
+    accuracy_of_counts,
     f1_of_counts,
     macro_f1_of_counts,
     micro_scores,
     pearson,
     pearson_of_sums,
-    share_of_counts,
     sums_of_pairs,
 )
 
@@ -81,4 +81,4 @@ def test_counts_become_scores_in_the_last_dimension():
     counts = np.array([[2, 4, 2, 4, 0, 0], [0, 0, 0, 3, 3, 3]], dtype=float)
     assert f1_of_counts(counts[:, :3]).tolist() == [2 * 2 / 6, 0.0]
     assert macro_f1_of_counts(counts).tolist() == [pytest.approx(1 / 3), 0.5]
-    assert share_of_counts(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [0.75, 0.0]
+    assert accuracy_of_counts(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [0.75, 0.0]

@@ -1,6 +1,4 @@
-"""Every task type of BLURB from its files to the table: fine-tuning on a made-up task with a rule, baselines, predictions,
-comparison.
-"""
+"""Every task type of BLURB from its files to the table: a made-up rule, baselines, predictions, comparison."""
 
 import json
 from pathlib import Path

@@ -18,6 +18,7 @@ from recipe.errors import InputError
 from recipe.files import atomic_write, read_json, sha256_of_json, write_json
 from recipe.provenance import git_commit, package_versions
 from recipe.tasks.catalog import NamedTask
+from recipe.tasks.experiments.protocol import OPTIONS
 from recipe.tasks.experiments.runs import Run, System, run_of
 from recipe.tasks.experiments.shards import Shard
 from recipe.tasks.finetuning.settings import RunSettings, grid_of
@@ -211,7 +212,7 @@ def _write(experiment: Experiment, system: System, final: list[Run], by_setting:
         "checkpoint": str(system.checkpoint),
         "pretrained": system.pretrained,
         "counts": named.task.counts(),
-        "protocol": asdict(experiment.config),
+        "protocol": {name: getattr(experiment.config, name) for name in OPTIONS},
         "devel_by_setting": by_setting,
         "chosen": {name: getattr(final[0].settings, name) for name in ("learning_rate", "batch_size")},
         "runs": [{"seed": run.seed, **run.test, **{name: run.result[name] for name in kept}} for run in final],

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from recipe.tasks.data.columns import NerTask, TaggedSentence, count_entities, read_task
+from recipe.tasks.data.dictionary import Words, mention_dictionary, mentions_of, words_of
 from recipe.tasks.data.entities import EntityCounts, scores_of, strict_entities
 from recipe.tasks.data.records import TASK_SPLITS
-from recipe.tasks.types.dictionary import Words, mention_dictionary, mentions_of, words_of
 from recipe.tasks.types.scores import f1_of_counts
 from recipe.tasks.types.task_type import Row, TaskType
 from recipe.tasks.types.windows import Window, join_windows, make_windows
