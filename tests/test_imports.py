@@ -14,6 +14,7 @@ FLOORS = (
     "provenance",
     "config",
     "config_file",
+    "records",
     "corpus",
     "tokenizer",
     "tokens",

@@ -13,6 +13,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 from recipe.config import Recipe, TaskConfig, TrainingConfig
 from recipe.errors import InputError
 from recipe.report.key_numbers import baseline_of
+from recipe.records import write_recipe
 from recipe.report.model_card import write_model_card
 from recipe.report.report import write_report
 from recipe.tasks import catalog
@@ -144,8 +145,9 @@ def test_a_rerun_trains_nothing_and_a_changed_setting_does(recipe, monkeypatch, 
     finetune_task(changed(recipe, num_train_epochs=2))
     assert trained == [(2, 3)]
     assert scores_of(recipe)["systems"]["pretrained"]["test_evaluations"] == 2
-    write_report(recipe)
-    write_model_card(recipe)
+    write_recipe(recipe.folder, recipe)
+    write_report(recipe.folder)
+    write_model_card(recipe.folder)
     assert "2 test evaluations" in (recipe.folder / "model" / "README.md").read_text()
     assert ">test evaluations<" in (recipe.folder / "report.html").read_text()
 
@@ -194,8 +196,9 @@ def test_any_task_type_runs_and_is_in_report_and_card(tmp_path, name, baseline, 
     finetune_task(recipe)
     scores = scores_of(recipe)
     assert list(scores["systems"]) == ["pretrained", baseline]
-    write_report(recipe)
-    write_model_card(recipe)
+    write_recipe(recipe.folder, recipe)
+    write_report(recipe.folder)
+    write_model_card(recipe.folder)
     page, card = (run_dir / "report.html").read_text(), (run_dir / "model" / "README.md").read_text()
     assert expected in page
     assert f", {baseline.replace('_', ' ')} |" in card
