@@ -173,15 +173,6 @@ STAGES = (
         inputs=_tokenizer_inputs,
     ),
     Stage(
-        name="inspect",
-        run=_inspect_tokenizer,
-        script="scripts/run_recipe.py",
-        sections=(*_SPLIT_KEYS, "task.name", "task.data"),
-        reads=("corpus", "tokenizer"),
-        results=("fertility.json",),
-        inputs=_inspection_inputs,
-    ),
-    Stage(
         name="tokens",
         run=_build_tokens,
         script="scripts/build_pairs.py",
@@ -198,6 +189,15 @@ STAGES = (
         reads=("tokenizer", "tokens"),
         results=("pairs/statistics.json",),
         version=PAIRS_VERSION,
+    ),
+    Stage(
+        name="inspect",
+        run=_inspect_tokenizer,
+        script="scripts/run_recipe.py",
+        sections=(*_SPLIT_KEYS, "task.name", "task.data"),
+        reads=("corpus", "tokenizer"),
+        results=("fertility.json",),
+        inputs=_inspection_inputs,
     ),
     Stage(
         name="pretrain",

@@ -16,7 +16,6 @@ from recipe.corpus.prepared import read_prepared_split
 from recipe.errors import InputError
 from recipe.files import atomic_write, write_json
 from recipe.formatting import count, percent
-from recipe.report.plots import fertility_figure, png_of
 from recipe.tasks.catalog import read_named_task
 from recipe.tasks.data.columns import NerTask
 from recipe.tokenizer.fertility import fertility, word_counts
@@ -110,6 +109,9 @@ def inspect_from_command_line(description: str | None, arguments: list[str]) -> 
     rows = inspect(tokenizers, texts)
     print(markdown(rows))
     if known.output is not None:
+        # Here, since matplotlib takes half a second, and most callers want the table.
+        from recipe.report.plots import fertility_figure, png_of
+
         with atomic_write(known.output) as folder:
             folder.mkdir()
             (folder / "fertility.md").write_text(markdown(rows), encoding="utf-8")

@@ -132,7 +132,7 @@ def label_balance_figure(shares: dict[str, tuple[float, float, float]]) -> Figur
     axes.set_xlim(0, 100)
     axes.invert_yaxis()
     _finish(axes, "share of pairs (%)", "", grid=None)
-    place = {"loc": "lower center", "bbox_to_anchor": (0.46, 1.0)}
+    place: dict[str, Any] = {"loc": "lower center", "bbox_to_anchor": (0.46, 1.0)}
     axes.legend(frameon=False, fontsize=8, ncols=3, columnspacing=0.9, handlelength=1.0, handletextpad=0.4, **place)
     return figure
 
@@ -217,7 +217,10 @@ def _line(axes: Axes, log: Iterable[LogLine], name: str, label: str, color: str,
         # Training is a thin line; validation has markers, but few, since those of a long log would hide the line.
         is_training = label == "training"
         every = max(1, len(points) // 12)
-        look = {"linewidth": 1.3 if is_training else 1.9, "linestyle": "--" if label == "balanced" else "-"}
+        look: dict[str, Any] = {
+            "linewidth": 1.3 if is_training else 1.9,
+            "linestyle": "--" if label == "balanced" else "-",
+        }
         marker = {"validation": "o", "balanced": "s"}.get(label, "")
         axes.plot(tokens, values, color=color, label=label, marker=marker, markersize=4, markevery=every, **look)
 
@@ -231,5 +234,5 @@ def _finish(axes: Axes, x_label: str, y_label: str, grid: str | None = "y") -> N
 
 def _legend(axes: Axes) -> None:
     if axes.get_legend_handles_labels()[1]:
-        place = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "borderaxespad": 0.1}
+        place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (-0.02, 1.0), "borderaxespad": 0.1}
         axes.legend(frameon=False, fontsize=8.5, ncols=4, columnspacing=1.1, handlelength=1.7, **place)
