@@ -13,7 +13,7 @@ from recipe.config import TokenizerConfig
 from recipe.corpus import Document
 from recipe.tokenizer.folder import SPECIAL_TOKENS
 from recipe.tokenizer.wordpiece import train_wordpiece
-from recipe.tokens import encoding
+from recipe.tokens import encoding, words
 from recipe.tokens.encoding import SentenceEncoder, encode_sentences
 
 TEXT = [
@@ -100,7 +100,7 @@ def test_words_give_the_ids_of_their_line(name, text):
 )
 def test_long_words_are_cut_without_a_trace(name, line, limit):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoding, "LONG_WORD", limit)
+        patch.setattr(words, "LONG_WORD", limit)
         encoder = SentenceEncoder(TOKENIZERS[name].to_str())
         assert encoder.uses_words
         assert by_encoder(encoder, [line, "中" + line]) == line_by_line(TOKENIZERS[name], [line, "中" + line])
@@ -141,7 +141,7 @@ def test_text_never_becomes_a_special_token():
 
 @pytest.mark.parametrize("limit", [0, 5, 40])
 def test_a_full_dictionary_is_forgotten(monkeypatch, limit):
-    monkeypatch.setattr(encoding, "MAX_WORDS", limit)
+    monkeypatch.setattr(words, "MAX_WORDS", limit)
     encoder = SentenceEncoder(TOKENIZERS["uncased"].to_str())
     for _ in range(3):
         for line in TEXT[:3]:
