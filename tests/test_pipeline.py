@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import os
+from unittest import mock
 
 import pytest
 from conftest import run_script, small_recipe, write_corpus
@@ -17,14 +18,15 @@ FIRST = (*DATA, "pretrain", "evaluate")
 
 def run_first_stages(recipe) -> list[str]:
     """Run the stages and say which of them ran."""
-    before = {name: json.dumps(record) for name, record in read_records(recipe.folder).items()}
-    finished = []
-    for name in FIRST:
-        run_stage(recipe, name)
-    after = {name: json.dumps(record) for name, record in read_records(recipe.folder).items()}
-    assert set(before) <= set(after)
-    finished = [name for name in FIRST if after[name] != before.get(name)]
-    return finished
+    ran = []
+
+    def watched(stage):
+        return dataclasses.replace(stage, run=lambda recipe: (ran.append(stage.name), stage.run(recipe)))
+
+    with mock.patch.object(pipeline, "_BY_NAME", {name: watched(stage) for name, stage in pipeline._BY_NAME.items()}):
+        for name in FIRST:
+            run_stage(recipe, name)
+    return ran
 
 
 @pytest.fixture(scope="module")

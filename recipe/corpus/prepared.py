@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import Document
-from recipe.corpus.reading import SPLITS, split_of
+from recipe.corpus.reading import split_of
 from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_file, write_json
 
@@ -73,17 +73,6 @@ def number_of_groups(path: Path) -> int:
     """How many groups of rows a file has."""
     with _open_prepared(path) as file:
         return file.num_row_groups
-
-
-def require_prepared_run(folder: Path) -> None:
-    """Raise InputError unless the run folder of corpus.prepared_from has a corpus, tokenizer and token store."""
-    stores = [f"store/{split}/{MANIFEST}" for split in SPLITS]
-    for name in (f"corpus/{MANIFEST}", "tokenizer/tokenizer.json", *stores):
-        if not (folder / name).is_file():
-            raise InputError(
-                f"corpus.prepared_from: {folder / name} does not exist; name the folder of a run whose stages corpus,"
-                " tokenizer and pairs are done"
-            )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The content of RUN/corpus changes only together with the VERSION of its stage, and can serve a second run."""
+"""The content of RUN/corpus changes only together with the VERSION of its stage."""
 
 import hashlib
 import json
@@ -8,8 +8,7 @@ from cluster_corpus import write_mixed_corpus
 from conftest import small_recipe
 
 from recipe.corpus import prepare
-from recipe.corpus.prepared import read_prepared, require_prepared_run
-from recipe.errors import InputError
+from recipe.corpus.prepared import read_prepared
 
 # VERSION of recipe/corpus/prepare.py -> hash of what the mixed corpus becomes.
 GOLDEN = {1: "11e52f1d91d8b03a9aca35fa93d2ef5d5099c12683a8f2735e1043be41786519"}
@@ -30,9 +29,3 @@ def test_the_clean_documents_change_with_the_version_only(tmp_path):
     assert found == GOLDEN[prepare.VERSION], (
         "the stage corpus makes other documents: raise VERSION of recipe/corpus/prepare.py and write the new hash here"
     )
-
-
-def test_a_run_to_share_must_have_all_that_is_shared(prepared, tmp_path):
-    require_prepared_run(prepared.folder)
-    with pytest.raises(InputError, match=r"corpus\.prepared_from: .*corpus/sha256\.json does not exist; name the"):
-        require_prepared_run(tmp_path)

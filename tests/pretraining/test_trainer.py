@@ -100,7 +100,7 @@ def test_validation_while_training_takes_pairs_evenly_spread(prepared, corpus_fi
     recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{"training.eval_pairs": "5"})
     everything = load_pairs(recipe)["validation"]["row_id"]
     shown = make_trainer(recipe).eval_dataset["row_id"]
-    assert [everything[index] for index in np.linspace(0, len(everything) - 1, 5).astype(int)] == list(shown)
+    assert [everything[index] for index in np.linspace(0, len(everything) - 1, 5).astype(int).tolist()] == list(shown)
 
 
 def test_files_that_a_killed_run_left_are_not_published(prepared, corpus_file, tmp_path):

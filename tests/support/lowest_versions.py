@@ -1,8 +1,9 @@
 """Print the lowest versions that pyproject.toml allows, torch aside, as pip takes them: `make test-lowest`."""
 
 import re
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 ROOT = Path(__file__).parents[2]
 

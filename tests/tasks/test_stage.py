@@ -12,8 +12,8 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from recipe.config import Recipe, TaskConfig, TrainingConfig
 from recipe.errors import InputError
-from recipe.report.key_numbers import baseline_of
 from recipe.records import write_recipe
+from recipe.report.key_numbers import baseline_of
 from recipe.report.model_card import write_model_card
 from recipe.report.report import write_report
 from recipe.tasks import catalog
