@@ -19,10 +19,6 @@ def fetch_task(name: str, folder: Path, base_url: str | None = None) -> str:
     Args:
         folder: where the files go; it appears only when all of them are there and right.
         base_url: takes the place of the address in tasks.yaml, for a mirror.
-
-    Raises:
-        InputError: for an unknown task, one without a public address, a file that cannot be fetched or has another
-            sha256, or counts that are not those of the table.
     """
     entry = find_entry(name)
     if folder.exists():

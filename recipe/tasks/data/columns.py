@@ -1,6 +1,6 @@
 """Files of columns (a word, up to three that do not matter, its tag; a blank line after a sentence) -> `NerTask`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ MOST_COLUMNS = 5
 
 @dataclass
 class TaggedSentence:
-    """The words of a sentence and their tags (O, B-X, I-X), equally many and at least one."""
+    """Words and as many tags (O, B-X, I-X), at least one."""
 
     words: list[str]
     tags: list[str]
@@ -38,9 +38,8 @@ class NerTask:
     def counts(self) -> dict[str, dict[str, int]]:
         """Sentences and entities by split."""
         splits = {"train": self.train, "devel": self.devel, "test": self.test}
-        sizes = {name: len(sentences) for name, sentences in splits.items()}
-        entities = {name: count_entities(sentences) for name, sentences in splits.items()}
-        return {"sentences": sizes, "entities": entities}
+        counted: dict[str, Callable] = {"sentences": len, "entities": count_entities}
+        return {what: {name: count(split) for name, split in splits.items()} for what, count in counted.items()}
 
     def summary(self) -> str:
         """Sizes of the splits and repairs in one line."""
@@ -56,12 +55,7 @@ def read_task(folder: Path, scheme: str = "auto", merged_type: str | None = None
     """Read a folder with train.tsv, devel.tsv (or dev.tsv) and test.tsv.
 
     Args:
-        scheme: see `read_sentences`. merged_type: the one type that takes the place of all, as BLURB does with JNLPBA;
-            None keeps them.
-
-    Raises:
-        InputError: for a missing folder or file, a line that cannot be read, a split without a sentence, or training
-            sentences without an entity.
+        scheme: see `read_sentences`. merged_type: the one type that takes the place of all, as BLURB does with JNLPBA.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; name one with train.tsv, devel.tsv and test.tsv")
@@ -85,15 +79,13 @@ def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentenc
     """Read one file; gives its sentences in IOB2, the scheme of its tags and how many tags broke its rules.
 
     The first column is the word, the last one the tag; 2 to 5 columns are separated by tabs, or by spaces in a line
-    without a tab. Lines end at \\n only, so a word may contain anything else. Words are kept as they are ("None",
-    "NA", a quote); a byte-order mark, \\r at the end of lines and -DOCSTART- lines are dropped.
+    without a tab. A byte-order mark, \\r at the end of lines and -DOCSTART- lines are dropped.
 
     Args:
         scheme: IO, IOB1, IOB2 or BIOES; auto: by the tags.
 
     Raises:
-        InputError: with file and line number, for a line of other columns than the first one or a tag that the scheme
-            does not have.
+        InputError: with file and line number, for a line of other columns than the first one, or an unknown tag.
     """
     blocks = list(_blocks(path, scheme))
     if not blocks:
@@ -119,11 +111,7 @@ def count_entities(sentences: Iterable[TaggedSentence]) -> int:
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, which end at \\n only, without a byte-order mark and without \\r at their ends.
-
-    Raises:
-        InputError: for a file that cannot be read or is not UTF-8.
-    """
+    """The lines of a UTF-8 file, which end at \\n only, without a byte-order mark and without \\r at their ends."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -138,8 +126,7 @@ def lines_of(path: Path) -> list[str]:
 
 def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
     """Words and tags of each sentence, the tags as `normal_tag` gives them."""
-    words: list[str] = []
-    tags: list[str] = []
+    words, tags = list[str](), list[str]()
     width, typed = 0, ""
     for number, line in enumerate(lines_of(path), start=1):
         if not line.strip() or line.startswith("-DOCSTART-"):
@@ -149,8 +136,7 @@ def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
             continue
         place = f"{path}, line {number}"
         columns = _columns(line, place, width)
-        width = len(columns)
-        typed = _check_types(columns[-1], typed, place)
+        width, typed = len(columns), _check_types(columns[-1], typed, place)
         words.append(columns[0])
         tags.append(_tag(columns[-1], scheme, place))
     if words:
@@ -167,9 +153,7 @@ def _columns(line: str, place: str, width: int) -> list[str]:
         remedy = "write a word, a tab and its tag, with at most three columns between them"
         raise InputError(f"{place}: {line!r} has {filled} columns; {remedy}")
     if width and len(columns) != width:
-        raise InputError(
-            f"{place}: {line!r} has {len(columns)} columns, but earlier lines have {width}; give every line the same"
-        )
+        raise InputError(f"{place}: {line!r} has {len(columns)} columns, but earlier lines have {width}; correct it")
     return columns
 
 
@@ -189,8 +173,6 @@ def _check_types(tag: str, typed: str, place: str) -> str:
         return typed
     form = "B-X" if "-" in tag else "B"
     if typed and form != typed:
-        raise InputError(
-            f"{place}: {tag!r} is of the form {form}, but earlier tags are of the form {typed}; give all entities a"
-            " type or none"
-        )
+        forms = f"is of the form {form}, but earlier tags are of the form {typed}"
+        raise InputError(f"{place}: {tag!r} {forms}; give all entities a type or none")
     return form

@@ -48,8 +48,7 @@ def mentions_of(sentences: Iterable[TaggedSentence]) -> Counter[tuple[Words, str
 def mention_dictionary(sentences: Sequence[TaggedSentence], least_share: float = 0.0) -> MentionDictionary:
     """The dictionary of training sentences; a mention has the type that it has most often.
 
-    Args:
-        least_share: share of a mention's occurrences that must be entities; 0 takes every mention.
+    `least_share` of a mention's occurrences must be entities; 0 takes every mention.
     """
     counts = mentions_of(sentences)
     by_words: dict[Words, Counter[str]] = {}

@@ -61,14 +61,7 @@ def read_text_task(
     unit: str,
     examples_of: Callable[[Iterable[Record]], list[Example]],
 ) -> TextTask:
-    """Read a folder with one file for each of train, dev and test; see `recipe.tasks.data.records`.
-
-    Args:
-        examples_of: the records of a split -> its examples.
-
-    Raises:
-        InputError: for a missing folder or file, a record that cannot be read, or a split without a record.
-    """
+    """Read a folder with one file for each of train, dev and test; `examples_of` makes examples of records."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; name a folder with one file for each of train, dev and test")
     splits: dict[str, Any] = {}
@@ -90,14 +83,7 @@ def id_of(record: Record, number: int) -> str:
 
 
 def class_of(record: Record, classes: dict[str, str]) -> str:
-    """The class that a label stands for.
-
-    Args:
-        classes: what files write -> the class.
-
-    Raises:
-        InputError: for a label that is not among them.
-    """
+    """The class that a label stands for, by `classes`: what files write -> the class."""
     label = record.text("label")
     if label not in classes:
         known = ", ".join(classes)

@@ -28,11 +28,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def read_nero() -> NerTask:
-    """Read the task: train, devel and test are 80, 10 and 10 % of the sentences, chosen by a hash of their words.
-
-    Raises:
-        InputError: if the wheel is not installed or its file is not that of version 0.0.8.
-    """
+    """Read the task: train, devel and test are 80, 10 and 10 % of the sentences, by a hash of their words."""
     path = find_annotations()
     splits: dict[str, list[tuple[str, TaggedSentence]]] = {"train": [], "devel": [], "test": []}
     seen: set[str] = set()

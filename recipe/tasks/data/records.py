@@ -43,11 +43,7 @@ class Record:
     values: dict[str, Any]
 
     def text(self, name: str) -> str:
-        """A value as text, with one space between words; parts of a list are joined.
-
-        Raises:
-            InputError: if there is no text, or it cannot be written as UTF-8.
-        """
+        """A value as text, with one space between words; parts of a list are joined."""
         value = self.values[name]
         parts = value if isinstance(value, list) else [value]
         joined = " ".join(" ".join(map(str, parts)).split())
@@ -62,11 +58,7 @@ class Record:
 
 
 def find_split(folder: Path, split: str) -> Path:
-    """The file of a split, such as dev.tsv.
-
-    Raises:
-        InputError: if there is no such file, or more than one.
-    """
+    """The file of a split, such as dev.tsv; none or more than one is an `InputError`."""
     names = [folder / f"{stem}{ending}" for stem in STEMS[split] for ending in READERS]
     found = [path for path in names if path.is_file()]
     if not found:
@@ -82,9 +74,6 @@ def read_records(path: Path, columns: Sequence[Column]) -> tuple[list[Record], i
 
     A TSV has the columns in the given order, or a heading that names them. JSON is a list of objects, an object of
     objects (its keys become the first column that files call "id"), or one object per line.
-
-    Raises:
-        InputError: with file and line (or entry), for what cannot be read, or a record without a value that is needed.
     """
     return READERS[path.suffix](path, columns)
 

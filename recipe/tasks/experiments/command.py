@@ -40,11 +40,7 @@ def finetune(
     use_cpu: bool,
     overrides: dict[str, str],
 ) -> None:
-    """Run a protocol on a task; the arguments are the options of scripts/finetune.py.
-
-    Raises:
-        InputError: for anything that cannot work, before anything is written.
-    """
+    """Run a protocol on a task; the arguments are the options of scripts/finetune.py."""
     own_shard = take_shard(shard)
     config = replace(
         load_protocol(protocol, overrides), name=task, data=str(data) if data else None, baselines=baseline
@@ -62,33 +58,22 @@ def finetune(
 
 
 def make_plan(model: str, config: TaskConfig) -> Plan:
-    """Read the task and check the models that are to be fine-tuned on it.
-
-    Raises:
-        InputError: for a task that cannot be read, an unknown baseline, or a checkpoint that does not fit.
-    """
+    """Read the task and check the models that are to be fine-tuned on it."""
     named, config, systems, baselines = open_task(config)
     folder = Path(model.removeprefix(f"{RANDOM}:"))
-    is_pretrained = not model.startswith(f"{RANDOM}:")
-    systems.insert(0, System("pretrained" if is_pretrained else "random_initialisation", folder, is_pretrained))
-    if RANDOM in config.baselines:
-        systems.insert(1, System("random_initialisation", folder, False))
+    at_random = System("random_initialisation", folder, False)
+    first = at_random if model.startswith(f"{RANDOM}:") else System("pretrained", folder, True)
+    systems = [first, *[at_random] * config.baselines.count(RANDOM), *systems]
     for system in systems:
         check_checkpoint(system, config.max_seq_length or DEFAULT_LENGTH)
     names = [system.name for system in systems]
     if len({*names}) < len(names):
-        raise InputError(
-            f"the model and its baselines {', '.join(config.baselines)} name a system twice; name each once"
-        )
+        raise InputError(f"model and baselines ({', '.join(names)}) name a system twice; name each once")
     return Plan(named, config, systems, baselines)
 
 
 def open_task(config: TaskConfig) -> tuple[NamedTask, TaskConfig, list[System], list[str]]:
-    """The task of a protocol, the protocol with the length of the rows, and the baselines: checkpoints and others.
-
-    Raises:
-        InputError: for a task that cannot be read, or a baseline that is not known.
-    """
+    """The task of a protocol, the protocol with the length of the rows, and the baselines: checkpoints and others."""
     named = read_named_task(config.name or "", Path(config.data) if config.data else None)
     named = named.cut(config.max_train_examples, config.max_test_examples)
     length = config.max_seq_length or named.entry.max_seq_length or DEFAULT_LENGTH
@@ -103,17 +88,11 @@ def open_task(config: TaskConfig) -> tuple[NamedTask, TaskConfig, list[System], 
         elif word != RANDOM:
             known = ", ".join([RANDOM, *named.task_type.baselines])
             raise InputError(f"baseline {word!r} is not known; it takes {known} or a checkpoint folder")
-    if config.baselines.count(RANDOM) > 1:
-        raise InputError("the baselines name a system twice (random); name each once")
     return named, replace(config, max_seq_length=length), systems, baselines
 
 
 def check_checkpoint(system: System, max_seq_length: int) -> None:
-    """Refuse a folder that is not a checkpoint, or whose model is too short for the rows.
-
-    Raises:
-        InputError: for a missing file or too few positions.
-    """
+    """Refuse a folder that is not a checkpoint, or whose model is too short for the rows."""
     folder = system.checkpoint
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
@@ -123,9 +102,7 @@ def check_checkpoint(system: System, max_seq_length: int) -> None:
     try:
         positions = read_json(folder / "config.json").get("max_position_embeddings", max_seq_length)
     except (ValueError, AttributeError):
-        raise InputError(
-            f"{folder / 'config.json'}: is not a JSON object; name a checkpoint such as RUN/model"
-        ) from None
+        raise InputError(f"{folder / 'config.json'}: is not a JSON object; name a checkpoint, as RUN/model") from None
     if positions < max_seq_length:
         raise InputError(f"max_seq_length is {max_seq_length}, but {folder} has {positions} positions; lower it")
 

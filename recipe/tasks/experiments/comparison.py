@@ -17,7 +17,7 @@ BLOCK = 500
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of A and B (0..1, means over the seeds), the 95 % interval of A - B, and what was drawn."""
+    """Mean scores of A and B (0..1), the 95 % interval of A - B, and what was drawn."""
 
     names: tuple[str, str]
     scores: tuple[float, float]
@@ -41,16 +41,11 @@ class Comparison:
 
 
 def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> Comparison:
-    """Compare two systems' folders, such as OUTPUT/pretrained and OUTPUT/random_initialisation.
-
-    Raises:
-        InputError: for a folder without results, or results of different tasks or test files.
-    """
+    """Compare two systems' folders, such as OUTPUT/pretrained and OUTPUT/random_initialisation."""
     results = [_result(folder) for folder in (first, second)]
     if results[0]["task"] != results[1]["task"]:
-        raise InputError(
-            f"{first} is a result of {results[0]['task']}, {second} of {results[1]['task']}; name two of one task"
-        )
+        tasks = f"{first} is a result of {results[0]['task']}, {second} of {results[1]['task']}"
+        raise InputError(f"{tasks}; name two of one task")
     task_type = TASK_TYPES[results[0]["task_type"]]
     texts = [
         [path.read_text(encoding="utf-8") for path in sorted((folder / "predictions").glob("seed-*.tsv"))]
@@ -61,7 +56,7 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
     units = [np.stack([task_type.units(text) for text in of_seeds]) for of_seeds in texts]
     drawn = bootstrap(units[0], units[1], task_type.score_of, samples, seed)
     scores = [float(task_type.score_of(found.sum(1)).mean()) for found in units]
-    # "pretrained" would not tell two checkpoints apart, so their folders stand for them.
+    # The name "pretrained" would not tell two checkpoints apart, so their folders stand for them.
     names = [
         str(folder) if result["system"] == "pretrained" else system_title(result)
         for result, folder in zip(results, (first, second), strict=True)

@@ -16,11 +16,7 @@ OPTIONS = {found.name: found for found in fields(TaskConfig) if found.name not i
 
 
 def load_protocol(protocol: str, options: dict[str, str]) -> TaskConfig:
-    """A protocol of protocols.yaml, with the text of `options` over its values.
-
-    Raises:
-        InputError: for an unknown protocol, or a value of the wrong type or out of range.
-    """
+    """A protocol of protocols.yaml, with the text of `options` over its values."""
     table = yaml.safe_load(PROTOCOLS.read_text(encoding="utf-8"))
     if protocol not in table:
         raise InputError(f"--protocol is {protocol!r}; it takes one of {', '.join(table)}")

@@ -33,8 +33,12 @@ def table_of(results: list[dict[str, Any]], task_type: TaskType) -> str:
     columns = [name.replace(".", " ") for name in task_type.columns]
     headings = ["system", f"test {task_type.score}", *columns, f"devel {task_type.score}", "seeds", "chosen"]
     ordered = sorted(results, key=lambda result: -mean_and_deviation(result["runs"], task_type.score)[0])
-    lines = [headings, ["--"] * len(headings), *(_row(result, task_type) for result in ordered)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return markdown_table(headings, [_row(result, task_type) for result in ordered])
+
+
+def markdown_table(headings: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "".join("| " + " | ".join(line) + " |\n" for line in (headings, ["--"] * len(headings), *rows))
 
 
 def write_table(output: Path, task_type: TaskType) -> str:

@@ -28,11 +28,7 @@ class Shard:
 
 
 def take_shard(text: str | None) -> Shard:
-    """The shard of `--shard I/N` (I from 1) or of this rank, which keeps one GPU; to be called before importing torch.
-
-    Raises:
-        InputError: for a text that is not I/N with I from 1 to N.
-    """
+    """The shard of `--shard I/N` (I from 1) or of this rank, which keeps one GPU; call it before importing torch."""
     rank, number, local = (
         int(os.environ.get(name, default))
         for name, default in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))

@@ -31,17 +31,15 @@ class Head:
         return self.bert_class if model_type == "bert" else self.auto_class
 
 
-def _on_texts(problem_type: str) -> Head:
-    # The pooler may be missing, since a checkpoint that never learned pairs has none.
-    fresh = ("classifier.", "pre_classifier.", "bert.pooler.")
-    return Head(BertForSequenceClassification, AutoModelForSequenceClassification, problem_type, fresh)
-
-
+_TOKENS = (BertForTokenClassification, AutoModelForTokenClassification)
+_TEXTS = (BertForSequenceClassification, AutoModelForSequenceClassification)
+# The pooler may be missing, since a checkpoint that never learned pairs has none.
+_FRESH = ("classifier.", "pre_classifier.", "bert.pooler.")
 HEADS = {
-    "tokens": Head(BertForTokenClassification, AutoModelForTokenClassification, None, ("classifier.",)),
-    "class": _on_texts("single_label_classification"),
-    "labels": _on_texts("multi_label_classification"),
-    "number": _on_texts("regression"),
+    "tokens": Head(*_TOKENS, None, ("classifier.",)),
+    "class": Head(*_TEXTS, "single_label_classification", _FRESH),
+    "labels": Head(*_TEXTS, "multi_label_classification", _FRESH),
+    "number": Head(*_TEXTS, "regression", _FRESH),
 }
 
 

@@ -14,11 +14,7 @@ from recipe.errors import InputError
 
 
 def load_weights(model_class: Any, folder: Path, **arguments: Any) -> tuple[PreTrainedModel, list[str]]:
-    """The model of a folder in float32, and the names of the weights that the folder lacks.
-
-    Raises:
-        InputError: if the folder contains no weights, or none that fit the model.
-    """
+    """The model of a folder in float32, and the names of the weights that the folder lacks."""
     try:
         with quiet_transformers():
             model, loading = model_class.from_pretrained(

@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from recipe.tasks.finetuning.heads import HEADS, collator_of
 from recipe.tasks.finetuning.inference import predict
 from recipe.tasks.finetuning.loading import load_weights, quiet_transformers
 from recipe.tasks.finetuning.settings import RunSettings
-from recipe.tasks.types.task_type import EncodedSplit, Row, Task, TaskType
+from recipe.tasks.types.task_type import EncodedSplit, Task, TaskType
 
 NEEDED_TOKENS = ("unk_token", "cls_token", "sep_token", "pad_token")
 
@@ -78,26 +78,15 @@ class BestEpoch(TrainerCallback):
 
 
 def prepare(task: Task, task_type: TaskType, checkpoint: Path, max_seq_length: int, use_cpu: bool) -> Materials:
-    """Load tokenizer and config of a checkpoint folder and encode the task for them.
-
-    Raises:
-        InputError: for a tokenizer and a length that do not fit the model.
-    """
+    """Load tokenizer and config of a checkpoint folder and encode the task for them."""
     tokenizer, model_config = AutoTokenizer.from_pretrained(checkpoint), AutoConfig.from_pretrained(checkpoint)
     missing = [name for name in NEEDED_TOKENS if getattr(tokenizer, name) is None]
     if not isinstance(tokenizer, PreTrainedTokenizerFast) or missing:
         lacks = ", ".join(missing) or "fast tokenizer"
         raise InputError(f"{checkpoint / 'tokenizer.json'}: has no {lacks}; fine-tuning needs a fast BERT tokenizer")
-    if max_seq_length > model_config.max_position_embeddings:
-        raise InputError(
-            f"max_seq_length is {max_seq_length}, but {checkpoint} has {model_config.max_position_embeddings}"
-            " positions; lower max_seq_length"
-        )
     if len(tokenizer) > model_config.vocab_size:
-        raise InputError(
-            f"{checkpoint}: the tokenizer has {len(tokenizer)} entries, the model {model_config.vocab_size}; they are"
-            " not of the same run"
-        )
+        sizes = f"the tokenizer has {len(tokenizer)} entries, the model {model_config.vocab_size}"
+        raise InputError(f"{checkpoint}: {sizes}; name a folder where both are of one run")
     model_config.id2label = dict(enumerate(task.labels))
     model_config.label2id = {label: index for index, label in enumerate(task.labels)}
     model_config.problem_type = HEADS[task_type.head].problem_type
@@ -110,20 +99,13 @@ def prepare(task: Task, task_type: TaskType, checkpoint: Path, max_seq_length: i
             split.rows = [replace(row, token_type_ids=[]) for row in split.rows]
     if any(split.truncated for split in splits.values()):
         cut = " / ".join(f"{splits[name].truncated:,}" for name in TASK_SPLITS)
-        print(
-            f"{cut} texts (train / devel / test) are longer than {max_seq_length} tokens and were truncated;"
-            " a larger max_seq_length keeps more",
-            flush=True,
-        )
+        longer = f"are longer than {max_seq_length} tokens and were truncated; a larger max_seq_length keeps more"
+        print(f"{cut} texts (train / devel / test) {longer}", flush=True)
     return Materials(use_cpu, checkpoint, tokenizer, model_config, task_type, splits)
 
 
 def train_once(materials: Materials, settings: RunSettings, pretrained: bool, seed: int) -> TrainedModel:
-    """Fine-tune with one seed (of the head, the order of the rows and dropout) and choose the epoch on devel.
-
-    Args:
-        pretrained: start from the checkpoint's weights; False: from a random initialisation.
-    """
+    """Fine-tune with one seed (of the head, the order of the rows and dropout) and choose the epoch on devel."""
     started = time.monotonic()
     set_seed(seed)
     model, score = new_model(materials, pretrained), materials.task_type.score
@@ -137,8 +119,14 @@ def train_once(materials: Materials, settings: RunSettings, pretrained: bool, se
         if collate is not unpadded:
             # Where there is padding, rows of similar length waste the least of it.
             arguments.train_sampling_strategy = "group_by_length"
-        collator = _Collator(collate)
-        trainer = Trainer(model, arguments, data_collator=collator, train_dataset=_Rows(rows), callbacks=[best])
+        trainer = Trainer(
+            model,
+            arguments,
+            data_collator=lambda items: collate([item["row"] for item in items]),
+            # Trainer looks for the length of "input_ids" to group by it.
+            train_dataset=[{"input_ids": row.input_ids, "row": row} for row in rows],  # type: ignore[arg-type]
+            callbacks=[best],
+        )
         # It prints a dictionary at the end of every run.
         trainer.remove_callback(PrinterCallback)
         trainer.train()
@@ -152,18 +140,12 @@ def score_split(materials: Materials, model: PreTrainedModel, split: str) -> tup
     try:
         outputs = predict(model, encoded.rows, materials.tokenizer.pad_token_id)
     except InputError as error:
-        raise InputError(
-            f"fine-tuning diverged: {error}; lower the learning rate or raise the warm-up share"
-        ) from None
+        raise InputError(f"fine-tuning diverged: {error}; lower learning_rate or raise warmup_share") from None
     return encoded.score(outputs), encoded.predictions(outputs)
 
 
 def new_model(materials: Materials, pretrained: bool) -> PreTrainedModel:
-    """A model for the task with the checkpoint's weights, or a random initialisation of its shape, and a fresh head.
-
-    Raises:
-        InputError: if the checkpoint lacks weights that are not the head's.
-    """
+    """A model with the checkpoint's weights, or a random initialisation of its shape, and a fresh head."""
     head = HEADS[materials.task_type.head]
     model_class = head.model_class(materials.model_config.model_type)
     if not pretrained:
@@ -189,29 +171,6 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
     with quiet_transformers():
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
-
-
-class _Rows(torch.utils.data.Dataset):
-    """Rows as Trainer takes them: it looks for the length of "input_ids"."""
-
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"input_ids": self.rows[index].input_ids, "row": self.rows[index]}
-
-
-@dataclass
-class _Collator:
-    """Items of `_Rows` -> a batch."""
-
-    collate: Callable[[Sequence[Row]], dict[str, torch.Tensor]]
-
-    def __call__(self, items: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        return self.collate([item["row"] for item in items])
 
 
 def training_arguments(settings: RunSettings, use_cpu: bool, rows: int, seed: int, folder: str) -> TrainingArguments:

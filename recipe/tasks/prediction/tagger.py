@@ -49,9 +49,6 @@ class Tagger:
 
     Words are those of the tokenizer's pre-tokenizer. Spans are those of transformers' pipeline("token-classification",
     aggregation_strategy="first"): the label of a word is that of its first piece, and a stray I-X opens an entity.
-
-    Raises:
-        InputError: for a folder without such a model.
     """
 
     def __init__(self, folder: Path, use_cpu: bool = False) -> None:
