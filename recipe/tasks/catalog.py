@@ -28,6 +28,7 @@ TASK_TYPES = {
     "documents": DOCUMENTS,
     "questions": QUESTIONS,
 }
+# Read from a wheel of the package index, so that the demo needs no other download.
 EMBEDDED_TASKS = {"embedded:nero": read_nero}
 TABLE = Path(__file__).with_name("tasks.yaml")
 DATA = Path("data/tasks")
@@ -96,11 +97,7 @@ def find_entry(name: str) -> TaskEntry:
 
 
 def read_named_task(name: str, data: Path | None) -> NamedTask:
-    """The task of a name of the table, an embedded one, or a folder of column files, whose counts are not known.
-
-    Args:
-        data: folder with the files of a named task; None: data/tasks/NAME, where scripts/get_task.py puts them.
-    """
+    """The task of a name of the table (files in `data`, or data/tasks/NAME), an embedded one, or a folder."""
     if name in EMBEDDED_TASKS:
         entry, folder, files = TaskEntry(name), Path(), []
     else:
@@ -120,8 +117,10 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
 def read_checked(entry: TaskEntry, folder: Path) -> Task:
     """The task of an entry from its files; an `InputError` where counts are not those of the table."""
     task: Task = TASK_TYPES[entry.type].read(folder, **entry.options)
+    # Not the folder's name: results in two folders of one task must be comparable.
     task.name = entry.name
     found = task.counts()
+    # Other counts mean other files, whose scores cannot stand next to published ones.
     for what, split, number in _numbers(entry.counts):
         if found[what][split] != number:
             wrong = f"{split} contains {found[what][split]} {what}, but {entry.name} has {number}"
@@ -134,11 +133,13 @@ def read_checked(entry: TaskEntry, folder: Path) -> Task:
     return task
 
 
+# Not functools.cache: an entry has dictionaries, which cannot be hashed.
 _READ: dict[tuple, NamedTask] = {}
 
 
 def _entry_and_folder(name: str, data: Path | None) -> tuple[TaskEntry, Path]:
     own = Path(name).expanduser()
+    # A bare word that is not a folder is a misspelled name, not a path.
     if name not in task_table() and (own.is_dir() or own.name != name):
         entry, folder = TaskEntry(own.resolve().name), own
         remedy = "name a folder with train.tsv, devel.tsv and test.tsv, or embedded:nero"

@@ -7,6 +7,7 @@ from pathlib import Path
 from recipe.errors import InputError
 from recipe.tasks.data.schemes import SCHEMES, detect_scheme, normal_tag, to_iob2
 
+# BLURB's scripts write dev.tsv, the files of Crichton et al. are devel.tsv.
 SPLIT_FILES = {"train": ("train.tsv",), "devel": ("devel.tsv", "dev.tsv"), "test": ("test.tsv",)}
 MOST_COLUMNS = 5
 
@@ -52,11 +53,7 @@ class NerTask:
 
 
 def read_task(folder: Path, scheme: str = "auto", merged_type: str | None = None) -> NerTask:
-    """Read a folder with train.tsv, devel.tsv (or dev.tsv) and test.tsv.
-
-    Args:
-        scheme: see `read_sentences`. merged_type: the one type that takes the place of all, as BLURB does with JNLPBA.
-    """
+    """Read a folder with train.tsv, devel.tsv (or dev.tsv) and test.tsv; `merged_type` replaces all types."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; name one with train.tsv, devel.tsv and test.tsv")
     splits, schemes, repairs = {}, {}, {}
@@ -81,15 +78,13 @@ def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentenc
     The first column is the word, the last one the tag; 2 to 5 columns are separated by tabs, or by spaces in a line
     without a tab. A byte-order mark, \\r at the end of lines and -DOCSTART- lines are dropped.
 
-    Args:
-        scheme: IO, IOB1, IOB2 or BIOES; auto: by the tags.
-
     Raises:
         InputError: with file and line number, for a line of other columns than the first one, or an unknown tag.
     """
     blocks = list(_blocks(path, scheme))
     if not blocks:
         raise InputError(f"{path}: contains no sentence; write one word, a tab and its tag per line")
+    # By the whole file, since a single sentence fits several schemes.
     found = detect_scheme(tags for _, tags in blocks) if scheme == "auto" else scheme
     sentences, repairs = [], 0
     for words, tags in blocks:
@@ -102,6 +97,7 @@ def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentenc
 def labels_of(sentences: list[TaggedSentence]) -> list[str]:
     """O, then B-X and I-X for each type X that occurs, whether or not both do."""
     types = sorted({tag[2:] for sentence in sentences for tag in sentence.tags if tag != "O"})
+    # Both, even if one does not occur: the model must be able to say any entity of the type.
     return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
 
 
@@ -117,6 +113,7 @@ def lines_of(path: Path) -> list[str]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     try:
+        # Not splitlines(): a word may contain characters such as U+2028, which would end a line there.
         return [line.rstrip("\r") for line in content.decode("utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
@@ -129,6 +126,7 @@ def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
     words, tags = list[str](), list[str]()
     width, typed = 0, ""
     for number, line in enumerate(lines_of(path), start=1):
+        # CoNLL's marks of documents are not words.
         if not line.strip() or line.startswith("-DOCSTART-"):
             if words:
                 yield words, tags
@@ -145,7 +143,9 @@ def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
 
 def _columns(line: str, place: str, width: int) -> list[str]:
     """The columns of a line, as many as the lines before it had (`width`, 0 at the first)."""
+    # The word is kept as it is, spaces too.
     columns = [column.strip(" ") if number else column for number, column in enumerate(line.split("\t"))]
+    # Only without a tab: a word may contain a space.
     if len(columns) == 1:
         columns = [column for column in line.split(" ") if column]
     if not 2 <= len(columns) <= MOST_COLUMNS or not columns[0]:

@@ -79,15 +79,15 @@ def read_text_task(
 
 def id_of(record: Record, number: int) -> str:
     """The record's own id, or its number."""
+    # Without ids the number tells the lines of a predictions file apart.
     return record.text("id") if record.values.get("id") not in (None, "") else str(number)
 
 
 def class_of(record: Record, classes: dict[str, str]) -> str:
     """The class that a label stands for, by `classes`: what files write -> the class."""
+    # By a table: files write "1", "false" or "CPR:false" for one class.
     label = record.text("label")
     if label not in classes:
         known = ", ".join(classes)
-        raise InputError(
-            f"{record.place}: the label {label[:60]!r} is not one of {known}; correct or remove the record"
-        )
+        raise InputError(f"{record.place}: the label {label[:60]!r} is not one of {known}; correct it")
     return classes[label]

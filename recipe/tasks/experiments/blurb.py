@@ -37,8 +37,10 @@ def read_systems(folder: Path) -> list[SystemScores]:
     """The systems of all experiments below a folder such as runs/tasks, by TASK/MODEL/SYSTEM/result.json."""
     found: dict[str, SystemScores] = {}
     for path in sorted(folder.rglob("result.json")):
+        # MODEL/SYSTEM: the same baseline of two models is two systems.
         name = "/".join(path.parts[-3:-1])
         task, score, times = _read(path)
+        # Results of folders of one's own lie there too.
         if task not in task_table():
             continue
         system = found.setdefault(name, SystemScores(name))
@@ -55,9 +57,7 @@ def read_systems(folder: Path) -> list[SystemScores]:
 def blurb_table(systems: list[SystemScores]) -> str:
     """A Markdown table of the types' means and the BLURB score, with a line for each system that lacks a task."""
     headings = ["system", *(task_type.title for task_type in TASK_TYPES.values()), "BLURB score"]
-    rows = [
-        [system.name, *(_cell(system, name) for name in TASK_TYPES), percent(system.score())] for system in systems
-    ]
+    rows = [[each.name, *(_cell(each, name) for name in TASK_TYPES), percent(each.score())] for each in systems]
     return markdown_table(headings, rows) + "".join(_remark(system) for system in systems)
 
 
@@ -79,9 +79,8 @@ def _cell(system: SystemScores, task_type: str) -> str:
 
 
 def _remark(system: SystemScores) -> str:
-    times = "".join(
-        f"; test of {task} was evaluated {number} times" for task, number in system.test_evaluations.items()
-    )
+    found = system.test_evaluations.items()
+    times = "".join(f"; test of {task} was evaluated {number} times" for task, number in found)
     missing = system.missing()
     if not missing:
         return f"\n{system.name}: complete{times}\n" if times else ""

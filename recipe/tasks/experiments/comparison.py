@@ -47,10 +47,9 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
         tasks = f"{first} is a result of {results[0]['task']}, {second} of {results[1]['task']}"
         raise InputError(f"{tasks}; name two of one task")
     task_type = TASK_TYPES[results[0]["task_type"]]
-    texts = [
-        [path.read_text(encoding="utf-8") for path in sorted((folder / "predictions").glob("seed-*.tsv"))]
-        for folder in (first, second)
-    ]
+    paths = [sorted((folder / "predictions").glob("seed-*.tsv")) for folder in (first, second)]
+    texts = [[path.read_text(encoding="utf-8") for path in of_seeds] for of_seeds in paths]
+    # Only then does a drawn unit mean the same text on both sides.
     if _gold(texts[0][0]) != _gold(texts[1][0]):
         raise InputError(f"{first} and {second} were scored on different test files; run both on the same one")
     units = [np.stack([task_type.units(text) for text in of_seeds]) for of_seeds in texts]
@@ -77,9 +76,7 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
 def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, seed: int) -> np.ndarray:
     """Differences of the mean score in `samples` draws, float64 of shape (samples,).
 
-    Args:
-        first, second: numbers of each unit that add up, shape (seeds, units, numbers); the units are the same.
-            score_of: see `recipe.tasks.types.task_type.TaskType`.
+    `first`, `second`: numbers of each unit that add up, shape (seeds, units, numbers), of the same units.
     """
     draw = np.random.default_rng(seed)
     units = first.shape[1]
@@ -99,9 +96,7 @@ def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, see
 
 def _result(folder: Path) -> dict:
     if not (folder / "result.json").is_file():
-        raise InputError(
-            f"{folder}: contains no result.json; name a system's folder, such as runs/tasks/TASK/MODEL/pretrained"
-        )
+        raise InputError(f"{folder}: contains no result.json; name a system's folder, such as OUTPUT/pretrained")
     return read_json(folder / "result.json")
 
 

@@ -79,9 +79,8 @@ def evaluate_system(experiment: Experiment, system: System) -> bool:
         return True
     named, grid = experiment.named, grid_of(experiment.config, system.pretrained)
     # Made when the first run needs them, once: what is finished needs none.
-    materials = cache(
-        lambda: prepare(named.task, named.task_type, system.checkpoint, grid[0].max_seq_length, experiment.use_cpu)
-    )
+    length, use_cpu = grid[0].max_seq_length, experiment.use_cpu
+    materials = cache(lambda: prepare(named.task, named.task_type, system.checkpoint, length, use_cpu))
     # With one point there is nothing to choose, so its seeds are run once, as the chosen ones.
     seeds = experiment.config.seeds[: experiment.config.selection_seeds] if len(grid) > 1 else []
     tried = [[experiment.run(system, point, seed) for seed in seeds] for point in grid]
@@ -96,11 +95,13 @@ def evaluate_system(experiment: Experiment, system: System) -> bool:
     final = [experiment.run(system, chosen, seed) for seed in experiment.config.seeds]
     if not _train_all(experiment, system, final, materials, is_chosen=True):
         return False
+    # Shard 0 alone: two processes would write the same files, and evaluate test twice.
     if experiment.shard.index == 0:
         _record_test_evaluation(experiment, system)
         for run in final:
             _test(experiment, system, run, materials)
         _write(experiment, system, final, by_setting)
+        # A run's weights are large, and only the best model is wanted later.
         for run in [run for runs in tried for run in runs] + final:
             shutil.rmtree(run.folder / "model", ignore_errors=True)
     return True
@@ -154,13 +155,13 @@ def _train_all(
     for run in experiment.shard.of(runs):
         if run in missing():
             trained = train_once(materials(), run.settings, system.pretrained, run.seed)
+            # Kept until test is evaluated, which may be in another process or after an interruption.
             with whole_or_absent(run.folder / "model") as partial:
                 save_model(trained.model, materials().tokenizer, partial)
             run.write_result(trained.devel_score, trained.best_epoch, trained.epochs, trained.seconds)
             score = f"devel {experiment.named.task_type.score} {trained.devel_score:.4f}"
-            experiment.log(
-                system, run, f"{score} at epoch {trained.best_epoch} of {trained.epochs}, {trained.seconds:.0f} s"
-            )
+            epoch = f"epoch {trained.best_epoch} of {trained.epochs}"
+            experiment.log(system, run, f"{score} at {epoch}, {trained.seconds:.0f} s")
     while experiment.shard.together and missing():
         time.sleep(1)
     return not missing()
@@ -181,8 +182,10 @@ def _write(experiment: Experiment, system: System, final: list[Run], by_setting:
     for run in final:
         text = (run.folder / "predictions.tsv").read_text(encoding="utf-8")
         _write_text(folder / "predictions" / f"seed-{run.seed}.tsv", text)
+    # By devel: the best on test would be a choice on test.
     best = max(final, key=lambda run: run.result["devel_score"])
     _keep_model(folder, best)
+    # result.json is written last: where it is, the rest is complete.
     kept = ("devel_score", "best_epoch", "epochs", "seconds")
     result = {
         "task": named.task.name,

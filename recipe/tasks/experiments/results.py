@@ -12,6 +12,7 @@ from recipe.tasks.types.task_type import TaskType
 def mean_and_deviation(runs: list[dict[str, Any]], score: str) -> tuple[float, float]:
     """Mean and sample deviation (0 for one run) of a score; "seen.recall" is the recall inside of "seen"."""
     values = [score_in(run, score) for run in runs]
+    # Of one run no deviation is known; 0 keeps the column readable.
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
 
 

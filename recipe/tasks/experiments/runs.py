@@ -22,6 +22,7 @@ class System:
     def key(self) -> str:
         """A hash of all that it starts from."""
         folder = self.checkpoint
+        # A random initialisation has only the shape, so new weights do not redo its runs.
         weights = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]) if self.pretrained else []
         files = [folder / "config.json", folder / "tokenizer.json", *weights]
         return sha256_of_json([self.pretrained, *(sha256_of_file(path) for path in files if path.is_file())])
@@ -57,6 +58,7 @@ class Run:
 
     def is_ready_for_test(self) -> bool:
         """Whether test was scored or can be."""
+        # A tested run may have lost its model, but its scores are there.
         return self.is_tested() or (self.is_trained() and (self.folder / "model" / "config.json").is_file())
 
     def write_result(self, devel_score: float, best_epoch: int, epochs: int, seconds: float) -> None:

@@ -24,6 +24,7 @@ def task_inputs(recipe: Recipe) -> list[Path]:
         )
     for system in systems:
         check_checkpoint(system, length)
+    # The run's own model is not among them: the stage before it stands for that.
     weights = [path for system in systems for path in sorted(system.checkpoint.glob("*.safetensors"))]
     return [*named.files, *weights]
 

@@ -47,6 +47,7 @@ def collator_of(
     model: PreTrainedModel, device: torch.device, pad_token_id: int
 ) -> Callable[[Sequence[Row]], dict[str, torch.Tensor]]:
     """How rows become a batch for a model on a device: without padding where it can, else as its head wants it."""
+    # Other architectures have no such forward.
     if device.type == "cpu" and isinstance(model, (BertForTokenClassification, BertForSequenceClassification)):
         return unpadded
     padding = padded if model.config.problem_type is None else padded_texts
@@ -58,5 +59,6 @@ def labels_of(model: PreTrainedModel, logits: torch.Tensor) -> list[Any]:
     if model.config.problem_type == "regression":
         return logits.squeeze(-1).tolist()
     if model.config.problem_type == "multi_label_classification":
+        # A logit above 0 is a probability above one half.
         return (logits > 0).float().tolist()
     return logits.argmax(-1).tolist()

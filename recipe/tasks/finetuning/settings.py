@@ -32,7 +32,5 @@ def grid_of(config: TaskConfig, pretrained: bool) -> list[RunSettings]:
     rates = config.learning_rate if pretrained else config.random_learning_rate or config.learning_rate
     values = {field.name: getattr(config, field.name) for field in fields(RunSettings)}
     values["max_seq_length"] = config.max_seq_length or DEFAULT_LENGTH
-    return [
-        RunSettings(**{**values, "learning_rate": rate, "batch_size": size})
-        for rate, size in product(rates, config.batch_size)
-    ]
+    points = product(rates, config.batch_size)
+    return [RunSettings(**{**values, "learning_rate": rate, "batch_size": size}) for rate, size in points]

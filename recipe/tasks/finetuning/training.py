@@ -87,8 +87,10 @@ def prepare(task: Task, task_type: TaskType, checkpoint: Path, max_seq_length: i
     if len(tokenizer) > model_config.vocab_size:
         sizes = f"the tokenizer has {len(tokenizer)} entries, the model {model_config.vocab_size}"
         raise InputError(f"{checkpoint}: {sizes}; name a folder where both are of one run")
+    # Names in config.json let any pipeline of transformers print them.
     model_config.id2label = dict(enumerate(task.labels))
     model_config.label2id = {label: index for index, label in enumerate(task.labels)}
+    # Stock models choose their loss by it.
     model_config.problem_type = HEADS[task_type.head].problem_type
     # It is saved with the fine-tuned model, whose users must not go beyond the positions.
     tokenizer.model_max_length = min(tokenizer.model_max_length, model_config.max_position_embeddings)
@@ -130,6 +132,7 @@ def train_once(materials: Materials, settings: RunSettings, pretrained: bool, se
         # It prints a dictionary at the end of every run.
         trainer.remove_callback(PrinterCallback)
         trainer.train()
+    # The last epoch is mostly not the best one on devel.
     model.load_state_dict(best.weights)
     return TrainedModel(model, best.best_score, best.epoch, best.epochs_seen, round(time.monotonic() - started, 1))
 
@@ -149,6 +152,7 @@ def new_model(materials: Materials, pretrained: bool) -> PreTrainedModel:
     head = HEADS[materials.task_type.head]
     model_class = head.model_class(materials.model_config.model_type)
     if not pretrained:
+        # Auto classes have the first, model classes the second.
         fresh = getattr(model_class, "from_config", None) or model_class._from_config
         return fresh(materials.model_config, dtype=torch.float32)  # type: ignore[no-any-return]
     model, missing = load_weights(model_class, materials.checkpoint, config=materials.model_config)
@@ -189,6 +193,7 @@ def training_arguments(settings: RunSettings, use_cpu: bool, rows: int, seed: in
         lr_scheduler_type="linear",
         optim="adamw_torch_fused",
         remove_unused_columns=False,
+        # BestEpoch keeps the best weights in memory; hundreds of runs must not fill disk or trackers.
         save_strategy="no",
         logging_strategy="no",
         report_to=[],

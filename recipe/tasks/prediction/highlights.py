@@ -16,11 +16,11 @@ def article(text: Text, entities: Sequence[Found], types: Sequence[str]) -> str:
     """One text; each type of `types` has a colour of its own while there are colours."""
     parts, done = [], 0
     for entity in entities:
+        # With more types than colours some share one; the label tells them apart.
         colour = COLOURS[types.index(entity.type) % len(COLOURS)]
         parts.append(escape(text.text[done : entity.start]))
-        parts.append(
-            f'<mark style="background: {colour}">{escape(entity.text)}<span>{escape(entity.type)}</span></mark>'
-        )
+        label = f"{escape(entity.text)}<span>{escape(entity.type)}</span>"
+        parts.append(f'<mark style="background: {colour}">{label}</mark>')
         done = entity.end
     parts.append(escape(text.text[done:]))
     return f"<article><h2>{escape(text.id)}</h2>{''.join(parts)}</article>\n"

@@ -57,6 +57,7 @@ class Tagger:
                 raise InputError(f"{folder / name}: is missing; name a model/ folder that scripts/finetune.py wrote")
         config = AutoConfig.from_pretrained(folder)
         self.labels = [config.id2label[index] for index in range(config.num_labels)]
+        # A pretrained checkpoint has LABEL_0, ...: its tags would be noise.
         if unknown := [label for label in self.labels if not _LABEL.fullmatch(label)]:
             raise InputError(
                 f"{folder / 'config.json'}: names the label {unknown[0]!r}; tags of entities are O, B-X and I-X, so"
@@ -67,6 +68,7 @@ class Tagger:
             raise InputError(f"{folder}: lacks the weights {missing[0]}; fine-tune the model first")
         self.model.to(torch.device("cuda" if torch.cuda.is_available() and not use_cpu else "cpu"))  # type: ignore[arg-type]
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        # Fine-tuned checkpoints of others may name a length beyond the positions.
         self.longest = min(self.tokenizer.model_max_length, config.max_position_embeddings)
 
     def tag(self, texts: Iterable[str]) -> Iterator[list[Found]]:

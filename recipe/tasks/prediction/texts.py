@@ -16,6 +16,7 @@ from recipe.errors import InputError
 
 # A text without blank lines is cut after the line in which it gets this long, so that memory does not grow with it.
 MOST_CHARACTERS = 100_000
+# By the first bytes, since standard input has no name.
 _XML = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|!DOCTYPE|Pubmed)")
 
 

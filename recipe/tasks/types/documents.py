@@ -27,6 +27,7 @@ COLUMNS = (
     # The Hub's "id" counts sentences; its "document_id" is BLURB's index.
     Column("index", ("index", "documentid", "id")),
 )
+# What files write where no label applies.
 NO_LABEL = ("none", "null", "")
 _FLAG = re.compile(r"([0-9]{1,4})_([01])")
 
@@ -75,8 +76,10 @@ def counts_by_document(text: str) -> np.ndarray:
 
 def _examples(records: Iterable[Record], labels: Sequence[str]) -> list[Example]:
     """Documents in the order of their first sentences; a document is what stands before the last _ of an index."""
+    # In the order of first sentences, so that predictions follow the file.
     found: dict[str, tuple[list[str], set[str]]] = {}
     for record in records:
+        # BLURB's index is PMID_s3; one without a sentence number is a document of its own.
         document = record.text("index").rpartition("_")[0] or record.text("index")
         sentences, applying = found.setdefault(document, ([], set()))
         sentences.append(record.text("sentence"))
@@ -87,19 +90,18 @@ def _examples(records: Iterable[Record], labels: Sequence[str]) -> list[Example]
 def _labels(record: Record, labels: Sequence[str]) -> set[str]:
     value = record.values["labels"]
     flags = [_FLAG.fullmatch(part.strip()) for part in value.split(",")] if isinstance(value, str) else [None]
+    # BLURB's files have numbers with flags, the Hub's have names.
     if all(flags):
         numbers = [int(flag[1]) for flag in flags if flag]
         if numbers != [*range(len(labels))]:
-            raise InputError(
-                f"{record.place}: {str(value)[:60]!r} does not number the labels 0 to {len(labels) - 1}; correct it"
-            )
+            wrong = f"{str(value)[:60]!r} does not number the labels 0 to {len(labels) - 1}"
+            raise InputError(f"{record.place}: {wrong}; correct it")
         return {labels[int(flag[1])] for flag in flags if flag and flag[2] == "1"}
     written = value if isinstance(value, list) else str(value).split(",")
     names = {str(name).strip().lower() for name in written} - {*NO_LABEL}
     if unknown := sorted(names - {*labels}):
-        raise InputError(
-            f"{record.place}: the label {unknown[0][:60]!r} is not one of {', '.join(labels)}; write names or numbers"
-        )
+        wrong = f"the label {unknown[0][:60]!r} is not one of {', '.join(labels)}"
+        raise InputError(f"{record.place}: {wrong}; write names or numbers")
     return names
 
 

@@ -126,10 +126,7 @@ def encode_texts(
     reading: Reading,
     must_stay: re.Pattern[str] | None = None,
 ) -> dict[str, EncodedTexts]:
-    """The three splits, each example as [CLS] text [SEP], or [CLS] text [SEP] other [SEP] in two segments.
-
-    A pair that is too long is cut by `longest_first`, a text by `nearest`; `must_stay` is what no cut may take.
-    """
+    """The three splits, each example as [CLS] text [SEP] or [CLS] text [SEP] other [SEP]; `must_stay` is never cut."""
     encoded = {}
     for split in TASK_SPLITS:
         examples, rows, truncated = getattr(task, split), [], 0
@@ -155,6 +152,7 @@ def _stays(example: Example, encoding: Any, must_stay: re.Pattern[str] | None, m
     """For each token, whether it belongs to what must stay."""
     if must_stay is None or len(encoding.ids) <= max_num_tokens:
         return [False] * len(encoding.ids)
+    # By characters, since a placeholder is several pieces.
     spans = [match.span() for match in must_stay.finditer(example.text)]
     stays = [any(first < end and start < last for start, end in spans) for first, last in encoding.offsets]
     if sum(stays) > max_num_tokens:
@@ -167,5 +165,6 @@ def _row(text: list[int], other: list[int], is_pair: bool, label: Any, tokenizer
     first = [tokenizer.cls_token_id, *text, tokenizer.sep_token_id]
     if not is_pair:
         return Row(first, [0], [label])
+    # Two segments, as in pretraining on pairs; a single text is all of the first, the default.
     second = [*other, tokenizer.sep_token_id]
     return Row([*first, *second], [0], [label], [0] * len(first) + [1] * len(second))

@@ -1,7 +1,6 @@
-"""`evaluate.Metric` classes of tasks, which work offline.
+"""`evaluate.Metric` classes of tasks, which work offline."""
 
-To be imported only where scores are made: `evaluate` takes seconds, and bad input must be found before that.
-"""
+# To be imported only where scores are made: `evaluate` takes seconds, and bad input must be found before that.
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,9 +29,9 @@ class TaskMetric(evaluate.Metric):
 class EntityF1(TaskMetric):
     """Precision, recall and F1 of entities; an entity is right if its type, first word and last word are.
 
-    `compute(predictions, references, mode)` takes a list of tags (O, B-X, I-X) per sentence. The mode "strict" is IOB2,
-    where a stray I-X is not an entity. "conlleval" is seqeval's default, where it opens one, as in run_ner.py of
-    transformers. "both" gives the strict scores, and "conlleval" with the first four of the other.
+    `compute(predictions, references, mode)` takes a list of tags (O, B-X, I-X) per sentence. "strict" is IOB2, where a
+    stray I-X is not an entity; "conlleval" is seqeval's default and run_ner.py's, where it opens one; "both" gives the
+    strict scores, and "conlleval" with the first four of the other.
 
     Returns "precision", "recall", "f1" (0..1, over all types), "support" (gold entities) and "per_type": the same four
     for each type. Where there is no entity to divide by, the number is 0.0.

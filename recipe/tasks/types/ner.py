@@ -4,6 +4,7 @@ As in PubMedBERT (Gu et al., arXiv 2007.15779) the head is linear on the first p
 and O. Every gold word is scored, however long its sentence is.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ import numpy as np
 
 from recipe.tasks.data.columns import NerTask, TaggedSentence, count_entities, read_task
 from recipe.tasks.data.dictionary import Words, mention_dictionary, mentions_of, words_of
-from recipe.tasks.data.entities import EntityCounts, scores_of, strict_entities
+from recipe.tasks.data.entities import strict_entities
 from recipe.tasks.data.records import TASK_SPLITS
 from recipe.tasks.types.scores import f1_of_counts
 from recipe.tasks.types.task_type import Row, TaskType, Tokenizer
@@ -119,17 +120,16 @@ def _recall_of_seen_and_unseen(
     sentences: Sequence[TaggedSentence], predicted: Sequence[list[str]], known: set[tuple[Words, str]]
 ) -> dict[str, Any]:
     # Recall only: a wrong prediction is neither a seen nor an unseen mention, so there is no precision to split.
-    counts = {"seen": EntityCounts(), "unseen": EntityCounts()}
+    gold, right = Counter[str](), Counter[str]()
     for sentence, tags in zip(sentences, predicted, strict=True):
         found = set(strict_entities(tags))
         for first, last, name in strict_entities(sentence.tags):
+            # With the type: the same words of another type must be learned anew.
             group = "seen" if (words_of(sentence.words[first:last]), name) in known else "unseen"
-            counts[group].add([(first, last, name)], found & {(first, last, name)})
-    scores = {
-        group: scores_of(found.gold.total(), found.predicted.total(), found.right.total())
-        for group, found in counts.items()
-    }
-    return {group: {"recall": found["recall"], "support": found["support"]} for group, found in scores.items()}
+            gold[group] += 1
+            right[group] += (first, last, name) in found
+    groups = ("seen", "unseen")
+    return {each: {"recall": right[each] / max(gold[each], 1), "support": gold[each]} for each in groups}
 
 
 def _by_dictionary(task: NerTask, least_share: float) -> tuple[str, dict[str, Any]]:

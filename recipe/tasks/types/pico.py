@@ -48,6 +48,7 @@ def read(folder: Path) -> PicoTask:
             sentence.tags = [tag if tag == "O" else f"I{tag[1:]}" for tag in sentence.tags]
         if not _typed_words(getattr(task, split)):
             raise InputError(f"{folder}: no word of {split} has a type, so nothing can be scored; tag words as I-PAR")
+    # A head with classes that no word has would only learn to avoid them.
     labels = [label for label in task.labels if not label.startswith("B-")]
     return PicoTask(task.name, labels, task.train, task.devel, task.test, task.schemes, task.repairs)
 
@@ -76,6 +77,7 @@ def word_scores(
 def counts_by_sentence(text: str) -> np.ndarray:
     """A predictions file -> gold, predicted, right words by sentence and type, shape (sentences, 3 x types)."""
     blocks = [[line.rsplit("\t", 2)[1:] for line in block.split("\n") if line] for block in text.split("\n\n")]
+    # The types of all sentences, so that every row has the same columns.
     types = sorted({gold[2:] for block in blocks for gold, _ in block if gold != "O"})
     rows = []
     for block in filter(None, blocks):

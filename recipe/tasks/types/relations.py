@@ -42,6 +42,7 @@ def read(folder: Path, positive: Sequence[str], negative: Sequence[str] = (NONE,
     classes = {name: name for name in positive} | dict.fromkeys(negative, NONE)
     task = read_text_task(folder, COLUMNS, [NONE, *positive], "sentences", partial(_examples, classes=classes))
     task.further["relations"] = lambda example: example.gold != NONE
+    # Printed, not refused: a large number means that another column is the sentence.
     task.notes["sentences without a placeholder"] = sum(
         not PLACEHOLDER.search(example.text) for split in TASK_SPLITS for example in getattr(task, split)
     )
@@ -57,10 +58,8 @@ def counts_by_sentence(text: str) -> np.ndarray:
 
 
 def _examples(records: Iterable[Record], classes: dict[str, str]) -> list[Example]:
-    return [
-        Example(id_of(record, number), record.text("sentence"), "", class_of(record, classes))
-        for number, record in enumerate(records, start=1)
-    ]
+    numbered = enumerate(records, start=1)
+    return [Example(id_of(each, n), each.text("sentence"), "", class_of(each, classes)) for n, each in numbered]
 
 
 TASK_TYPE = text_task_type(

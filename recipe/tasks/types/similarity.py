@@ -48,12 +48,14 @@ class SimilarityReading:
 
     def line(self, example: Example, predicted: float) -> str:
         """id, both sentences, gold, prediction."""
+        # repr keeps every digit, so that the file gives the same correlation again.
         return f"{example.id}\t{example.text}\t{example.other}\t{example.gold!r}\t{predicted!r}"
 
 
 def read(folder: Path) -> TextTask:
     """Read a folder; a split of devel or test whose scores are all the same is an `InputError`."""
     task = read_text_task(folder, COLUMNS, ["similarity"], "pairs", _examples)
+    # With equal gold scores there is no correlation.
     for split in ("devel", "test"):
         if len({example.gold for example in getattr(task, split)}) < 2:
             raise InputError(f"{folder}: all scores of {split} are the same: nothing correlates with them; correct it")

@@ -64,14 +64,14 @@ def pieces_of_words(sentences: list[list[str]], tokenizer: Tokenizer, max_num_to
     """Token ids of each word; [UNK] for a word without pieces (a control character), at most `max_num_tokens` ids."""
     if not sentences:
         return []
-    encoded = tokenizer(
-        sentences, is_split_into_words=True, add_special_tokens=False, return_attention_mask=False, verbose=False
-    )
+    arguments = {"add_special_tokens": False, "return_attention_mask": False, "verbose": False}
+    encoded = tokenizer(sentences, is_split_into_words=True, **arguments)
     found = []
     for index, words in enumerate(sentences):
         pieces: list[list[int]] = [[] for _ in words]
         for token_id, word in zip(encoded["input_ids"][index], encoded.word_ids(index), strict=True):
             pieces[word].append(token_id)
+        # A word without a piece must be scored too, and a longer one must fit.
         found.append([word[:max_num_tokens] or [tokenizer.unk_token_id] for word in pieces])
     return found
 
@@ -128,9 +128,8 @@ def join_windows(
     missing = [(sentence, labels.index(None)) for sentence, labels in enumerate(joined) if None in labels]
     if missing:
         sentence, word = missing[0]
-        raise RuntimeError(
-            f"word {word} of sentence {sentence} was never predicted, nor words of {len(missing) - 1} more"
-        )
+        more = f"nor were words of {len(missing) - 1} more"
+        raise RuntimeError(f"word {word} of sentence {sentence} was never predicted, {more}")
     return [[label for label in labels if label is not None] for labels in joined]
 
 
