@@ -31,7 +31,7 @@ class EntityCounts:
 
     def add(self, gold: Iterable[Entity], predicted: Iterable[Entity]) -> None:
         """Count the entities of one sentence; one is right if its type, first word and last word are."""
-        # Sets, since two equal predictions of one place would otherwise be right twice.
+        # Sets, so that an entity that is given twice counts once.
         gold, predicted = set(gold), set(predicted)
         for counter, entities in ((self.gold, gold), (self.predicted, predicted), (self.right, gold & predicted)):
             counter.update(name for _, _, name in entities)
