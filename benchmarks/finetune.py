@@ -1,4 +1,4 @@
-"""Fine-tuning on entities: our way beside a plain Trainer that pads every sentence to 128 pieces, as run_ner.py of
+"""Fine-tuning on entities: our way next to a plain Trainer that pads every sentence to 128 pieces, as run_ner.py of
 transformers does with --pad_to_max_length.
 
 python benchmarks/finetune.py --model MODEL --data data/tasks/bc5-chem                                 # whole task, 1

@@ -4,8 +4,8 @@ entities in words per second.
 python benchmarks/prediction.py --model RUN/model --task bc5-chem --data data/tasks/bc5-chem --text
 ../shared/data/biomedical/ei_abstracts.txt.gz
 
-Beside the lengths stands what is left of the gold entities where sentences are cut, as run_ner.py of transformers does
-it; beside the speed the pipeline "token-classification" of transformers (aggregation_strategy="first", batches of 32
+Next to the lengths is what is left of the gold entities where sentences are cut, as run_ner.py of transformers does
+it; next to the speed the pipeline "token-classification" of transformers (aggregation_strategy="first", batches of 32
 sentences), in turns. Writes benchmarks/results/prediction.{md,json}.
 """
 

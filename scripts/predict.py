@@ -1,8 +1,8 @@
 """Find entities in text or PubMed XML by a fine-tuned model. Writes JSON lines, or HTML, to standard output while the
 input comes in.
 
-python scripts/predict.py runs/demo/task/model abstracts.txt > entities.jsonl
-zcat pubmed.xml.gz | python scripts/predict.py runs/demo/task/model - --html > entities.html
+python scripts/predict.py runs/demo/task/pretrained/model abstracts.txt > entities.jsonl
+zcat pubmed.xml.gz | python scripts/predict.py runs/demo/task/pretrained/model - --html > entities.html
 """
 
 import argparse

@@ -28,6 +28,7 @@ TASK_TYPES = {
     "documents": DOCUMENTS,
     "questions": QUESTIONS,
 }
+# Read from a wheel of the package index, so that the demo needs no other download.
 EMBEDDED_TASKS = {"embedded:nero": read_nero}
 TABLE = Path(__file__).with_name("tasks.yaml")
 DATA = Path("data/tasks")
@@ -85,11 +86,7 @@ def task_table() -> dict[str, TaskEntry]:
 
 
 def find_entry(name: str) -> TaskEntry:
-    """The entry of a name.
-
-    Raises:
-        InputError: for an unknown name, with the nearest known one.
-    """
+    """The entry of a name; for an unknown one an `InputError` with the nearest known name."""
     table = task_table()
     if name in table:
         return table[name]
@@ -100,16 +97,9 @@ def find_entry(name: str) -> TaskEntry:
 
 
 def read_named_task(name: str, data: Path | None) -> NamedTask:
-    """The task of a name of the table, of an embedded one, or of a folder of column files (whose counts are unknown).
-
-    Args:
-        data: folder with the files of a named task; None: data/tasks/NAME, where scripts/get_task.py puts them.
-
-    Raises:
-        InputError: for an unknown name, missing or unreadable files, or counts that are not those of the table.
-    """
+    """The task of a name of the table (files in `data`, or data/tasks/NAME), an embedded one, or a folder."""
     if name in EMBEDDED_TASKS:
-        entry, files = TaskEntry(name), []
+        entry, folder, files = TaskEntry(name), Path(), []
     else:
         entry, folder = _entry_and_folder(name, data)
         files = sorted(path for path in folder.resolve().iterdir() if path.is_file())
@@ -117,45 +107,39 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
     # once and still notice a file that was changed in between.
     state = (entry.name, *((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
     if state not in _READ:
-        if name in EMBEDDED_TASKS:
-            _READ[state] = NamedTask(entry, NER, EMBEDDED_TASKS[name](), files, name)
-        else:
-            hashes = {path.name: sha256_of_file(path) for path in files}
-            task_key = sha256_of_json([entry.type, entry.options, hashes])
-            _READ[state] = NamedTask(entry, TASK_TYPES[entry.type], read_checked(entry, folder), files, task_key)
+        task = EMBEDDED_TASKS[name]() if name in EMBEDDED_TASKS else read_checked(entry, folder)
+        hashes = {path.name: sha256_of_file(path) for path in files}
+        key = sha256_of_json([entry.name, entry.type, entry.options, hashes])
+        _READ[state] = NamedTask(entry, TASK_TYPES[entry.type], task, files, key)
     return _READ[state]
 
 
 def read_checked(entry: TaskEntry, folder: Path) -> Task:
-    """The task of an entry from its files.
-
-    Raises:
-        InputError: for files that cannot be read, or counts that are not those of the table.
-    """
+    """The task of an entry from its files; an `InputError` where counts are not those of the table."""
     task: Task = TASK_TYPES[entry.type].read(folder, **entry.options)
+    # Not the folder's name: results in two folders of one task must be comparable.
     task.name = entry.name
     found = task.counts()
+    # Other counts mean other files, whose scores cannot stand next to published ones.
     for what, split, number in _numbers(entry.counts):
         if found[what][split] != number:
-            raise InputError(
-                f"{folder}: {split} contains {found[what][split]} {what}, but {entry.name} has {number}; fetch it by"
-                f" scripts/get_task.py {entry.name}"
-            )
+            wrong = f"{split} contains {found[what][split]} {what}, but {entry.name} has {number}"
+            raise InputError(f"{folder}: {wrong}; fetch it by scripts/get_task.py {entry.name}")
     # The paper's counts are not enforced: it counts 4,244 diseases in BC5CDR's devel, whose file has 4,246.
     for what, split, number in _numbers(entry.published):
         if found[what][split] != number:
-            print(
-                f"note: {split} of {entry.name} contains {found[what][split]} {what}; the paper counts {number}",
-                flush=True,
-            )
+            contains = f"{split} of {entry.name} contains {found[what][split]} {what}"
+            print(f"note: {contains}; the paper counts {number}", flush=True)
     return task
 
 
+# Not functools.cache: an entry has dictionaries, which cannot be hashed.
 _READ: dict[tuple, NamedTask] = {}
 
 
 def _entry_and_folder(name: str, data: Path | None) -> tuple[TaskEntry, Path]:
     own = Path(name).expanduser()
+    # A bare word that is not a folder is a misspelled name, not a path.
     if name not in task_table() and (own.is_dir() or own.name != name):
         entry, folder = TaskEntry(own.resolve().name), own
         remedy = "name a folder with train.tsv, devel.tsv and test.tsv, or embedded:nero"

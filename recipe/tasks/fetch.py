@@ -14,21 +14,13 @@ BLOCK = 1 << 20
 
 
 def fetch_task(name: str, folder: Path, base_url: str | None = None) -> str:
-    """Fetch a task and give a line that says what is there now; a complete folder is left alone.
-
-    Args:
-        folder: where the files go; it appears only when all of them are there and right.
-        base_url: takes the place of the address in tasks.yaml, for a mirror.
-
-    Raises:
-        InputError: for an unknown task, one without a public address, a file that cannot be fetched or has another
-            sha256, or counts that are not those of the table.
-    """
+    """Fetch a task to a folder, from `base_url` (a mirror) or the table's address; gives a line on what is there."""
     entry = find_entry(name)
     if folder.exists():
         return f"{folder}: already there, {_checked(entry, folder)}"
     if not entry.url:
         raise InputError(f"{name}: cannot be fetched by a program; {entry.obtain}")
+    # Complete or absent, or a later run would take half a task for the whole one.
     with atomic_write(folder) as partial:
         partial.mkdir(parents=True)
         for file in entry.files:

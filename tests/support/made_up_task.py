@@ -11,7 +11,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerFast
 
 from recipe.rng import derive_key, random_below
-from recipe.tasks.data.columns import TaggedSentence
+from recipe.tasks.data.columns import NerTask, TaggedSentence
+from recipe.tasks.types.ner import EncodedSentences, encode
 
 SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 CHEMICALS = ["aspirin", "lithium", "zinc", "glucose"]
@@ -83,3 +84,10 @@ def write_checkpoint(folder: Path, more: Sequence[str] = (), **changes: Any) -> 
     BertForPreTraining(build_config(len(tokenizer), **changes)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def encode_sentences(
+    sentences: list[TaggedSentence], tokenizer: PreTrainedTokenizerFast, max_seq_length: int
+) -> EncodedSentences:
+    """One split with the task's labels, without training sentences."""
+    return encode(NerTask("made up", LABELS, [], [], sentences), tokenizer, max_seq_length)["test"]

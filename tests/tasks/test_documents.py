@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from made_up_task import build_tokenizer
 from made_up_texts import HALLMARKS
 
+import recipe.tasks.types.metrics  # noqa: F401  # before hypothesis measures time: it imports `evaluate`
 from recipe.errors import InputError
-from recipe.tasks.types.documents import TASK_TYPE, DocumentReading, counts_by_document, encode, read
+from recipe.tasks.types.documents import TASK_TYPE, DocumentReading, counts_by_document, read
 
 
 def flags(*holding: int) -> str:
@@ -78,7 +79,7 @@ def test_training_without_a_label_is_refused(tmp_path):
 
 def test_the_beginning_of_a_long_document_stays(tmp_path):
     tokenizer = build_tokenizer()
-    split = encode(read(write(tmp_path, GOOD), HALLMARKS), tokenizer, 8)["test"]
+    split = TASK_TYPE.encode(read(write(tmp_path, GOOD), HALLMARKS), tokenizer, 8)["test"]
     assert tokenizer.convert_ids_to_tokens(split.rows[0].input_ids) == [
         "[CLS]",
         "zinc",

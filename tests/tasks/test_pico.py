@@ -11,7 +11,7 @@ from made_up_task import build_tokenizer
 from recipe.errors import InputError
 from recipe.tasks.data.columns import TaggedSentence
 from recipe.tasks.types.ner import prediction_lines
-from recipe.tasks.types.pico import TASK_TYPE, counts_by_sentence, encode, read, word_scores
+from recipe.tasks.types.pico import TASK_TYPE, counts_by_sentence, read, word_scores
 
 GOOD = "-DOCSTART-\tO\n\nrats\tI-PAR\nwith\tI-PAR\nfever\tI-OUT\n.\tO\n\nzinc\tI-INT\n"
 TAGS = ["O", "I-INT", "I-OUT", "I-PAR"]
@@ -78,7 +78,7 @@ def test_scores_are_those_of_counted_words(seed):
 @pytest.mark.parametrize("max_seq_length", [8, 32])
 def test_every_word_is_scored_once_at_any_length(tmp_path, max_seq_length):
     task = read(write(tmp_path, GOOD + "".join(f"{word}\tI-OUT\n" for word in ["renal", "carbonate", "zinc"] * 9)))
-    split = encode(task, build_tokenizer(), max_seq_length)["test"]
+    split = TASK_TYPE.encode(task, build_tokenizer(), max_seq_length)["test"]
     scores = split.score([row.labels for row in split.rows])
     assert (scores["f1"], scores["support"], split.truncated) == (1.0, 31, 0)
     split.rows[0].labels[0] = 0

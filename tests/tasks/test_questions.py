@@ -8,7 +8,7 @@ import pytest
 from made_up_task import build_tokenizer
 
 from recipe.errors import InputError
-from recipe.tasks.types.questions import TASK_TYPE, AnswerReading, counts_by_question, encode, read
+from recipe.tasks.types.questions import TASK_TYPE, AnswerReading, counts_by_question, read
 
 ANSWERS = ["yes", "no", "maybe"]
 ENTRY = {
@@ -72,7 +72,7 @@ def test_the_context_is_cut_at_its_end_before_the_question(tmp_path):
         ),
         ANSWERS,
     )
-    split = encode(task, tokenizer, 10)["test"]
+    split = TASK_TYPE.encode(task, tokenizer, 10)["test"]
     expected = ["[CLS]", "the", "cell", "[SEP]", "zinc", "fever", "rats", "of", "aspirin", "[SEP]"]
     assert tokenizer.convert_ids_to_tokens(split.rows[0].input_ids) == expected
     assert split.truncated == 1

@@ -14,15 +14,7 @@ from made_up_texts import WORDS, write_texts
 from recipe.errors import InputError
 from recipe.tasks.catalog import task_table
 from recipe.tasks.data.records import TASK_SPLITS
-from recipe.tasks.types.relations import (
-    NONE,
-    PLACEHOLDER,
-    TASK_TYPE,
-    RelationReading,
-    counts_by_sentence,
-    encode,
-    read,
-)
+from recipe.tasks.types.relations import NONE, PLACEHOLDER, TASK_TYPE, RelationReading, counts_by_sentence, read
 
 TOKENIZER = build_tokenizer(WORDS)
 CHEMPROT = task_table()["chemprot"].options
@@ -78,7 +70,7 @@ def test_bad_files_are_named(tmp_path, test, train, message):
 def test_no_cut_takes_a_placeholder(tmp_path_factory, before, between, behind, max_seq_length):
     folder = tmp_path_factory.mktemp("task")
     task = read(write(folder, f"1\t{before} @CHEMICAL$ {between} @GENE$ {behind}\tCPR:4\n"), **CHEMPROT)
-    (row,) = (split := encode(task, TOKENIZER, max(max_seq_length, 8))["test"]).rows
+    (row,) = (split := TASK_TYPE.encode(task, TOKENIZER, max(max_seq_length, 8))["test"]).rows
     tokens = TOKENIZER.convert_ids_to_tokens(row.input_ids)
     assert len(tokens) <= max_seq_length
     assert "@ chemical $" in " ".join(tokens)
@@ -93,7 +85,7 @@ def test_placeholders_that_do_not_fit_are_named(tmp_path):
     with pytest.raises(
         InputError, match=r"max_seq_length is 9, but the placeholders of 77 \('@GENE\$ .*'\) alone take 11; raise it"
     ):
-        encode(task, TOKENIZER, 9)
+        TASK_TYPE.encode(task, TOKENIZER, 9)
 
 
 def test_scores_are_those_of_the_relations(tmp_path):

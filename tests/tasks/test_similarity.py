@@ -10,7 +10,7 @@ from made_up_task import build_tokenizer
 from scipy.stats import pearsonr
 
 from recipe.errors import InputError
-from recipe.tasks.types.similarity import TASK_TYPE, encode, read, shared_words
+from recipe.tasks.types.similarity import TASK_TYPE, read, shared_words
 
 HEADING = "index\tsentence1\tsentence2\tscore\n"
 GOOD = HEADING + "0\tzinc fever\tzinc\t3.2\n1\trats\tthe cell\t0.4\n2\trats\trats\t4\n"
@@ -59,7 +59,7 @@ def test_bad_files_are_named(tmp_path, test, message):
 def test_the_longer_sentence_is_cut_first(tmp_path):
     tokenizer = build_tokenizer()
     task = read(write(tmp_path, HEADING + f"0\tzinc fever\t{'rats ' * 9}\t1\n1\tzinc\tzinc\t2\n"))
-    split = encode(task, tokenizer, 8)["test"]
+    split = TASK_TYPE.encode(task, tokenizer, 8)["test"]
     assert [tokenizer.convert_ids_to_tokens(row.input_ids) for row in split.rows] == [
         ["[CLS]", "zinc", "fever", "[SEP]", "rats", "rats", "rats", "[SEP]"],
         ["[CLS]", "zinc", "[SEP]", "zinc", "[SEP]"],
@@ -69,7 +69,7 @@ def test_the_longer_sentence_is_cut_first(tmp_path):
 
 
 def test_the_score_is_pearsons_of_what_the_predictions_file_holds(tmp_path):
-    split = encode(read(write(tmp_path, GOOD)), build_tokenizer(), 16)["test"]
+    split = TASK_TYPE.encode(read(write(tmp_path, GOOD)), build_tokenizer(), 16)["test"]
     outputs = [[0.123456789], [-3.0], [2.5]]
     scores = split.score(outputs)
     assert scores["pearson"] == pytest.approx(pearsonr([3.2, 0.4, 4.0], [0.123456789, -3.0, 2.5]).statistic)

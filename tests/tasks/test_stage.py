@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_up_task import SENTENCES, made_up_sentences, write_checkpoint, write_task
+from made_up_task import SENTENCES, encode_sentences, made_up_sentences, write_checkpoint, write_task
 from made_up_texts import WORDS, write_texts
 from transformers import AutoModelForTokenClassification, AutoTokenizer
 
@@ -22,7 +22,6 @@ from recipe.tasks.experiments import experiment
 from recipe.tasks.experiments.stage import finetune_task, summarize, task_inputs
 from recipe.tasks.finetuning.inference import predict
 from recipe.tasks.finetuning.settings import grid_of
-from recipe.tasks.types.ner import encode_sentences
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -125,7 +124,7 @@ def test_the_saved_model_is_the_best_and_a_standard_one(done):
     labels = ["O", "B-Chemical", "I-Chemical"]
     assert model.config.id2label == dict(enumerate(labels))
     assert model.config.label2id == {label: index for index, label in enumerate(labels)}
-    split = encode_sentences(made_up_sentences("test"), tokenizer, 12, labels, set())
+    split = encode_sentences(made_up_sentences("test"), tokenizer, 12)
     best = max(scores_of(done)["systems"]["pretrained"]["runs"], key=lambda run: run["devel_score"])
     assert split.score(predict(model, split.rows, 0))["f1"] == pytest.approx(best["f1"])
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import run_script
-from made_up_task import LABELS, build_config, build_tokenizer, made_up_sentences
+from made_up_task import LABELS, build_config, build_tokenizer, encode_sentences, made_up_sentences
 from transformers import BertConfig, pipeline
 
 from recipe.errors import InputError
@@ -20,7 +20,6 @@ from recipe.tasks.prediction import tagger as tagger_module
 from recipe.tasks.prediction.highlights import article
 from recipe.tasks.prediction.tagger import Found, Tagger, sentence_spans
 from recipe.tasks.prediction.texts import Text
-from recipe.tasks.types.ner import encode_sentences
 
 TEXT = (
     "Aspirin carbonate was given.  The rats of renal\nfever and zinc (lithium) ended! Glucose-zinc in"
@@ -57,7 +56,7 @@ def test_predictions_on_words_have_the_spans_of_the_pipeline(folder, stock):
     # The first sentence has a word without a piece, which the pipeline leaves out; longer ones do not fit the model in
     # one piece.
     sentences = [sentence for sentence in made_up_sentences("test")[1:] if len(sentence.words) <= 15]
-    split = encode_sentences(sentences, build_tokenizer(), 32, LABELS, set())
+    split = encode_sentences(sentences, build_tokenizer(), 32)
     tags = split.tags(predict(model, split.rows, 0))
     number = 0
     for sentence, found in zip(sentences, tags, strict=True):

@@ -1,19 +1,20 @@
 """Files of columns (a word, up to three that do not matter, its tag; a blank line after a sentence) -> `NerTask`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from recipe.errors import InputError
 from recipe.tasks.data.schemes import SCHEMES, detect_scheme, normal_tag, to_iob2
 
+# BLURB's scripts write dev.tsv, the files of Crichton et al. are devel.tsv.
 SPLIT_FILES = {"train": ("train.tsv",), "devel": ("devel.tsv", "dev.tsv"), "test": ("test.tsv",)}
 MOST_COLUMNS = 5
 
 
 @dataclass
 class TaggedSentence:
-    """The words of a sentence and their tags (O, B-X, I-X), equally many and at least one."""
+    """Words and as many tags (O, B-X, I-X), at least one."""
 
     words: list[str]
     tags: list[str]
@@ -38,9 +39,8 @@ class NerTask:
     def counts(self) -> dict[str, dict[str, int]]:
         """Sentences and entities by split."""
         splits = {"train": self.train, "devel": self.devel, "test": self.test}
-        sizes = {name: len(sentences) for name, sentences in splits.items()}
-        entities = {name: count_entities(sentences) for name, sentences in splits.items()}
-        return {"sentences": sizes, "entities": entities}
+        counted: dict[str, Callable] = {"sentences": len, "entities": count_entities}
+        return {what: {name: count(split) for name, split in splits.items()} for what, count in counted.items()}
 
     def summary(self) -> str:
         """Sizes of the splits and repairs in one line."""
@@ -53,16 +53,7 @@ class NerTask:
 
 
 def read_task(folder: Path, scheme: str = "auto", merged_type: str | None = None) -> NerTask:
-    """Read a folder with train.tsv, devel.tsv (or dev.tsv) and test.tsv.
-
-    Args:
-        scheme: see `read_sentences`. merged_type: the one type that takes the place of all, as BLURB does with JNLPBA;
-            None keeps them.
-
-    Raises:
-        InputError: for a missing folder or file, a line that cannot be read, a split without a sentence, or training
-            sentences without an entity.
-    """
+    """Read a folder with train.tsv, devel.tsv (or dev.tsv) and test.tsv; `merged_type` replaces all types."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; name one with train.tsv, devel.tsv and test.tsv")
     splits, schemes, repairs = {}, {}, {}
@@ -85,19 +76,15 @@ def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentenc
     """Read one file; gives its sentences in IOB2, the scheme of its tags and how many tags broke its rules.
 
     The first column is the word, the last one the tag; 2 to 5 columns are separated by tabs, or by spaces in a line
-    without a tab. Lines end at \\n only, so a word may contain anything else. Words are kept as they are ("None",
-    "NA", a quote); a byte-order mark, \\r at the end of lines and -DOCSTART- lines are dropped.
-
-    Args:
-        scheme: IO, IOB1, IOB2 or BIOES; auto: by the tags.
+    without a tab. A byte-order mark, \\r at the end of lines and -DOCSTART- lines are dropped.
 
     Raises:
-        InputError: with file and line number, for a line of other columns than the first one or a tag that the scheme
-            does not have.
+        InputError: with file and line number, for a line of other columns than the first one, or an unknown tag.
     """
     blocks = list(_blocks(path, scheme))
     if not blocks:
         raise InputError(f"{path}: contains no sentence; write one word, a tab and its tag per line")
+    # By the whole file, since a single sentence fits several schemes.
     found = detect_scheme(tags for _, tags in blocks) if scheme == "auto" else scheme
     sentences, repairs = [], 0
     for words, tags in blocks:
@@ -110,6 +97,7 @@ def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentenc
 def labels_of(sentences: list[TaggedSentence]) -> list[str]:
     """O, then B-X and I-X for each type X that occurs, whether or not both do."""
     types = sorted({tag[2:] for sentence in sentences for tag in sentence.tags if tag != "O"})
+    # Both, even if one does not occur: the model must be able to say any entity of the type.
     return ["O", *(f"{prefix}-{name}" for name in types for prefix in "BI")]
 
 
@@ -119,16 +107,13 @@ def count_entities(sentences: Iterable[TaggedSentence]) -> int:
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, which end at \\n only, without a byte-order mark and without \\r at their ends.
-
-    Raises:
-        InputError: for a file that cannot be read or is not UTF-8.
-    """
+    """The lines of a UTF-8 file, which end at \\n only, without a byte-order mark and without \\r at their ends."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     try:
+        # Not splitlines(): a word may contain characters such as U+2028, which would end a line there.
         return [line.rstrip("\r") for line in content.decode("utf-8-sig").split("\n")]
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
@@ -138,10 +123,10 @@ def lines_of(path: Path) -> list[str]:
 
 def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
     """Words and tags of each sentence, the tags as `normal_tag` gives them."""
-    words: list[str] = []
-    tags: list[str] = []
+    words, tags = list[str](), list[str]()
     width, typed = 0, ""
     for number, line in enumerate(lines_of(path), start=1):
+        # CoNLL's marks of documents are not words.
         if not line.strip() or line.startswith("-DOCSTART-"):
             if words:
                 yield words, tags
@@ -149,8 +134,7 @@ def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
             continue
         place = f"{path}, line {number}"
         columns = _columns(line, place, width)
-        width = len(columns)
-        typed = _check_types(columns[-1], typed, place)
+        width, typed = len(columns), _check_types(columns[-1], typed, place)
         words.append(columns[0])
         tags.append(_tag(columns[-1], scheme, place))
     if words:
@@ -159,7 +143,9 @@ def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
 
 def _columns(line: str, place: str, width: int) -> list[str]:
     """The columns of a line, as many as the lines before it had (`width`, 0 at the first)."""
+    # The word is kept as it is, spaces too.
     columns = [column.strip(" ") if number else column for number, column in enumerate(line.split("\t"))]
+    # Only without a tab: a word may contain a space.
     if len(columns) == 1:
         columns = [column for column in line.split(" ") if column]
     if not 2 <= len(columns) <= MOST_COLUMNS or not columns[0]:
@@ -167,9 +153,7 @@ def _columns(line: str, place: str, width: int) -> list[str]:
         remedy = "write a word, a tab and its tag, with at most three columns between them"
         raise InputError(f"{place}: {line!r} has {filled} columns; {remedy}")
     if width and len(columns) != width:
-        raise InputError(
-            f"{place}: {line!r} has {len(columns)} columns, but earlier lines have {width}; give every line the same"
-        )
+        raise InputError(f"{place}: {line!r} has {len(columns)} columns, but earlier lines have {width}; correct it")
     return columns
 
 
@@ -189,8 +173,6 @@ def _check_types(tag: str, typed: str, place: str) -> str:
         return typed
     form = "B-X" if "-" in tag else "B"
     if typed and form != typed:
-        raise InputError(
-            f"{place}: {tag!r} is of the form {form}, but earlier tags are of the form {typed}; give all entities a"
-            " type or none"
-        )
+        forms = f"is of the form {form}, but earlier tags are of the form {typed}"
+        raise InputError(f"{place}: {tag!r} {forms}; give all entities a type or none")
     return form

@@ -22,6 +22,7 @@ class MentionDictionary:
         """IOB2 tags of a sentence: from the left, the longest mention that stands there is an entity."""
         key, tags, start = words_of(words), ["O"] * len(words), 0
         while start < len(key):
+            # The longest first: a short mention inside of a longer one is not another entity.
             lengths = range(min(self.longest, len(key) - start), 0, -1)
             length = next((length for length in lengths if key[start : start + length] in self.types), 0)
             if length:
@@ -46,11 +47,7 @@ def mentions_of(sentences: Iterable[TaggedSentence]) -> Counter[tuple[Words, str
 
 
 def mention_dictionary(sentences: Sequence[TaggedSentence], least_share: float = 0.0) -> MentionDictionary:
-    """The dictionary of training sentences; a mention has the type that it has most often.
-
-    Args:
-        least_share: share of a mention's occurrences that must be entities; 0 takes every mention.
-    """
+    """The mentions of which at least `least_share` of all occurrences are entities, with their commonest types."""
     counts = mentions_of(sentences)
     by_words: dict[Words, Counter[str]] = {}
     for (words, name), number in counts.items():

@@ -1,7 +1,7 @@
 """Tags of a sentence (O, B-X, I-X) -> entities in two readings, and counts of entities -> precision, recall, F1."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 # First word, last word + 1, type.
@@ -18,10 +18,7 @@ def conlleval_entities(tags: Sequence[str]) -> list[Entity]:
     return _entities(tags, opens_at_stray=True)
 
 
-MODES: dict[str, Callable[[Sequence[str]], list[Entity]]] = {
-    "strict": strict_entities,
-    "conlleval": conlleval_entities,
-}
+MODES = {"strict": strict_entities, "conlleval": conlleval_entities}
 
 
 @dataclass
@@ -34,6 +31,7 @@ class EntityCounts:
 
     def add(self, gold: Iterable[Entity], predicted: Iterable[Entity]) -> None:
         """Count the entities of one sentence; one is right if its type, first word and last word are."""
+        # Sets, so that an entity that is given twice counts once.
         gold, predicted = set(gold), set(predicted)
         for counter, entities in ((self.gold, gold), (self.predicted, predicted), (self.right, gold & predicted)):
             counter.update(name for _, _, name in entities)

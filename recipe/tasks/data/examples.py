@@ -61,14 +61,7 @@ def read_text_task(
     unit: str,
     examples_of: Callable[[Iterable[Record]], list[Example]],
 ) -> TextTask:
-    """Read a folder with one file for each of train, dev and test; see `recipe.tasks.data.records`.
-
-    Args:
-        examples_of: the records of a split -> its examples.
-
-    Raises:
-        InputError: for a missing folder or file, a record that cannot be read, or a split without a record.
-    """
+    """Read a folder with one file for each of train, dev and test; `examples_of` makes examples of records."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; name a folder with one file for each of train, dev and test")
     splits: dict[str, Any] = {}
@@ -86,22 +79,15 @@ def read_text_task(
 
 def id_of(record: Record, number: int) -> str:
     """The record's own id, or its number."""
+    # Without ids the number tells the lines of a predictions file apart.
     return record.text("id") if record.values.get("id") not in (None, "") else str(number)
 
 
 def class_of(record: Record, classes: dict[str, str]) -> str:
-    """The class that a label stands for.
-
-    Args:
-        classes: what files write -> the class.
-
-    Raises:
-        InputError: for a label that is not among them.
-    """
+    """The class that a label stands for, by `classes`: what files write -> the class."""
+    # By a table: files write "1", "false" or "CPR:false" for one class.
     label = record.text("label")
     if label not in classes:
         known = ", ".join(classes)
-        raise InputError(
-            f"{record.place}: the label {label[:60]!r} is not one of {known}; correct or remove the record"
-        )
+        raise InputError(f"{record.place}: the label {label[:60]!r} is not one of {known}; correct it")
     return classes[label]

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import re
 from collections.abc import Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -21,23 +22,18 @@ ENTITY_COLUMN, CLASS_COLUMN, SENTENCE_COLUMN, SET_COLUMN, COLUMNS = 8, 9, 29, 30
 # Substances. Left out: Molecule ("molecules", "antigen") and Thing, too general; AminoAcid ("residues", "sequence"),
 # AminoAcidPeptide, Protein and NucleicAcid, which are parts of proteins and genes or these themselves. All other
 # classes (diseases, processes, organs, ...) count as O.
-CHEMICAL_CLASSES = frozenset(
-    {b"Chemical", b"Drug", b"SmallMolecule", b"NonProteinOrNucleicAcidChemical", b"Ion", b"Atom"}
-)
+CHEMICAL_CLASSES = {b"Chemical", b"Drug", b"SmallMolecule", b"NonProteinOrNucleicAcidChemical", b"Ion", b"Atom"}
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def read_nero() -> NerTask:
-    """Read the task: train, devel and test are 80, 10 and 10 % of the sentences, chosen by a hash of their words.
-
-    Raises:
-        InputError: if the wheel is not installed or its file is not that of version 0.0.8.
-    """
+    """Read the task: train, devel and test are 80, 10 and 10 % of the sentences, by a hash of their words."""
     path = find_annotations()
     splits: dict[str, list[tuple[str, TaggedSentence]]] = {"train": [], "devel": [], "test": []}
     seen: set[str] = set()
     for sentence, mentions in _sentences_with_mentions(path):
         words = split_words(sentence)
+        # Small letters, so that copies that differ in case do not come into two splits.
         digest = hashlib.sha256(" ".join(words).lower().encode()).hexdigest()
         tags = tag_mentions(words, [split_words(mention) for mention in mentions])
         # Only sentences with a chemical are kept (27 %): the demo learns four times as fast from them, and its F1 is
@@ -49,7 +45,7 @@ def read_nero() -> NerTask:
             splits[split].append((digest, TaggedSentence(words, tags)))
     # The file goes by topic and annotator; in the order of the hashes, the first so many sentences are a fair draw.
     sentences: dict[str, Any] = {
-        name: [sentence for _, sentence in sorted(split, key=lambda entry: entry[0])] for name, split in splits.items()
+        name: [each for _, each in sorted(split, key=itemgetter(0))] for name, split in splits.items()
     }
     return NerTask("NERO chemicals", labels_of(sentences["train"]), **sentences)
 
@@ -101,6 +97,7 @@ def _sentences_with_mentions(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 def _decode(field: bytes) -> str:
     try:
+        # Field by field, since the file mixes encodings.
         return field.decode("utf-8")
     except UnicodeDecodeError:
         # A few lines were saved in the Windows code page.

@@ -14,21 +14,16 @@ from recipe.errors import InputError
 from recipe.tasks.data.columns import lines_of
 
 TASK_SPLITS = ("train", "devel", "test")
-STEMS = {
-    "train": ("train", "train_set"),
-    "devel": ("dev", "devel", "validation", "dev_set"),
-    "test": ("test", "test_set"),
-}
+# BLURB's scripts write dev.tsv, the Hub has validation, and PubMedQA's own files are dev_set.json and so on.
+DEVEL_STEMS = ("dev", "devel", "validation", "dev_set")
+STEMS = {"train": ("train", "train_set"), "devel": DEVEL_STEMS, "test": ("test", "test_set")}
 # A line that has so many names of columns is a heading; text contains none or, by chance, one.
 LEAST_NAMES = 2
 
 
 @dataclass(frozen=True)
 class Column:
-    """A value of a record: its name here, and its names in files, in small letters and digits only.
-
-    is_needed: a record without it is refused.
-    """
+    """A value of a record, its names in files (small letters and digits only), and whether every record needs it."""
 
     name: str
     aliases: tuple[str, ...]
@@ -43,13 +38,11 @@ class Record:
     values: dict[str, Any]
 
     def text(self, name: str) -> str:
-        """A value as text, with one space between words; parts of a list are joined.
-
-        Raises:
-            InputError: if there is no text, or it cannot be written as UTF-8.
-        """
+        """A value as text, with one space between words; parts of a list are joined."""
         value = self.values[name]
+        # PubMedQA's contexts are a list of paragraphs.
         parts = value if isinstance(value, list) else [value]
+        # One line, since a text is one column of a predictions file.
         joined = " ".join(" ".join(map(str, parts)).split())
         if not joined or not all(isinstance(part, (str, int, float)) for part in parts):
             raise InputError(f"{self.place}: {name} is not text ({str(value)[:60]!r}); every record needs some")
@@ -62,11 +55,7 @@ class Record:
 
 
 def find_split(folder: Path, split: str) -> Path:
-    """The file of a split, such as dev.tsv.
-
-    Raises:
-        InputError: if there is no such file, or more than one.
-    """
+    """The file of a split, such as dev.tsv; none or more than one is an `InputError`."""
     names = [folder / f"{stem}{ending}" for stem in STEMS[split] for ending in READERS]
     found = [path for path in names if path.is_file()]
     if not found:
@@ -82,9 +71,6 @@ def read_records(path: Path, columns: Sequence[Column]) -> tuple[list[Record], i
 
     A TSV has the columns in the given order, or a heading that names them. JSON is a list of objects, an object of
     objects (its keys become the first column that files call "id"), or one object per line.
-
-    Raises:
-        InputError: with file and line (or entry), for what cannot be read, or a record without a value that is needed.
     """
     return READERS[path.suffix](path, columns)
 
@@ -134,7 +120,9 @@ def _from_json(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int
     try:
         content = json.loads("\n".join(lines))
     except (ValueError, RecursionError):
+        # JSON of one object per line is not one JSON text.
         return _from_json_lines(path, columns)
+    # PubMedQA's own form: an object whose keys are the ids of its records.
     if isinstance(content, dict) and content and all(isinstance(value, dict) for value in content.values()):
         content = [{"id": name, **value} for name, value in content.items()]
     entries = content if isinstance(content, list) else [content]
@@ -171,6 +159,7 @@ def _named(entry: Any, place: str, columns: Sequence[Column]) -> Record:
     by_name = {_plain(name): value for name, value in entry.items()}
     values = {}
     for column in columns:
+        # The first one counts, so a list of aliases is an order of preference.
         alias = next((alias for alias in column.aliases if alias in by_name), None)
         if alias is not None:
             values[column.name] = by_name[alias]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 SCHEMES = {"IO": "I", "IOB1": "IB", "IOB2": "IB", "BIOES": "IBES"}
+# For files whose tags are B and I alone.
 UNTYPED = "Entity"
 # BILOU is BIOES with other letters.
 _LETTERS = {"L": "E", "U": "S"}

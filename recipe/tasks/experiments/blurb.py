@@ -1,14 +1,14 @@
 """Finished experiments -> the BLURB score: over its six types of tasks, the mean of the means of each type."""
 
-import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import StatisticsError, fmean
 
 from recipe.errors import InputError
 from recipe.files import read_json
 from recipe.formatting import NOT_KNOWN, percent
 from recipe.tasks.catalog import TASK_TYPES, task_table
-from recipe.tasks.experiments.results import mean_and_deviation
+from recipe.tasks.experiments.results import markdown_table, mean_and_deviation
 
 
 @dataclass
@@ -19,9 +19,9 @@ class SystemScores:
     scores: dict[str, float] = field(default_factory=dict)
     test_evaluations: dict[str, int] = field(default_factory=dict)
 
-    def of_type(self, task_type: str) -> dict[str, float]:
+    def of_type(self, task_type: str) -> list[float]:
         """The scores of the tasks of a type."""
-        return {task: score for task, score in self.scores.items() if task_table()[task].type == task_type}
+        return [score for task, score in self.scores.items() if task_table()[task].type == task_type]
 
     def missing(self) -> list[str]:
         """The tasks of BLURB without a score."""
@@ -30,29 +30,22 @@ class SystemScores:
     def score(self) -> float | None:
         """The BLURB score; None while a task is missing."""
         # A mean over fewer tasks would be another number under the same name.
-        if self.missing():
-            return None
-        return statistics.fmean(statistics.fmean(self.of_type(name).values()) for name in TASK_TYPES)
+        return None if self.missing() else fmean(fmean(self.of_type(name)) for name in TASK_TYPES)
 
 
 def read_systems(folder: Path) -> list[SystemScores]:
-    """The systems of all experiments below a folder such as runs/tasks, by TASK/MODEL/SYSTEM/result.json.
-
-    Raises:
-        InputError: for a folder without results of BLURB's tasks, a result that cannot be read, or two results of one
-            system on one task.
-    """
+    """The systems of all experiments below a folder such as runs/tasks, by TASK/MODEL/SYSTEM/result.json."""
     found: dict[str, SystemScores] = {}
     for path in sorted(folder.rglob("result.json")):
+        # MODEL/SYSTEM: the same baseline of two models is two systems.
         name = "/".join(path.parts[-3:-1])
         task, score, times = _read(path)
+        # Results of folders of one's own lie there too.
         if task not in task_table():
             continue
         system = found.setdefault(name, SystemScores(name))
         if task in system.scores:
-            raise InputError(
-                f"{path}: is a second result of {name} on {task} below {folder}; name a folder with one of them"
-            )
+            raise InputError(f"{path}: is a second result of {name} on {task}; name a folder with one of them")
         system.scores[task] = score
         if times > 1:
             system.test_evaluations[task] = times
@@ -64,12 +57,8 @@ def read_systems(folder: Path) -> list[SystemScores]:
 def blurb_table(systems: list[SystemScores]) -> str:
     """A Markdown table of the types' means and the BLURB score, with a line for each system that lacks a task."""
     headings = ["system", *(task_type.title for task_type in TASK_TYPES.values()), "BLURB score"]
-    rows = [
-        [system.name, *(_cell(system, name) for name in TASK_TYPES), percent(system.score())] for system in systems
-    ]
-    lines = [headings, ["--"] * len(headings), *rows]
-    table = "".join("| " + " | ".join(line) + " |\n" for line in lines)
-    return table + "".join(_remark(system) for system in systems)
+    rows = [[each.name, *(_cell(each, name) for name in TASK_TYPES), percent(each.score())] for each in systems]
+    return markdown_table(headings, rows) + "".join(_remark(system) for system in systems)
 
 
 def _read(path: Path) -> tuple[str, float, int]:
@@ -77,10 +66,8 @@ def _read(path: Path) -> tuple[str, float, int]:
         result = read_json(path)
         score = mean_and_deviation(result["runs"], TASK_TYPES[result["task_type"]].score)[0]
         return result["task"], score, result.get("test_evaluations", 1)
-    except (ValueError, KeyError, TypeError, AttributeError, statistics.StatisticsError):
-        raise InputError(
-            f"{path}: is not a result of scripts/finetune.py; run that experiment again, or move the file away"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, StatisticsError):
+        raise InputError(f"{path}: is not a result of scripts/finetune.py; run it again or remove the file") from None
 
 
 def _cell(system: SystemScores, task_type: str) -> str:
@@ -88,13 +75,12 @@ def _cell(system: SystemScores, task_type: str) -> str:
     if not scores:
         return NOT_KNOWN
     of = f" ({len(scores)} of {tasks} tasks)" if len(scores) < tasks else ""
-    return percent(statistics.fmean(scores.values())) + of
+    return percent(fmean(scores)) + of
 
 
 def _remark(system: SystemScores) -> str:
-    times = "".join(
-        f"; test of {task} was evaluated {number} times" for task, number in system.test_evaluations.items()
-    )
+    found = system.test_evaluations.items()
+    times = "".join(f"; test of {task} was evaluated {number} times" for task, number in found)
     missing = system.missing()
     if not missing:
         return f"\n{system.name}: complete{times}\n" if times else ""

@@ -40,56 +40,44 @@ def finetune(
     use_cpu: bool,
     overrides: dict[str, str],
 ) -> None:
-    """Run a protocol on a task; the arguments are the options of scripts/finetune.py.
-
-    Raises:
-        InputError: for anything that cannot work, before anything is written.
-    """
+    """Run a protocol on a task; the arguments are the options of scripts/finetune.py."""
+    # First of all, since it changes the environment that torch will see.
     own_shard = take_shard(shard)
-    config = replace(
-        load_protocol(protocol, overrides), name=task, data=str(data) if data else None, baselines=baseline
-    )
+    folder = str(data) if data else None
+    config = replace(load_protocol(protocol, overrides), name=task, data=folder, baselines=baseline)
     plan = make_plan(model, config)
     print(plan.named.task.summary(), flush=True)
     # torch is imported here, after all input was checked.
     from recipe.tasks.experiments.experiment import Experiment, run_experiment
     from recipe.tasks.experiments.results import write_table
 
-    folder = output or OUTPUT / slug(plan.named.entry.name) / slug(model)
-    experiment = Experiment(plan.named, plan.config, folder, own_shard, reuse_test, use_cpu)
+    path = output or OUTPUT / slug(plan.named.entry.name) / slug(model)
+    experiment = Experiment(plan.named, plan.config, path, own_shard, reuse_test, use_cpu)
     if run_experiment(experiment, plan.systems, plan.baselines) and own_shard.index == 0:
-        print("\n" + write_table(folder, plan.named.task_type) + f"\n{folder / 'table.md'}", flush=True)
+        print("\n" + write_table(path, plan.named.task_type) + f"\n{path / 'table.md'}", flush=True)
 
 
 def make_plan(model: str, config: TaskConfig) -> Plan:
-    """Read the task and check the models that are to be fine-tuned on it.
-
-    Raises:
-        InputError: for a task that cannot be read, an unknown baseline, or a checkpoint that does not fit.
-    """
+    """Read the task and check the models that are to be fine-tuned on it."""
     named, config, systems, baselines = open_task(config)
     folder = Path(model.removeprefix(f"{RANDOM}:"))
-    is_pretrained = not model.startswith(f"{RANDOM}:")
-    systems.insert(0, System("pretrained" if is_pretrained else "random_initialisation", folder, is_pretrained))
-    if RANDOM in config.baselines:
-        systems.insert(1, System("random_initialisation", folder, False))
+    # The shape of the model, so that pretraining is the only difference.
+    at_random = System("random_initialisation", folder, False)
+    first = at_random if model.startswith(f"{RANDOM}:") else System("pretrained", folder, True)
+    systems = [first, *[at_random] * config.baselines.count(RANDOM), *systems]
+    # Before anything is trained: the last baseline may come after hours.
     for system in systems:
         check_checkpoint(system, config.max_seq_length or DEFAULT_LENGTH)
     names = [system.name for system in systems]
     if len({*names}) < len(names):
-        raise InputError(
-            f"the model and its baselines {', '.join(config.baselines)} name a system twice; name each once"
-        )
+        raise InputError(f"model and baselines ({', '.join(names)}) name a system twice; name each once")
     return Plan(named, config, systems, baselines)
 
 
 def open_task(config: TaskConfig) -> tuple[NamedTask, TaskConfig, list[System], list[str]]:
-    """The task of a protocol, the protocol with the length of the rows, and the baselines: checkpoints and others.
-
-    Raises:
-        InputError: for a task that cannot be read, or a baseline that is not known.
-    """
+    """The task of a protocol, the protocol with the length of the rows, and the baselines: checkpoints and others."""
     named = read_named_task(config.name or "", Path(config.data) if config.data else None)
+    # Before anything else, so that a dictionary knows no more sentences than the model.
     named = named.cut(config.max_train_examples, config.max_test_examples)
     length = config.max_seq_length or named.entry.max_seq_length or DEFAULT_LENGTH
     systems, baselines = [], []
@@ -103,17 +91,11 @@ def open_task(config: TaskConfig) -> tuple[NamedTask, TaskConfig, list[System], 
         elif word != RANDOM:
             known = ", ".join([RANDOM, *named.task_type.baselines])
             raise InputError(f"baseline {word!r} is not known; it takes {known} or a checkpoint folder")
-    if config.baselines.count(RANDOM) > 1:
-        raise InputError("the baselines name a system twice (random); name each once")
     return named, replace(config, max_seq_length=length), systems, baselines
 
 
 def check_checkpoint(system: System, max_seq_length: int) -> None:
-    """Refuse a folder that is not a checkpoint, or whose model is too short for the rows.
-
-    Raises:
-        InputError: for a missing file or too few positions.
-    """
+    """Refuse a folder that is not a checkpoint, or whose model is too short for the rows."""
     folder = system.checkpoint
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
@@ -123,27 +105,26 @@ def check_checkpoint(system: System, max_seq_length: int) -> None:
     try:
         positions = read_json(folder / "config.json").get("max_position_embeddings", max_seq_length)
     except (ValueError, AttributeError):
-        raise InputError(
-            f"{folder / 'config.json'}: is not a JSON object; name a checkpoint such as RUN/model"
-        ) from None
+        raise InputError(f"{folder / 'config.json'}: is not a JSON object; name a checkpoint, as RUN/model") from None
     if positions < max_seq_length:
         raise InputError(f"max_seq_length is {max_seq_length}, but {folder} has {positions} positions; lower it")
 
 
 def slug(path: str) -> str:
     """A folder's name for a path or random:PATH: its last part, or the last two where the last is "model"."""
+    # Without the prefix its results would be in the folder of the pretrained model.
     if path.startswith(f"{RANDOM}:"):
         return f"{RANDOM}-{slug(path.removeprefix(f'{RANDOM}:'))}"
     parts = [part for part in re.split(r"[/:\\]+", path) if part not in ("", ".", "..")]
+    # RUN/model is named after its run: "model" alone would be the name of every one.
     kept = parts[-2:] if parts[-1:] == ["model"] else parts[-1:]
     return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(kept)) or "model"
 
 
 def parse_arguments(description: str | None, arguments: list[str]) -> dict:
     """Options of scripts/finetune.py -> arguments of `finetune`."""
-    parser = argparse.ArgumentParser(
-        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False, formatter_class=formatter)
     add = parser.add_argument
     add("--model", required=True, metavar="DIR", help="checkpoint; random:DIR: a random initialisation of its shape")
     add("--task", required=True, metavar="NAME", help="name in tasks.yaml, embedded:nero, or a folder of your own")

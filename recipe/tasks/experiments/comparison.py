@@ -17,7 +17,7 @@ BLOCK = 500
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of A and B (0..1, means over the seeds), the 95 % interval of A - B, and what was drawn."""
+    """Mean scores of A and B (0..1), the 95 % interval of A - B, and what was drawn."""
 
     names: tuple[str, str]
     scores: tuple[float, float]
@@ -41,27 +41,21 @@ class Comparison:
 
 
 def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> Comparison:
-    """Compare two systems' folders, such as OUTPUT/pretrained and OUTPUT/random_initialisation.
-
-    Raises:
-        InputError: for a folder without results, or results of different tasks or test files.
-    """
+    """Compare two systems' folders, such as OUTPUT/pretrained and OUTPUT/random_initialisation."""
     results = [_result(folder) for folder in (first, second)]
     if results[0]["task"] != results[1]["task"]:
-        raise InputError(
-            f"{first} is a result of {results[0]['task']}, {second} of {results[1]['task']}; name two of one task"
-        )
+        tasks = f"{first} is a result of {results[0]['task']}, {second} of {results[1]['task']}"
+        raise InputError(f"{tasks}; name two of one task")
     task_type = TASK_TYPES[results[0]["task_type"]]
-    texts = [
-        [path.read_text(encoding="utf-8") for path in sorted((folder / "predictions").glob("seed-*.tsv"))]
-        for folder in (first, second)
-    ]
+    paths = [sorted((folder / "predictions").glob("seed-*.tsv")) for folder in (first, second)]
+    texts = [[path.read_text(encoding="utf-8") for path in of_seeds] for of_seeds in paths]
+    # Only then does a drawn unit mean the same text on both sides.
     if _gold(texts[0][0]) != _gold(texts[1][0]):
         raise InputError(f"{first} and {second} were scored on different test files; run both on the same one")
     units = [np.stack([task_type.units(text) for text in of_seeds]) for of_seeds in texts]
     drawn = bootstrap(units[0], units[1], task_type.score_of, samples, seed)
     scores = [float(task_type.score_of(found.sum(1)).mean()) for found in units]
-    # "pretrained" would not tell two checkpoints apart, so their folders stand for them.
+    # The name "pretrained" would not tell two checkpoints apart, so their folders stand for them.
     names = [
         str(folder) if result["system"] == "pretrained" else system_title(result)
         for result, folder in zip(results, (first, second), strict=True)
@@ -82,9 +76,7 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
 def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, seed: int) -> np.ndarray:
     """Differences of the mean score in `samples` draws, float64 of shape (samples,).
 
-    Args:
-        first, second: numbers of each unit that add up, shape (seeds, units, numbers); the units are the same.
-            score_of: see `recipe.tasks.types.task_type.TaskType`.
+    `first`, `second`: numbers of each unit that add up, shape (seeds, units, numbers), of the same units.
     """
     draw = np.random.default_rng(seed)
     units = first.shape[1]
@@ -104,9 +96,7 @@ def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, see
 
 def _result(folder: Path) -> dict:
     if not (folder / "result.json").is_file():
-        raise InputError(
-            f"{folder}: contains no result.json; name a system's folder, such as runs/tasks/TASK/MODEL/pretrained"
-        )
+        raise InputError(f"{folder}: contains no result.json; name a system's folder, such as OUTPUT/pretrained")
     return read_json(folder / "result.json")
 
 

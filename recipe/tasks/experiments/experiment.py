@@ -7,9 +7,10 @@ on devel), test_evaluations.json and, written last, result.json.
 import shutil
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Experiment:
         """What a test evaluation depends on: the data, the weights and all that is tried."""
         grid = [asdict(point) for point in grid_of(self.config, system.pretrained)]
         tried = [grid, self.config.selection_seeds, self.config.seeds]
-        return sha256_of_json([self.named.key, system.key(), *tried])
+        return sha256_of_json([self.named.key, system.key, *tried])
 
     def test_evaluations(self, system: System) -> list[dict[str, Any]]:
         """The evaluations of test that were recorded, each with its time and selection key."""
@@ -49,7 +50,7 @@ class Experiment:
 
     def run(self, system: System, settings: RunSettings, seed: int) -> Run:
         """The run of a system with these settings."""
-        return run_of(self.output / system.name, self.named.key, system.key(), settings, seed)
+        return run_of(self.output / system.name, self.named.key, system.key, settings, seed)
 
     def log(self, system: System, run: Run, words: str) -> None:
         """Print a line about a run."""
@@ -57,14 +58,7 @@ class Experiment:
 
 
 def run_experiment(experiment: Experiment, systems: Sequence[System], baselines: Sequence[str]) -> bool:
-    """Do this process's shard, and what can be done after it; True if nothing is left to do.
-
-    Args:
-        baselines: names among the task type's baselines without a model.
-
-    Raises:
-        InputError: for a checkpoint that does not fit, or if test was evaluated before, after another selection.
-    """
+    """Do this process's shard, and what can be done after it; True if nothing is left to do."""
     # Asked for all systems at the start: a refusal must not come after hours of runs.
     for system in systems:
         check_test_reuse(experiment, system)
@@ -83,8 +77,10 @@ def evaluate_system(experiment: Experiment, system: System) -> bool:
     if path.is_file() and read_json(path)["selection"] == experiment.selection_key(system):
         print(f"{system.name}: done, skipped", flush=True)
         return True
-    materials = _Lazy(experiment, system)
-    grid = grid_of(experiment.config, system.pretrained)
+    named, grid = experiment.named, grid_of(experiment.config, system.pretrained)
+    # Made when the first run needs them, once: what is finished needs none.
+    length, use_cpu = grid[0].max_seq_length, experiment.use_cpu
+    materials = cache(lambda: prepare(named.task, named.task_type, system.checkpoint, length, use_cpu))
     # With one point there is nothing to choose, so its seeds are run once, as the chosen ones.
     seeds = experiment.config.seeds[: experiment.config.selection_seeds] if len(grid) > 1 else []
     tried = [[experiment.run(system, point, seed) for seed in seeds] for point in grid]
@@ -99,13 +95,15 @@ def evaluate_system(experiment: Experiment, system: System) -> bool:
     final = [experiment.run(system, chosen, seed) for seed in experiment.config.seeds]
     if not _train_all(experiment, system, final, materials, is_chosen=True):
         return False
+    # Shard 0 alone: two processes would write the same files, and evaluate test twice.
     if experiment.shard.index == 0:
         _record_test_evaluation(experiment, system)
         for run in final:
             _test(experiment, system, run, materials)
         _write(experiment, system, final, by_setting)
+        # A run's weights are large, and only the best model is wanted later.
         for run in [run for runs in tried for run in runs] + final:
-            run.drop_model()
+            shutil.rmtree(run.folder / "model", ignore_errors=True)
     return True
 
 
@@ -126,11 +124,7 @@ def run_baseline(experiment: Experiment, name: str) -> None:
 
 
 def check_test_reuse(experiment: Experiment, system: System) -> None:
-    """Refuse to start if the end would be a second evaluation of test.
-
-    Raises:
-        InputError: if one was recorded after another selection, and reuse was not allowed.
-    """
+    """Refuse to start if the end would be a second evaluation of test, after another selection."""
     earlier = experiment.test_evaluations(system)
     is_new = experiment.selection_key(system) not in [one["selection"] for one in earlier]
     if earlier and is_new and not experiment.reuse_test:
@@ -149,22 +143,9 @@ def _record_test_evaluation(experiment: Experiment, system: System) -> None:
         write_json(experiment.output / system.name / "test_evaluations.json", found)
 
 
-class _Lazy:
-    """The materials of a system, made when the first run needs them."""
-
-    def __init__(self, experiment: Experiment, system: System) -> None:
-        self._arguments = experiment, system
-        self._made: Materials | None = None
-
-    def __call__(self) -> Materials:
-        if self._made is None:
-            experiment, system = self._arguments
-            named, length = experiment.named, grid_of(experiment.config, True)[0].max_seq_length
-            self._made = prepare(named.task, named.task_type, system.checkpoint, length, experiment.use_cpu)
-        return self._made
-
-
-def _train_all(experiment: Experiment, system: System, runs: list[Run], materials: _Lazy, is_chosen: bool) -> bool:
+def _train_all(
+    experiment: Experiment, system: System, runs: list[Run], materials: Callable[[], Materials], is_chosen: bool
+) -> bool:
     """Train this shard of the runs; False if others are missing and cannot be waited for."""
 
     def missing() -> list[Run]:
@@ -174,19 +155,19 @@ def _train_all(experiment: Experiment, system: System, runs: list[Run], material
     for run in experiment.shard.of(runs):
         if run in missing():
             trained = train_once(materials(), run.settings, system.pretrained, run.seed)
+            # Kept until test is evaluated, which may be in another process or after an interruption.
             with atomic_write(run.folder / "model") as partial:
                 save_model(trained.model, materials().tokenizer, partial)
             run.write_result(trained.devel_score, trained.best_epoch, trained.epochs, trained.seconds)
             score = f"devel {experiment.named.task_type.score} {trained.devel_score:.4f}"
-            experiment.log(
-                system, run, f"{score} at epoch {trained.best_epoch} of {trained.epochs}, {trained.seconds:.0f} s"
-            )
+            epoch = f"epoch {trained.best_epoch} of {trained.epochs}"
+            experiment.log(system, run, f"{score} at {epoch}, {trained.seconds:.0f} s")
     while experiment.shard.together and missing():
         time.sleep(1)
     return not missing()
 
 
-def _test(experiment: Experiment, system: System, run: Run, materials: _Lazy) -> None:
+def _test(experiment: Experiment, system: System, run: Run, materials: Callable[[], Materials]) -> None:
     if not run.is_tested():
         scores, predictions = score_split(materials(), trained_model(materials(), run.folder / "model"), "test")
         _write_text(run.folder / "predictions.tsv", predictions)
@@ -201,8 +182,10 @@ def _write(experiment: Experiment, system: System, final: list[Run], by_setting:
     for run in final:
         text = (run.folder / "predictions.tsv").read_text(encoding="utf-8")
         _write_text(folder / "predictions" / f"seed-{run.seed}.tsv", text)
+    # By devel: the best on test would be a choice on test.
     best = max(final, key=lambda run: run.result["devel_score"])
     _keep_model(folder, best)
+    # result.json is written last: where it is, the rest is complete.
     kept = ("devel_score", "best_epoch", "epochs", "seconds")
     result = {
         "task": named.task.name,

@@ -16,19 +16,15 @@ OPTIONS = {found.name: found for found in fields(TaskConfig) if found.name not i
 
 
 def load_protocol(protocol: str, options: dict[str, str]) -> TaskConfig:
-    """A protocol of protocols.yaml, with the text of `options` over its values.
-
-    Raises:
-        InputError: for an unknown protocol, or a value of the wrong type or out of range.
-    """
+    """A protocol of protocols.yaml, with the text of `options` over its values."""
     table = yaml.safe_load(PROTOCOLS.read_text(encoding="utf-8"))
     if protocol not in table:
         raise InputError(f"--protocol is {protocol!r}; it takes one of {', '.join(table)}")
-    given = {
-        # Commas make a list without brackets, which a shell would want quoted.
-        name: yaml_value(f"[{text.strip('[]')}]" if "list" in str(OPTIONS[name].type) else text, f"--{name}")
-        for name, text in options.items()
-    }
+    # Commas make a list without brackets, which a shell would want quoted.
+    lists = [name for name, option in OPTIONS.items() if "list" in str(option.type)]
+    written = {name: f"[{text.strip('[]')}]" if name in lists else text for name, text in options.items()}
+    given = {name: yaml_value(text, f"--{name}") for name, text in written.items()}
+    # One coercion for recipes and this command line, so both take and refuse the same.
     values = {name: coerce(value, OPTIONS[name], f"--{name}") for name, value in {**table[protocol], **given}.items()}
     config = TaskConfig(**values)
     check_task(config, "--")

@@ -12,6 +12,7 @@ from recipe.tasks.types.task_type import TaskType
 def mean_and_deviation(runs: list[dict[str, Any]], score: str) -> tuple[float, float]:
     """Mean and sample deviation (0 for one run) of a score; "seen.recall" is the recall inside of "seen"."""
     values = [score_in(run, score) for run in runs]
+    # Of one run no deviation is known; 0 keeps the column readable.
     return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0
 
 
@@ -33,8 +34,12 @@ def table_of(results: list[dict[str, Any]], task_type: TaskType) -> str:
     columns = [name.replace(".", " ") for name in task_type.columns]
     headings = ["system", f"test {task_type.score}", *columns, f"devel {task_type.score}", "seeds", "chosen"]
     ordered = sorted(results, key=lambda result: -mean_and_deviation(result["runs"], task_type.score)[0])
-    lines = [headings, ["--"] * len(headings), *(_row(result, task_type) for result in ordered)]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    return markdown_table(headings, [_row(result, task_type) for result in ordered])
+
+
+def markdown_table(headings: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "".join("| " + " | ".join(line) + " |\n" for line in (headings, ["--"] * len(headings), *rows))
 
 
 def write_table(output: Path, task_type: TaskType) -> str:

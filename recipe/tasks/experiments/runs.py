@@ -1,8 +1,7 @@
 """The runs of an experiment on disk: a finished one is a folder with run.json, and is not done again."""
 
-import shutil
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,14 @@ class System:
     checkpoint: Path
     pretrained: bool
 
+    @cached_property
     def key(self) -> str:
         """A hash of all that it starts from."""
-        return _key_of(self.checkpoint, self.pretrained)
+        folder = self.checkpoint
+        # A random initialisation has only the shape, so new weights do not redo its runs.
+        weights = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")]) if self.pretrained else []
+        files = [folder / "config.json", folder / "tokenizer.json", *weights]
+        return sha256_of_json([self.pretrained, *(sha256_of_file(path) for path in files if path.is_file())])
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,8 @@ class Run:
 
     def is_ready_for_test(self) -> bool:
         """Whether test was scored or can be."""
+        # A tested run may have lost its model, but its scores are there.
         return self.is_tested() or (self.is_trained() and (self.folder / "model" / "config.json").is_file())
-
-    def drop_model(self) -> None:
-        """Remove the weights."""
-        shutil.rmtree(self.folder / "model", ignore_errors=True)
 
     def write_result(self, devel_score: float, best_epoch: int, epochs: int, seconds: float) -> None:
         """Mark it as trained; to be called after its model was written."""
@@ -74,10 +75,3 @@ def run_of(folder: Path, task_key: str, system_key: str, settings: RunSettings, 
     digest = sha256_of_json([task_key, system_key, asdict(settings), seed])[:10]
     name = f"rate{settings.learning_rate:g}-batch{settings.batch_size}-seed{seed}-{digest}"
     return Run(folder / "runs" / name, task_key, system_key, settings, seed)
-
-
-@cache
-def _key_of(checkpoint: Path, pretrained: bool) -> str:
-    weights = sorted([*checkpoint.glob("*.safetensors"), *checkpoint.glob("*.bin")]) if pretrained else []
-    files = [checkpoint / "config.json", checkpoint / "tokenizer.json", *weights]
-    return sha256_of_json([pretrained, *(sha256_of_file(path) for path in files if path.is_file())])

@@ -28,25 +28,19 @@ class Shard:
 
 
 def take_shard(text: str | None) -> Shard:
-    """The shard of `--shard I/N` (I from 1) or of this rank, which keeps one GPU; to be called before importing torch.
-
-    Raises:
-        InputError: for a text that is not I/N with I from 1 to N.
-    """
-    rank, number, local = (
-        int(os.environ.get(name, default))
-        for name, default in (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
-    )
+    """The shard of `--shard I/N` (I from 1) or of this rank, which keeps one GPU; call it before importing torch."""
+    defaults = {"RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    rank, number, local = (int(os.environ.get(name, default)) for name, default in defaults.items())
     # Each run trains in one process: a Trainer that sees the launcher's variables would wait for the other ranks.
     for name in [name for name in os.environ if _LAUNCHER.fullmatch(name)]:
         del os.environ[name]
     if text is not None:
         match = re.fullmatch(r"([1-9][0-9]*)/([1-9][0-9]*)", text)
         if number > 1 or match is None or int(match[1]) > int(match[2]):
-            raise InputError(
-                f"--shard is {text!r}; it takes I/N with I from 1 to N, such as 2/8, and no launcher of several ranks"
-            )
+            form = "I/N with I from 1 to N, such as 2/8, and no launcher of several ranks"
+            raise InputError(f"--shard is {text!r}; it takes {form}")
         return Shard(int(match[1]) - 1, int(match[2]))
+    # Otherwise every rank would train on the first GPU.
     if number > 1:
         devices = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
         os.environ["CUDA_VISIBLE_DEVICES"] = devices[local] if local < len(devices) and devices[local] else str(local)

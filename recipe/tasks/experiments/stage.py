@@ -12,11 +12,7 @@ from recipe.tasks.experiments.results import mean_and_deviation
 
 
 def task_inputs(recipe: Recipe) -> list[Path]:
-    """The files that the stage reads, of the task and of baselines that are checkpoints; none without a task.
-
-    Raises:
-        InputError: for what cannot work, as far as it can be known before the model is there.
-    """
+    """The files that the stage reads, of the task and of baselines that are checkpoints; none without a task."""
     if recipe.task.name is None:
         return []
     named, config, systems, _ = open_task(recipe.task)
@@ -28,6 +24,7 @@ def task_inputs(recipe: Recipe) -> list[Path]:
         )
     for system in systems:
         check_checkpoint(system, length)
+    # The run's own model is not among them: the stage before it stands for that.
     weights = [path for system in systems for path in sorted(system.checkpoint.glob("*.safetensors"))]
     return [*named.files, *weights]
 
@@ -36,16 +33,13 @@ def finetune_task(recipe: Recipe) -> None:
     """Fine-tune and evaluate the run's model and the baselines; scores.json, written last, has all that is reported.
 
     Raises:
-        InputError: without task.name or a pretrained model, for what does not fit together, or if the weights leave
-            the range of numbers.
+        InputError: for what does not fit together, or if the weights leave the range of numbers.
         RuntimeError: if a gold answer would be left out of a score.
     """
     if recipe.task.name is None:
         raise InputError("task.name is null; set it to a name of recipe/tasks/tasks.yaml, a folder, or embedded:nero")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise InputError(
-            "the stage task runs in one process; start it with python, or use scripts/finetune.py --model"
-        )
+        raise InputError("the stage task runs in one process; start it with python, not by a launcher of several")
     checkpoint = recipe.folder / "model"
     if not (checkpoint / "config.json").is_file():
         raise InputError(f"{checkpoint}: contains no pretrained model; run scripts/pretrain.py first")
@@ -61,16 +55,12 @@ def finetune_task(recipe: Recipe) -> None:
     # By name, since folders of earlier baselines may still be there.
     names = [*(system.name for system in plan.systems), *plan.baselines]
     results = {name: read_json(folder / name / "result.json") for name in names}
-    task_type = plan.named.task_type
+    task, task_type = plan.named.task, plan.named.task_type
     scores = {
-        "task": plan.named.task.name,
+        "task": task.name,
         "task_type": plan.named.entry.type,
-        "title": task_type.title,
-        "hub_task": task_type.hub_task,
-        "metric": task_type.metric,
-        "score": task_type.score,
-        "columns": task_type.columns,
-        "counts": plan.named.task.counts(),
+        **{name: getattr(task_type, name) for name in ("title", "hub_task", "metric", "score", "columns")},
+        "counts": task.counts(),
         "systems": {name: summarize(result, task_type.score, task_type.columns) for name, result in results.items()},
         "settings": recipe.settings("task"),
     }

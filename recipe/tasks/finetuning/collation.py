@@ -13,6 +13,7 @@ IGNORED_LABEL = -100
 def padded(rows: Sequence[Row], pad_token_id: int) -> dict[str, torch.Tensor]:
     """Inputs of shape (rows, longest) for a head on tokens; labels likewise, -100 where nothing is read."""
     inputs = _padded_inputs(rows, pad_token_id)
+    # Pieces that continue a word are not read: a word is scored once.
     labels = torch.full_like(inputs["input_ids"], IGNORED_LABEL)
     for row, row_labels in zip(rows, labels, strict=True):
         row_labels[row.positions] = torch.tensor(row.labels, dtype=torch.long)

@@ -31,17 +31,15 @@ class Head:
         return self.bert_class if model_type == "bert" else self.auto_class
 
 
-def _on_texts(problem_type: str) -> Head:
-    # The pooler may be missing, since a checkpoint that never learned pairs has none.
-    fresh = ("classifier.", "pre_classifier.", "bert.pooler.")
-    return Head(BertForSequenceClassification, AutoModelForSequenceClassification, problem_type, fresh)
-
-
+_TOKENS = (BertForTokenClassification, AutoModelForTokenClassification)
+_TEXTS = (BertForSequenceClassification, AutoModelForSequenceClassification)
+# The pooler may be missing, since a checkpoint that never learned pairs has none.
+_FRESH = ("classifier.", "pre_classifier.", "bert.pooler.")
 HEADS = {
-    "tokens": Head(BertForTokenClassification, AutoModelForTokenClassification, None, ("classifier.",)),
-    "class": _on_texts("single_label_classification"),
-    "labels": _on_texts("multi_label_classification"),
-    "number": _on_texts("regression"),
+    "tokens": Head(*_TOKENS, None, ("classifier.",)),
+    "class": Head(*_TEXTS, "single_label_classification", _FRESH),
+    "labels": Head(*_TEXTS, "multi_label_classification", _FRESH),
+    "number": Head(*_TEXTS, "regression", _FRESH),
 }
 
 
@@ -49,6 +47,7 @@ def collator_of(
     model: PreTrainedModel, device: torch.device, pad_token_id: int
 ) -> Callable[[Sequence[Row]], dict[str, torch.Tensor]]:
     """How rows become a batch for a model on a device: without padding where it can, else as its head wants it."""
+    # Other architectures have no such forward.
     if device.type == "cpu" and isinstance(model, (BertForTokenClassification, BertForSequenceClassification)):
         return unpadded
     padding = padded if model.config.problem_type is None else padded_texts
@@ -60,5 +59,6 @@ def labels_of(model: PreTrainedModel, logits: torch.Tensor) -> list[Any]:
     if model.config.problem_type == "regression":
         return logits.squeeze(-1).tolist()
     if model.config.problem_type == "multi_label_classification":
+        # A logit above 0 is a probability above one half.
         return (logits > 0).float().tolist()
     return logits.argmax(-1).tolist()

@@ -15,11 +15,7 @@ TOKENS_PER_BATCH = 4096
 
 
 def predict(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> list[list[Any]]:
-    """What the model says (`heads.labels_of`) at each position of each row, in the order of `rows`.
-
-    Raises:
-        InputError: if a logit is not finite.
-    """
+    """What the model says (`heads.labels_of`) at each position of each row, in the order of `rows`."""
     outputs: list[list[Any]] = [[] for _ in rows]
     for index, logits in logits_of(model, rows, pad_token_id):
         # Only the labels leave the device, never the logits.
@@ -28,14 +24,12 @@ def predict(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> l
 
 
 def logits_of(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) -> Iterator[tuple[int, torch.Tensor]]:
-    """Index and logits of shape (positions, labels) of each row, the shortest first, on the model's device.
-
-    Raises:
-        InputError: if a logit is not finite.
-    """
+    """Index and logits of shape (positions, labels) of each row, the shortest first, on the model's device."""
     model.eval()
+    # Rows of similar length waste the least padding.
     for chosen in batches_by_length([len(row.input_ids) for row in rows]):
         batch = collator_of(model, model.device, pad_token_id)([rows[index] for index in chosen])
+        # Only a padded batch of tokens still has positions that nothing reads.
         is_read = batch.pop("labels") >= 0
         is_token_by_token = model.config.problem_type is None and "cu_seq_lens" not in batch
         with torch.inference_mode():

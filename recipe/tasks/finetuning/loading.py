@@ -14,16 +14,11 @@ from recipe.errors import InputError
 
 
 def load_weights(model_class: Any, folder: Path, **arguments: Any) -> tuple[PreTrainedModel, list[str]]:
-    """The model of a folder in float32, and the names of the weights that the folder lacks.
-
-    Raises:
-        InputError: if the folder contains no weights, or none that fit the model.
-    """
+    """The model of a folder in float32, and the names of the weights that the folder lacks."""
     try:
         with quiet_transformers():
-            model, loading = model_class.from_pretrained(
-                folder, dtype=torch.float32, output_loading_info=True, **arguments
-            )
+            arguments |= {"dtype": torch.float32, "output_loading_info": True}
+            model, loading = model_class.from_pretrained(folder, **arguments)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:150]
         raise InputError(f"{folder}: contains no weights that load ({reason}); name a complete checkpoint") from None

@@ -18,10 +18,7 @@ LOSSES = {
 # It has its parent's name because `save_pretrained` writes the name into config.json, where others must find a class
 # that they have.
 class BertForSequenceClassification(transformers.BertForSequenceClassification):
-    """The stock model, also for `recipe.tasks.finetuning.collation.unpadded` batches: same loss, same gradients.
-
-    There no layer touches padding, and the last one runs only at [CLS].
-    """
+    """The stock model, also for `unpadded` batches: same loss and gradients, and the last layer runs only at [CLS]."""
 
     def forward(
         self, input_ids=None, labels=None, cu_seq_lens=None, read_positions=None, token_type_ids=None, **inputs

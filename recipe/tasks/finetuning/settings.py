@@ -1,6 +1,6 @@
 """The grid of a protocol -> the settings of single runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import product
 
 from recipe.config import TaskConfig
@@ -30,15 +30,7 @@ def grid_of(config: TaskConfig, pretrained: bool) -> list[RunSettings]:
     """The points that are tried; a recipe's own grid mostly has one."""
     # A good rate for pretrained weights is often too low for a model that starts from nothing, so it has its own grid.
     rates = config.learning_rate if pretrained else config.random_learning_rate or config.learning_rate
-    return [
-        RunSettings(
-            learning_rate=rate,
-            batch_size=size,
-            num_train_epochs=config.num_train_epochs,
-            patience=config.patience,
-            warmup_share=config.warmup_share,
-            weight_decay=config.weight_decay,
-            max_seq_length=config.max_seq_length or DEFAULT_LENGTH,
-        )
-        for rate, size in product(rates, config.batch_size)
-    ]
+    values = {field.name: getattr(config, field.name) for field in fields(RunSettings)}
+    values["max_seq_length"] = config.max_seq_length or DEFAULT_LENGTH
+    points = product(rates, config.batch_size)
+    return [RunSettings(**{**values, "learning_rate": rate, "batch_size": size}) for rate, size in points]

@@ -10,10 +10,7 @@ from recipe.model.attention import states_at
 # It has its parent's name because `save_pretrained` writes the name into config.json, where others must find a class
 # that they have.
 class BertForTokenClassification(transformers.BertForTokenClassification):
-    """The stock model, also for `recipe.tasks.finetuning.collation.unpadded` batches: same loss, same gradients.
-
-    There no layer touches padding, and the last one runs only where a label is read.
-    """
+    """The stock model, also for `unpadded` batches: same loss and gradients; the last layer runs only at labels."""
 
     def forward(self, input_ids=None, labels=None, cu_seq_lens=None, read_positions=None, **inputs):
         """With `cu_seq_lens` logits of shape (reads, labels) and the mean loss over reads; else the stock forward."""

@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from recipe.tasks.finetuning.heads import HEADS, collator_of
 from recipe.tasks.finetuning.inference import predict
 from recipe.tasks.finetuning.loading import load_weights, quiet_transformers
 from recipe.tasks.finetuning.settings import RunSettings
-from recipe.tasks.types.task_type import EncodedSplit, Row, Task, TaskType
+from recipe.tasks.types.task_type import EncodedSplit, Task, TaskType
 
 NEEDED_TOKENS = ("unk_token", "cls_token", "sep_token", "pad_token")
 
@@ -78,28 +78,19 @@ class BestEpoch(TrainerCallback):
 
 
 def prepare(task: Task, task_type: TaskType, checkpoint: Path, max_seq_length: int, use_cpu: bool) -> Materials:
-    """Load tokenizer and config of a checkpoint folder and encode the task for them.
-
-    Raises:
-        InputError: for a tokenizer and a length that do not fit the model.
-    """
+    """Load tokenizer and config of a checkpoint folder and encode the task for them."""
     tokenizer, model_config = AutoTokenizer.from_pretrained(checkpoint), AutoConfig.from_pretrained(checkpoint)
     missing = [name for name in NEEDED_TOKENS if getattr(tokenizer, name) is None]
     if not isinstance(tokenizer, PreTrainedTokenizerFast) or missing:
         lacks = ", ".join(missing) or "fast tokenizer"
         raise InputError(f"{checkpoint / 'tokenizer.json'}: has no {lacks}; fine-tuning needs a fast BERT tokenizer")
-    if max_seq_length > model_config.max_position_embeddings:
-        raise InputError(
-            f"max_seq_length is {max_seq_length}, but {checkpoint} has {model_config.max_position_embeddings}"
-            " positions; lower max_seq_length"
-        )
     if len(tokenizer) > model_config.vocab_size:
-        raise InputError(
-            f"{checkpoint}: the tokenizer has {len(tokenizer)} entries, the model {model_config.vocab_size}; they are"
-            " not of the same run"
-        )
+        sizes = f"the tokenizer has {len(tokenizer)} entries, the model {model_config.vocab_size}"
+        raise InputError(f"{checkpoint}: {sizes}; name a folder where both are of one run")
+    # Names in config.json let any pipeline of transformers print them.
     model_config.id2label = dict(enumerate(task.labels))
     model_config.label2id = {label: index for index, label in enumerate(task.labels)}
+    # Stock models choose their loss by it.
     model_config.problem_type = HEADS[task_type.head].problem_type
     # It is saved with the fine-tuned model, whose users must not go beyond the positions.
     tokenizer.model_max_length = min(tokenizer.model_max_length, model_config.max_position_embeddings)
@@ -110,20 +101,13 @@ def prepare(task: Task, task_type: TaskType, checkpoint: Path, max_seq_length: i
             split.rows = [replace(row, token_type_ids=[]) for row in split.rows]
     if any(split.truncated for split in splits.values()):
         cut = " / ".join(f"{splits[name].truncated:,}" for name in TASK_SPLITS)
-        print(
-            f"{cut} texts (train / devel / test) are longer than {max_seq_length} tokens and were truncated;"
-            " a larger max_seq_length keeps more",
-            flush=True,
-        )
+        longer = f"are longer than {max_seq_length} tokens and were truncated; a larger max_seq_length keeps more"
+        print(f"{cut} texts (train / devel / test) {longer}", flush=True)
     return Materials(use_cpu, checkpoint, tokenizer, model_config, task_type, splits)
 
 
 def train_once(materials: Materials, settings: RunSettings, pretrained: bool, seed: int) -> TrainedModel:
-    """Fine-tune with one seed (of the head, the order of the rows and dropout) and choose the epoch on devel.
-
-    Args:
-        pretrained: start from the checkpoint's weights; False: from a random initialisation.
-    """
+    """Fine-tune with one seed (of the head, the order of the rows and dropout) and choose the epoch on devel."""
     started = time.monotonic()
     set_seed(seed)
     model, score = new_model(materials, pretrained), materials.task_type.score
@@ -137,11 +121,18 @@ def train_once(materials: Materials, settings: RunSettings, pretrained: bool, se
         if collate is not unpadded:
             # Where there is padding, rows of similar length waste the least of it.
             arguments.train_sampling_strategy = "group_by_length"
-        collator = _Collator(collate)
-        trainer = Trainer(model, arguments, data_collator=collator, train_dataset=_Rows(rows), callbacks=[best])
+        trainer = Trainer(
+            model,
+            arguments,
+            data_collator=lambda items: collate([item["row"] for item in items]),
+            # Trainer looks for the length of "input_ids" to group by it.
+            train_dataset=[{"input_ids": row.input_ids, "row": row} for row in rows],  # type: ignore[arg-type]
+            callbacks=[best],
+        )
         # It prints a dictionary at the end of every run.
         trainer.remove_callback(PrinterCallback)
         trainer.train()
+    # The last epoch is mostly not the best one on devel.
     model.load_state_dict(best.weights)
     return TrainedModel(model, best.best_score, best.epoch, best.epochs_seen, round(time.monotonic() - started, 1))
 
@@ -152,21 +143,16 @@ def score_split(materials: Materials, model: PreTrainedModel, split: str) -> tup
     try:
         outputs = predict(model, encoded.rows, materials.tokenizer.pad_token_id)
     except InputError as error:
-        raise InputError(
-            f"fine-tuning diverged: {error}; lower the learning rate or raise the warm-up share"
-        ) from None
+        raise InputError(f"fine-tuning diverged: {error}; lower learning_rate or raise warmup_share") from None
     return encoded.score(outputs), encoded.predictions(outputs)
 
 
 def new_model(materials: Materials, pretrained: bool) -> PreTrainedModel:
-    """A model for the task with the checkpoint's weights, or a random initialisation of its shape, and a fresh head.
-
-    Raises:
-        InputError: if the checkpoint lacks weights that are not the head's.
-    """
+    """A model with the checkpoint's weights, or a random initialisation of its shape, and a fresh head."""
     head = HEADS[materials.task_type.head]
     model_class = head.model_class(materials.model_config.model_type)
     if not pretrained:
+        # Auto classes have the first, model classes the second.
         fresh = getattr(model_class, "from_config", None) or model_class._from_config
         return fresh(materials.model_config, dtype=torch.float32)  # type: ignore[no-any-return]
     model, missing = load_weights(model_class, materials.checkpoint, config=materials.model_config)
@@ -191,29 +177,6 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folde
         tokenizer.save_pretrained(folder)
 
 
-class _Rows(torch.utils.data.Dataset):
-    """Rows as Trainer takes them: it looks for the length of "input_ids"."""
-
-    def __init__(self, rows: list[Row]) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        return {"input_ids": self.rows[index].input_ids, "row": self.rows[index]}
-
-
-@dataclass
-class _Collator:
-    """Items of `_Rows` -> a batch."""
-
-    collate: Callable[[Sequence[Row]], dict[str, torch.Tensor]]
-
-    def __call__(self, items: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        return self.collate([item["row"] for item in items])
-
-
 def training_arguments(settings: RunSettings, use_cpu: bool, rows: int, seed: int, folder: str) -> TrainingArguments:
     """The Trainer's arguments for a run over so many rows."""
     steps = math.ceil(math.ceil(rows / settings.batch_size) * settings.num_train_epochs)
@@ -230,6 +193,7 @@ def training_arguments(settings: RunSettings, use_cpu: bool, rows: int, seed: in
         lr_scheduler_type="linear",
         optim="adamw_torch_fused",
         remove_unused_columns=False,
+        # BestEpoch keeps the best weights in memory; hundreds of runs must not fill disk or trackers.
         save_strategy="no",
         logging_strategy="no",
         report_to=[],

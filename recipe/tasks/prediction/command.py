@@ -29,6 +29,7 @@ def predict_file(model: Path, source: str, html: bool, use_cpu: bool, output: IO
     types = sorted({label[2:] for label in tagger.labels if label != "O"})
     output.write(HEAD if html else "")
     with _opened(source) as stream:
+        # Twice, since the tagger takes texts in blocks: each must be here again when its entities come out.
         texts, again = tee(read_texts(stream, "standard input" if source == STANDARD_INPUT else source))
         for text, entities in zip(texts, tagger.tag(text.text for text in again), strict=True):
             if html:
@@ -49,6 +50,5 @@ def _opened(source: str) -> IO[bytes]:
     try:
         return open(source, "rb")
     except OSError as error:
-        raise InputError(
-            f"{source}: cannot be read ({error.strerror}); name a file of text or PubMed XML, or - for standard input"
-        ) from None
+        remedy = "name a file of text or PubMed XML, or - for standard input"
+        raise InputError(f"{source}: cannot be read ({error.strerror}); {remedy}") from None

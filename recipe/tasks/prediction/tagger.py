@@ -49,9 +49,6 @@ class Tagger:
 
     Words are those of the tokenizer's pre-tokenizer. Spans are those of transformers' pipeline("token-classification",
     aggregation_strategy="first"): the label of a word is that of its first piece, and a stray I-X opens an entity.
-
-    Raises:
-        InputError: for a folder without such a model.
     """
 
     def __init__(self, folder: Path, use_cpu: bool = False) -> None:
@@ -60,6 +57,7 @@ class Tagger:
                 raise InputError(f"{folder / name}: is missing; name a model/ folder that scripts/finetune.py wrote")
         config = AutoConfig.from_pretrained(folder)
         self.labels = [config.id2label[index] for index in range(config.num_labels)]
+        # A pretrained checkpoint has LABEL_0, ...: its tags would be noise.
         if unknown := [label for label in self.labels if not _LABEL.fullmatch(label)]:
             raise InputError(
                 f"{folder / 'config.json'}: names the label {unknown[0]!r}; tags of entities are O, B-X and I-X, so"
@@ -70,6 +68,7 @@ class Tagger:
             raise InputError(f"{folder}: lacks the weights {missing[0]}; fine-tune the model first")
         self.model.to(torch.device("cuda" if torch.cuda.is_available() and not use_cpu else "cpu"))  # type: ignore[arg-type]
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        # Fine-tuned checkpoints of others may name a length beyond the positions.
         self.longest = min(self.tokenizer.model_max_length, config.max_position_embeddings)
 
     def tag(self, texts: Iterable[str]) -> Iterator[list[Found]]:

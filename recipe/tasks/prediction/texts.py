@@ -16,6 +16,7 @@ from recipe.errors import InputError
 
 # A text without blank lines is cut after the line in which it gets this long, so that memory does not grow with it.
 MOST_CHARACTERS = 100_000
+# By the first bytes, since standard input has no name.
 _XML = re.compile(rb"(\xef\xbb\xbf)?\s*<(\?xml|!DOCTYPE|Pubmed)")
 
 
@@ -29,11 +30,7 @@ class Text:
 
 
 def read_texts(stream: IO[bytes], name: str) -> Iterator[Text]:
-    """The documents of a stream, one after the other; gzip and XML are known by their first bytes.
-
-    Raises:
-        InputError: with file and line, for text that is not UTF-8 or XML that is not well formed.
-    """
+    """The documents of a stream, one after the other; gzip and XML are known by their first bytes."""
     buffered: Any = stream if hasattr(stream, "peek") else io.BufferedReader(stream)  # type: ignore[type-var]
     try:
         if buffered.peek(2)[:2] == b"\x1f\x8b":

@@ -11,19 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recipe.errors import InputError
 from recipe.tasks.data.examples import Example, TextTask, read_text_task
 from recipe.tasks.data.records import Column, Record
-from recipe.tasks.types.encoded_texts import EncodedTexts, encode_texts, majority_baseline
+from recipe.tasks.types.encoded_texts import label_scores, majority, text_task_type
 from recipe.tasks.types.scores import f1_of_counts, last_columns
-from recipe.tasks.types.task_type import TaskType
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 COLUMNS = (
     Column("labels", ("labels", "label")),
@@ -31,6 +27,7 @@ COLUMNS = (
     # The Hub's "id" counts sentences; its "document_id" is BLURB's index.
     Column("index", ("index", "documentid", "id")),
 )
+# What files write where no label applies.
 NO_LABEL = ("none", "null", "")
 _FLAG = re.compile(r"([0-9]{1,4})_([01])")
 
@@ -51,11 +48,7 @@ class DocumentReading:
 
     def scores(self, gold: Sequence[frozenset[str]], predicted: Sequence[frozenset[str]]) -> dict[str, Any]:
         """Micro scores over the labels; "support" is the number of gold ones."""
-        from recipe.tasks.types.metrics import LabelF1  # imported here: `evaluate` takes seconds
-
-        sides = [[sorted(answer) for answer in side] for side in (predicted, gold)]
-        scores = LabelF1().compute(predictions=sides[0], references=sides[1], labels=self.labels)
-        return {name: value for name, value in scores.items() if name != "accuracy"}
+        return label_scores(gold, predicted, self.labels)
 
     def line(self, example: Example, predicted: frozenset[str]) -> str:
         """id, gold labels and predicted labels, with commas between them, "-" for none."""
@@ -66,26 +59,12 @@ class DocumentReading:
 
 
 def read(folder: Path, labels: Sequence[str]) -> TextTask:
-    """Read a folder with train, dev and test.
-
-    Args:
-        labels: their names, in the order of the numbers in BLURB's files.
-
-    Raises:
-        InputError: for what cannot be read, an unknown label, or a training file in which no label applies.
-    """
+    """Read a folder with train, dev and test; `labels` are in the order of the numbers in BLURB's files."""
     task = read_text_task(folder, COLUMNS, [*labels], "documents", partial(_examples, labels=labels))
     task.further["labels"] = lambda example: len(example.gold)
     if not task.counts()["labels"]["train"]:
-        raise InputError(
-            f"{folder}: no label applies in train, so there is nothing to learn; correct the column labels"
-        )
+        raise InputError(f"{folder}: no label applies in train, so nothing can be learned; correct it")
     return task
-
-
-def encode(task: TextTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> dict[str, EncodedTexts]:
-    """The three splits; of a document that is too long the beginning stays."""
-    return encode_texts(task, tokenizer, max_seq_length, DocumentReading(task.labels))
 
 
 def counts_by_document(text: str) -> np.ndarray:
@@ -97,43 +76,40 @@ def counts_by_document(text: str) -> np.ndarray:
 
 def _examples(records: Iterable[Record], labels: Sequence[str]) -> list[Example]:
     """Documents in the order of their first sentences; a document is what stands before the last _ of an index."""
-    sentences: dict[str, list[str]] = {}
-    applying: dict[str, set[str]] = {}
+    # In the order of first sentences, so that predictions follow the file.
+    found: dict[str, tuple[list[str], set[str]]] = {}
     for record in records:
+        # BLURB's index is PMID_s3; one without a sentence number is a document of its own.
         document = record.text("index").rpartition("_")[0] or record.text("index")
-        sentences.setdefault(document, []).append(record.text("sentence"))
-        applying.setdefault(document, set()).update(_labels(record, labels))
-    return [
-        Example(document, " ".join(texts), "", frozenset(applying[document])) for document, texts in sentences.items()
-    ]
+        sentences, applying = found.setdefault(document, ([], set()))
+        sentences.append(record.text("sentence"))
+        applying.update(_labels(record, labels))
+    return [Example(name, " ".join(texts), "", frozenset(applying)) for name, (texts, applying) in found.items()]
 
 
 def _labels(record: Record, labels: Sequence[str]) -> set[str]:
     value = record.values["labels"]
     flags = [_FLAG.fullmatch(part.strip()) for part in value.split(",")] if isinstance(value, str) else [None]
+    # BLURB's files have numbers with flags, the Hub's have names.
     if all(flags):
         numbers = [int(flag[1]) for flag in flags if flag]
         if numbers != [*range(len(labels))]:
-            raise InputError(
-                f"{record.place}: {str(value)[:60]!r} does not number the labels 0 to {len(labels) - 1}; correct it"
-            )
+            wrong = f"{str(value)[:60]!r} does not number the labels 0 to {len(labels) - 1}"
+            raise InputError(f"{record.place}: {wrong}; correct it")
         return {labels[int(flag[1])] for flag in flags if flag and flag[2] == "1"}
     written = value if isinstance(value, list) else str(value).split(",")
     names = {str(name).strip().lower() for name in written} - {*NO_LABEL}
     if unknown := sorted(names - {*labels}):
-        raise InputError(
-            f"{record.place}: the label {unknown[0][:60]!r} is not one of {', '.join(labels)}; write names or numbers"
-        )
+        wrong = f"the label {unknown[0][:60]!r} is not one of {', '.join(labels)}"
+        raise InputError(f"{record.place}: {wrong}; write names or numbers")
     return names
 
 
-def _by_majority(task: TextTask) -> tuple[str, dict[str, Any]]:
-    """The most frequent label of training for every document."""
-    answers = (frozenset([name]) for example in task.train for name in sorted(example.gold))
-    return majority_baseline(task, answers, DocumentReading(task.labels))
+def _single_labels(task: TextTask) -> list[frozenset[str]]:
+    return [frozenset([name]) for example in task.train for name in sorted(example.gold)]
 
 
-TASK_TYPE = TaskType(
+TASK_TYPE = text_task_type(
     title="document classification",
     hub_task="text-classification",
     head="labels",
@@ -142,8 +118,8 @@ TASK_TYPE = TaskType(
     unit="documents",
     columns=("precision", "recall", "macro_f1"),
     read=read,
-    encode=encode,
     units=counts_by_document,
     score_of=f1_of_counts,
-    baselines={"majority": _by_majority},
+    reading=DocumentReading,
+    baselines={"majority": lambda task: majority(task, _single_labels(task))},
 )

@@ -3,18 +3,16 @@
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from recipe.errors import InputError
 from recipe.tasks.data.examples import Example, TextTask
 from recipe.tasks.data.records import TASK_SPLITS
-from recipe.tasks.types.task_type import Row
+from recipe.tasks.types.task_type import Row, TaskType, Tokenizer
 from recipe.tasks.types.truncation import longest_first, nearest
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 
 class Reading(Protocol):
@@ -22,19 +20,15 @@ class Reading(Protocol):
 
     def label(self, gold: Any) -> Any:
         """A gold answer as the label of a row."""
-        ...
 
     def answer(self, label: Any) -> Any:
         """The label of a row, gold or the model's, as an answer."""
-        ...
 
     def scores(self, gold: Sequence[Any], predicted: Sequence[Any]) -> dict[str, Any]:
         """The scores of answers, with their "support"."""
-        ...
 
     def line(self, example: Example, predicted: Any) -> str:
         """An example in a predictions file: columns with tabs between them, the last two gold and prediction."""
-        ...
 
 
 @dataclass
@@ -47,11 +41,7 @@ class EncodedTexts:
     reading: Reading
 
     def score(self, outputs: Sequence[Sequence[Any]]) -> dict[str, Any]:
-        """The task type's scores, and "truncated".
-
-        Raises:
-            RuntimeError: if not every example of the file was scored once, by its own gold answer.
-        """
+        """The task type's scores, and "truncated"; each example of the file is scored once, by its own gold."""
         # The gold answers go the way of the predictions, from the rows back, so a lost or swapped row is noticed.
         gold = self._answers([row.labels for row in self.rows])
         expected = [example.gold for example in self.examples]
@@ -90,16 +80,38 @@ class ClassReading(ABC):
         return f"{example.id}\t{example.text}\t{example.gold}\t{predicted}"
 
 
-def evaluate_baseline(task: TextTask, predicted: Sequence[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
-    """Answers to test that no model gave -> the text of a predictions file, and scores."""
-    scores = reading.scores([example.gold for example in task.test], predicted)
-    return prediction_lines(task.test, predicted, reading), scores
+def label_scores(gold: Sequence[Iterable[str]], predicted: Sequence[Iterable[str]], labels: list[str]) -> dict:
+    """`LabelF1` of the labels of each text."""
+    from recipe.tasks.types.metrics import LabelF1  # imported here: `evaluate` takes seconds
+
+    sides = [[sorted(answer) for answer in side] for side in (predicted, gold)]
+    return LabelF1().compute(predictions=sides[0], references=sides[1], labels=labels)  # type: ignore[no-any-return]
 
 
-def majority_baseline(task: TextTask, answers: Iterable[Any], reading: Reading) -> tuple[str, dict[str, Any]]:
-    """The most frequent of some answers of training, given to every text of test; see `evaluate_baseline`."""
+def text_task_type(
+    reading: Callable[[list[str]], Reading],
+    baselines: Mapping[str, Callable[[TextTask], Sequence[Any]]],
+    must_stay: re.Pattern[str] | None = None,
+    **values: Any,
+) -> TaskType:
+    """A task type of whole texts: `reading` for a task's labels, `baselines`: task -> answers to its test."""
+
+    def encode(task: TextTask, tokenizer: Tokenizer, max_seq_length: int) -> dict[str, EncodedTexts]:
+        return encode_texts(task, tokenizer, max_seq_length, reading(task.labels), must_stay)
+
+    def evaluate(answers_of: Callable[[TextTask], Sequence[Any]], task: TextTask) -> tuple[str, dict[str, Any]]:
+        predicted, gold = answers_of(task), [example.gold for example in task.test]
+        how = reading(task.labels)
+        return prediction_lines(task.test, predicted, how), how.scores(gold, predicted)
+
+    evaluated = {name: partial(evaluate, answers_of) for name, answers_of in baselines.items()}
+    return TaskType(encode=encode, baselines=evaluated, **values)
+
+
+def majority(task: TextTask, answers: Iterable[Any]) -> list[Any]:
+    """The most frequent of some answers of training, for every text of test."""
     (answer, _), *_ = Counter(answers).most_common(1)
-    return evaluate_baseline(task, [answer] * len(task.test), reading)
+    return [answer] * len(task.test)
 
 
 def prediction_lines(examples: Sequence[Example], predicted: Sequence[Any], reading: Reading) -> str:
@@ -109,21 +121,12 @@ def prediction_lines(examples: Sequence[Example], predicted: Sequence[Any], read
 
 def encode_texts(
     task: TextTask,
-    tokenizer: "PreTrainedTokenizerFast",
+    tokenizer: Tokenizer,
     max_seq_length: int,
     reading: Reading,
     must_stay: re.Pattern[str] | None = None,
 ) -> dict[str, EncodedTexts]:
-    """The three splits, each example as [CLS] text [SEP], or [CLS] text [SEP] other [SEP] in two segments.
-
-    A pair that is too long is cut by `longest_first`, a text by `nearest`.
-
-    Args:
-        must_stay: what of a text no cut may take.
-
-    Raises:
-        InputError: if that alone is too long.
-    """
+    """The three splits, each example as [CLS] text [SEP] or [CLS] text [SEP] other [SEP]; `must_stay` is never cut."""
     encoded = {}
     for split in TASK_SPLITS:
         examples, rows, truncated = getattr(task, split), [], 0
@@ -149,6 +152,7 @@ def _stays(example: Example, encoding: Any, must_stay: re.Pattern[str] | None, m
     """For each token, whether it belongs to what must stay."""
     if must_stay is None or len(encoding.ids) <= max_num_tokens:
         return [False] * len(encoding.ids)
+    # By characters, since a placeholder is several pieces.
     spans = [match.span() for match in must_stay.finditer(example.text)]
     stays = [any(first < end and start < last for start, end in spans) for first, last in encoding.offsets]
     if sum(stays) > max_num_tokens:
@@ -157,9 +161,10 @@ def _stays(example: Example, encoding: Any, must_stay: re.Pattern[str] | None, m
     return stays
 
 
-def _row(text: list[int], other: list[int], is_pair: bool, label: Any, tokenizer: "PreTrainedTokenizerFast") -> Row:
+def _row(text: list[int], other: list[int], is_pair: bool, label: Any, tokenizer: Tokenizer) -> Row:
     first = [tokenizer.cls_token_id, *text, tokenizer.sep_token_id]
     if not is_pair:
         return Row(first, [0], [label])
+    # Two segments, as in pretraining on pairs; a single text is all of the first, the default.
     second = [*other, tokenizer.sep_token_id]
     return Row([*first, *second], [0], [label], [0] * len(first) + [1] * len(second))

@@ -1,7 +1,6 @@
-"""`evaluate.Metric` classes of tasks, which work offline.
+"""`evaluate.Metric` classes of tasks, which work offline."""
 
-To be imported only where scores are made: `evaluate` takes seconds, and bad input must be found before that.
-"""
+# To be imported only where scores are made: `evaluate` takes seconds, and bad input must be found before that.
 
 from collections import Counter
 from collections.abc import Sequence
@@ -30,20 +29,12 @@ class TaskMetric(evaluate.Metric):
 class EntityF1(TaskMetric):
     """Precision, recall and F1 of entities; an entity is right if its type, first word and last word are.
 
-    `compute(predictions, references, mode="strict")` takes one list of tags (O, B-X, I-X) per sentence. The modes read
-    the tags differently:
-    - "strict": IOB2. An entity is B-X and the I-X that follow it; a stray I-X is not an entity. The numbers of this
-      project are of this mode.
-    - "conlleval": seqeval's default. A stray I-X opens an entity, as in CoNLL's conlleval; run_ner.py of transformers
-      reports this one.
-    - "both": the strict scores, and "conlleval" with the first four of the other mode.
+    `compute(predictions, references, mode)` takes a list of tags (O, B-X, I-X) per sentence. "strict" is IOB2, where a
+    stray I-X is not an entity; "conlleval" is seqeval's default and run_ner.py's, where it opens one; "both" gives the
+    strict scores, and "conlleval" with the first four of the other.
 
     Returns "precision", "recall", "f1" (0..1, over all types), "support" (gold entities) and "per_type": the same four
     for each type. Where there is no entity to divide by, the number is 0.0.
-
-    Raises:
-        ValueError: if a sentence has another number of predictions than references (named by its index, from 0), or
-            for an unknown mode.
     """
 
     feature = datasets.Sequence(datasets.Value("string"))
@@ -51,10 +42,8 @@ class EntityF1(TaskMetric):
     def _compute(self, predictions: list[list[str]], references: list[list[str]], mode: str = "strict") -> dict:
         for index, (predicted, expected) in enumerate(zip(predictions, references, strict=True)):
             if len(predicted) != len(expected):
-                raise ValueError(
-                    f"sentence {index} has {len(predicted)} predictions but {len(expected)} references; every word"
-                    " needs one of each"
-                )
+                numbers = f"{len(predicted)} predictions but {len(expected)} references"
+                raise ValueError(f"sentence {index} has {numbers}; every word needs one of each")
         tags = {tag for tags in (*predictions, *references) for tag in tags}
         if unknown := {tag for tag in tags if tag != "O" and tag[:2] not in ("B-", "I-")}:
             raise ValueError(f"found tags {sorted(unknown)}; a tag is O, B-X or I-X")

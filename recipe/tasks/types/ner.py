@@ -4,23 +4,21 @@ As in PubMedBERT (Gu et al., arXiv 2007.15779) the head is linear on the first p
 and O. Every gold word is scored, however long its sentence is.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recipe.tasks.data.columns import NerTask, TaggedSentence, count_entities, read_task
 from recipe.tasks.data.dictionary import Words, mention_dictionary, mentions_of, words_of
-from recipe.tasks.data.entities import EntityCounts, scores_of, strict_entities
+from recipe.tasks.data.entities import strict_entities
 from recipe.tasks.data.records import TASK_SPLITS
 from recipe.tasks.types.scores import f1_of_counts
-from recipe.tasks.types.task_type import Row, TaskType
+from recipe.tasks.types.task_type import Row, TaskType, Tokenizer
 from recipe.tasks.types.windows import Window, join_windows, make_windows
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 # Share of a mention's training occurrences that must be entities. The second one leaves out words such as "acid" that
 # mostly are not, and is the harder baseline: F1 73.0 against 65.8 on BC5-chem.
@@ -45,11 +43,7 @@ class EncodedSentences:
         return [[self.labels[label] for label in sentence] for sentence in joined]
 
     def score(self, outputs: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """See `entity_scores`.
-
-        Raises:
-            RuntimeError: if the number of gold entities that were scored is not the file's.
-        """
+        """See `entity_scores`."""
         # The gold tags go the way of the predictions, so a word that a window lost is missed in the support.
         predicted, gold = self.tags(outputs), self.tags([row.labels for row in self.rows])
         return entity_scores(self.sentences, predicted, self.known, gold)
@@ -59,30 +53,21 @@ class EncodedSentences:
         return prediction_lines(self.sentences, self.tags(outputs))
 
 
-def encode(task: NerTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> dict[str, EncodedSentences]:
-    """The three splits as windows of at most `max_seq_length` tokens."""
+def encode(
+    task: NerTask, tokenizer: Tokenizer, max_seq_length: int, encoded: type[EncodedSentences] = EncodedSentences
+) -> dict[str, Any]:
+    """The three splits as windows of at most `max_seq_length` tokens, as objects of the class `encoded`."""
     known = set(mentions_of(task.train))
-    return {
-        split: encode_sentences(getattr(task, split), tokenizer, max_seq_length, task.labels, known)
-        for split in TASK_SPLITS
-    }
-
-
-def encode_sentences(
-    sentences: list[TaggedSentence],
-    tokenizer: "PreTrainedTokenizerFast",
-    max_seq_length: int,
-    labels: list[str],
-    known: set[tuple[Words, str]],
-) -> EncodedSentences:
-    """One split; see `EncodedSentences`."""
-    ids = {label: index for index, label in enumerate(labels)}
-    windows = make_windows([sentence.words for sentence in sentences], tokenizer, max_seq_length)
-    rows = []
-    for window in windows:
-        tags = sentences[window.sentence].tags
-        rows.append(Row(window.input_ids, window.positions, [ids[tags[word]] for word in window.words]))
-    return EncodedSentences(sentences, windows, rows, labels, known)
+    ids = {label: index for index, label in enumerate(task.labels)}
+    splits = {}
+    for split in TASK_SPLITS:
+        sentences, rows = getattr(task, split), []
+        windows = make_windows([sentence.words for sentence in sentences], tokenizer, max_seq_length)
+        for window in windows:
+            tags = sentences[window.sentence].tags
+            rows.append(Row(window.input_ids, window.positions, [ids[tags[word]] for word in window.words]))
+        splits[split] = encoded(sentences, windows, rows, task.labels, known)
+    return splits
 
 
 def entity_scores(
@@ -93,14 +78,9 @@ def entity_scores(
 ) -> dict[str, Any]:
     """Scores of predicted tags.
 
-    Args:
-        known: mentions of training and their types. gold: the gold tags as they reached the scorer; None: the
-            sentences' own.
-
-    Returns:
-        "precision", "recall", "f1", "support" and "per_type" by strict IOB2; "conlleval" with the first four by
-        seqeval's default reading; "seen" and "unseen" with the strict recall and support of gold entities that are, or
-        are not, a mention of training with the same type.
+    `known`: mentions of training and their types; `gold`: the gold tags as they reached the scorer, None for the
+    sentences' own. Returns what `EntityF1` gives in mode "both", and "seen" and "unseen": strict recall and support of
+    gold entities that are, or are not, a mention of training with the same type.
 
     Raises:
         RuntimeError: if the number of gold entities that were scored is not the sentences'.
@@ -140,17 +120,16 @@ def _recall_of_seen_and_unseen(
     sentences: Sequence[TaggedSentence], predicted: Sequence[list[str]], known: set[tuple[Words, str]]
 ) -> dict[str, Any]:
     # Recall only: a wrong prediction is neither a seen nor an unseen mention, so there is no precision to split.
-    counts = {"seen": EntityCounts(), "unseen": EntityCounts()}
+    gold, right = Counter[str](), Counter[str]()
     for sentence, tags in zip(sentences, predicted, strict=True):
         found = set(strict_entities(tags))
         for first, last, name in strict_entities(sentence.tags):
+            # With the type: the same words of another type must be learned anew.
             group = "seen" if (words_of(sentence.words[first:last]), name) in known else "unseen"
-            counts[group].add([(first, last, name)], found & {(first, last, name)})
-    scores = {
-        group: scores_of(found.gold.total(), found.predicted.total(), found.right.total())
-        for group, found in counts.items()
-    }
-    return {group: {"recall": found["recall"], "support": found["support"]} for group, found in scores.items()}
+            gold[group] += 1
+            right[group] += (first, last, name) in found
+    groups = ("seen", "unseen")
+    return {each: {"recall": right[each] / max(gold[each], 1), "support": gold[each]} for each in groups}
 
 
 def _by_dictionary(task: NerTask, least_share: float) -> tuple[str, dict[str, Any]]:

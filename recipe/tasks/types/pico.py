@@ -6,22 +6,20 @@ something is not kept.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recipe.errors import InputError
 from recipe.tasks.data.columns import NerTask, TaggedSentence, read_task
 from recipe.tasks.data.records import TASK_SPLITS
-from recipe.tasks.types.ner import EncodedSentences, encode_sentences, prediction_lines
+from recipe.tasks.types.ner import EncodedSentences, encode, prediction_lines
 from recipe.tasks.types.scores import macro_f1_of_counts
 from recipe.tasks.types.task_type import TaskType
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 
 class PicoTask(NerTask):
@@ -29,11 +27,8 @@ class PicoTask(NerTask):
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Sentences, and words with a type, by split."""
-        splits = {split: getattr(self, split) for split in TASK_SPLITS}
-        return {
-            "sentences": {name: len(sentences) for name, sentences in splits.items()},
-            "words with a type": {name: _typed_words(sentences) for name, sentences in splits.items()},
-        }
+        counted: dict[str, Callable] = {"sentences": len, "words with a type": _typed_words}
+        return {what: {name: count(getattr(self, name)) for name in TASK_SPLITS} for what, count in counted.items()}
 
 
 @dataclass
@@ -41,46 +36,27 @@ class EncodedWords(EncodedSentences):
     """A split as rows of the model, with its sentences."""
 
     def score(self, outputs: Sequence[Sequence[int]]) -> dict[str, Any]:
-        """See `word_scores`.
-
-        Raises:
-            RuntimeError: if the gold tags that were scored are not the file's.
-        """
+        """See `word_scores`."""
         return word_scores(self.sentences, self.tags(outputs), gold=self.tags([row.labels for row in self.rows]))
 
 
 def read(folder: Path) -> PicoTask:
-    """Read a folder with train.tsv, devel.tsv (or dev.tsv) and test.tsv.
-
-    Raises:
-        InputError: see `recipe.tasks.data.columns.read_task`; also for a split in which no word has a type.
-    """
+    """Read a folder of column files; a split in which no word has a type is an `InputError`."""
     task = read_task(folder)
     for split in TASK_SPLITS:
         for sentence in getattr(task, split):
             sentence.tags = [tag if tag == "O" else f"I{tag[1:]}" for tag in sentence.tags]
         if not _typed_words(getattr(task, split)):
             raise InputError(f"{folder}: no word of {split} has a type, so nothing can be scored; tag words as I-PAR")
+    # A head with classes that no word has would only learn to avoid them.
     labels = [label for label in task.labels if not label.startswith("B-")]
     return PicoTask(task.name, labels, task.train, task.devel, task.test, task.schemes, task.repairs)
-
-
-def encode(task: PicoTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> dict[str, EncodedWords]:
-    """The three splits as windows of at most `max_seq_length` tokens; every word is scored once."""
-    encoded = {
-        split: encode_sentences(getattr(task, split), tokenizer, max_seq_length, task.labels, set())
-        for split in TASK_SPLITS
-    }
-    return {split: EncodedWords(**vars(found)) for split, found in encoded.items()}
 
 
 def word_scores(
     sentences: Sequence[TaggedSentence], predicted: Sequence[list[str]], gold: Sequence[list[str]] | None = None
 ) -> dict[str, Any]:
-    """Scores of predicted tags, word by word; see `recipe.tasks.types.metrics.WordF1`.
-
-    Args:
-        gold: the gold tags as they reached the scorer; None: the sentences' own.
+    """`WordF1` of predicted tags; `gold`: the gold tags as they reached the scorer, None for the sentences' own.
 
     Raises:
         RuntimeError: if these are not the sentences' own, or not as many as the predicted ones.
@@ -101,6 +77,7 @@ def word_scores(
 def counts_by_sentence(text: str) -> np.ndarray:
     """A predictions file -> gold, predicted, right words by sentence and type, shape (sentences, 3 x types)."""
     blocks = [[line.rsplit("\t", 2)[1:] for line in block.split("\n") if line] for block in text.split("\n\n")]
+    # The types of all sentences, so that every row has the same columns.
     types = sorted({gold[2:] for block in blocks for gold, _ in block if gold != "O"})
     rows = []
     for block in filter(None, blocks):
@@ -137,7 +114,7 @@ TASK_TYPE = TaskType(
     unit="sentences",
     columns=("micro.f1", "micro.precision", "micro.recall"),
     read=read,
-    encode=encode,
+    encode=partial(encode, encoded=EncodedWords),
     units=counts_by_sentence,
     score_of=macro_f1_of_counts,
     baselines={"dictionary": _by_dictionary},

@@ -8,18 +8,14 @@ BLURB's scripts write it, a TSV of id, question, context and answer without a he
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recipe.tasks.data.examples import ID, Example, TextTask, class_of, id_of, read_text_task
 from recipe.tasks.data.records import Column, Record
-from recipe.tasks.types.encoded_texts import ClassReading, EncodedTexts, encode_texts, majority_baseline
+from recipe.tasks.types.encoded_texts import ClassReading, label_scores, majority, text_task_type
 from recipe.tasks.types.scores import accuracy_of_counts, last_columns
-from recipe.tasks.types.task_type import TaskType
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 COLUMNS = (
     ID,
@@ -34,29 +30,14 @@ class AnswerReading(ClassReading):
 
     def scores(self, gold: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
         """ "accuracy", "macro_f1" and "per_type" of the answers, and "support", the number of questions."""
-        from recipe.tasks.types.metrics import LabelF1  # imported here: `evaluate` takes seconds
-
-        sides = [[[answer] for answer in side] for side in (predicted, gold)]
-        scores = LabelF1().compute(predictions=sides[0], references=sides[1], labels=self.labels)
+        scores = label_scores([[answer] for answer in gold], [[answer] for answer in predicted], self.labels)
         return {name: scores[name] for name in ("accuracy", "macro_f1", "per_type")} | {"support": len(gold)}
 
 
 def read(folder: Path, answers: Sequence[str]) -> TextTask:
-    """Read a folder with train, dev and test.
-
-    Args:
-        answers: the answers that there are.
-
-    Raises:
-        InputError: for what cannot be read, or another answer.
-    """
+    """Read a folder with train, dev and test; `answers` are those that there are."""
     examples_of = partial(_examples, classes={name: name for name in answers})
     return read_text_task(folder, COLUMNS, [*answers], "questions", examples_of)
-
-
-def encode(task: TextTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> dict[str, EncodedTexts]:
-    """The three splits; of a pair that is too long the longer one, mostly the context, is cut first, at its end."""
-    return encode_texts(task, tokenizer, max_seq_length, AnswerReading(task.labels))
 
 
 def counts_by_question(text: str) -> np.ndarray:
@@ -72,12 +53,7 @@ def _examples(records: Iterable[Record], classes: dict[str, str]) -> list[Exampl
     ]
 
 
-def _by_majority(task: TextTask) -> tuple[str, dict[str, Any]]:
-    """The most frequent answer of training for every question."""
-    return majority_baseline(task, (example.gold for example in task.train), AnswerReading(task.labels))
-
-
-TASK_TYPE = TaskType(
+TASK_TYPE = text_task_type(
     title="question answering",
     hub_task="text-classification",
     head="class",
@@ -86,8 +62,8 @@ TASK_TYPE = TaskType(
     unit="questions",
     columns=("macro_f1",),
     read=read,
-    encode=encode,
     units=counts_by_question,
     score_of=accuracy_of_counts,
-    baselines={"majority": _by_majority},
+    reading=AnswerReading,
+    baselines={"majority": lambda task: majority(task, (example.gold for example in task.train))},
 )

@@ -9,19 +9,15 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recipe.errors import InputError
 from recipe.tasks.data.examples import ID, Example, TextTask, class_of, id_of, read_text_task
 from recipe.tasks.data.records import TASK_SPLITS, Column, Record
-from recipe.tasks.types.encoded_texts import ClassReading, EncodedTexts, encode_texts, majority_baseline
+from recipe.tasks.types.encoded_texts import ClassReading, label_scores, majority, text_task_type
 from recipe.tasks.types.scores import f1_of_counts, last_columns
-from recipe.tasks.types.task_type import TaskType
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 COLUMNS = (
     ID,
@@ -38,36 +34,21 @@ class RelationReading(ClassReading):
 
     def scores(self, gold: Sequence[str], predicted: Sequence[str]) -> dict[str, Any]:
         """Micro scores over the relations; "support" is the number of gold ones."""
-        from recipe.tasks.types.metrics import LabelF1  # imported here: `evaluate` takes seconds
-
-        sides = [[[answer] for answer in side] for side in (predicted, gold)]
-        scores = LabelF1().compute(predictions=sides[0], references=sides[1], labels=self.labels[1:])
-        return {name: value for name, value in scores.items() if name != "accuracy"}
+        return label_scores([[answer] for answer in gold], [[answer] for answer in predicted], self.labels[1:])
 
 
 def read(folder: Path, positive: Sequence[str], negative: Sequence[str] = (NONE,)) -> TextTask:
-    """Read a folder with train, dev and test.
-
-    Args:
-        positive: the classes that are a relation. negative: what the files write where there is none.
-
-    Raises:
-        InputError: for what cannot be read, another label, or a training file without a relation.
-    """
+    """Read a folder; `positive` classes are a relation, `negative` is what files write where there is none."""
     classes = {name: name for name in positive} | dict.fromkeys(negative, NONE)
     task = read_text_task(folder, COLUMNS, [NONE, *positive], "sentences", partial(_examples, classes=classes))
     task.further["relations"] = lambda example: example.gold != NONE
+    # Printed, not refused: a large number means that another column is the sentence.
     task.notes["sentences without a placeholder"] = sum(
         not PLACEHOLDER.search(example.text) for split in TASK_SPLITS for example in getattr(task, split)
     )
     if not task.counts()["relations"]["train"]:
         raise InputError(f"{folder}: train has no relation to learn; write one of the labels {', '.join(positive)}")
     return task
-
-
-def encode(task: TextTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> dict[str, EncodedTexts]:
-    """The three splits; of a sentence that is too long the tokens nearest to its placeholders stay."""
-    return encode_texts(task, tokenizer, max_seq_length, RelationReading(task.labels), PLACEHOLDER)
 
 
 def counts_by_sentence(text: str) -> np.ndarray:
@@ -77,20 +58,11 @@ def counts_by_sentence(text: str) -> np.ndarray:
 
 
 def _examples(records: Iterable[Record], classes: dict[str, str]) -> list[Example]:
-    return [
-        Example(id_of(record, number), record.text("sentence"), "", class_of(record, classes))
-        for number, record in enumerate(records, start=1)
-    ]
+    numbered = enumerate(records, start=1)
+    return [Example(id_of(each, n), each.text("sentence"), "", class_of(each, classes)) for n, each in numbered]
 
 
-def _by_majority(task: TextTask) -> tuple[str, dict[str, Any]]:
-    """The most frequent relation of training for every sentence."""
-    # The most frequent class is mostly "false", which would have an F1 of 0: no baseline at all.
-    answers = (example.gold for example in task.train if example.gold != NONE)
-    return majority_baseline(task, answers, RelationReading(task.labels))
-
-
-TASK_TYPE = TaskType(
+TASK_TYPE = text_task_type(
     title="relation extraction",
     hub_task="text-classification",
     head="class",
@@ -99,8 +71,10 @@ TASK_TYPE = TaskType(
     unit="sentences",
     columns=("precision", "recall", "macro_f1"),
     read=read,
-    encode=encode,
     units=counts_by_sentence,
     score_of=f1_of_counts,
-    baselines={"majority": _by_majority},
+    reading=RelationReading,
+    must_stay=PLACEHOLDER,
+    # The most frequent class is mostly "false", which would have an F1 of 0: not a baseline at all.
+    baselines={"majority": lambda task: majority(task, (one.gold for one in task.train if one.gold != NONE))},
 )

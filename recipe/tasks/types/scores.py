@@ -17,6 +17,7 @@ def f1_of_counts(counts: np.ndarray) -> np.ndarray:
 
 def macro_f1_of_counts(counts: np.ndarray) -> np.ndarray:
     """Mean F1 of the types; the last dimension contains (gold, predicted, right) of one type after the other."""
+    # Types of no gold word are not among the counts.
     return f1_of_counts(counts.reshape(*counts.shape[:-1], -1, 3)).mean(-1)
 
 
@@ -46,10 +47,8 @@ def pearson_of_sums(sums: np.ndarray) -> np.ndarray:
     n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
     n = np.maximum(n, 1)
     # Below this share of its squares a variance is what rounding leaves of none.
-    variances = [
-        np.where(squares - total**2 / n > 1e-12 * squares, squares - total**2 / n, 0)
-        for squares, total in ((xx, x), (yy, y))
-    ]
+    sums_around_mean = ((xx, xx - x**2 / n), (yy, yy - y**2 / n))
+    variances = [np.where(variance > 1e-12 * squares, variance, 0) for squares, variance in sums_around_mean]
     scale = np.sqrt(variances[0]) * np.sqrt(variances[1])
     return np.where(scale > 0, np.clip((xy - x * y / n) / np.where(scale > 0, scale, 1), -1, 1), 0.0)
 

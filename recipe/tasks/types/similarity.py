@@ -6,20 +6,17 @@ write it, a TSV of index, two sentences and score with a heading, or as the Hub'
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from recipe.errors import InputError
 from recipe.tasks.data.examples import ID, Example, TextTask, id_of, read_text_task
 from recipe.tasks.data.records import Column, Record
-from recipe.tasks.types.encoded_texts import EncodedTexts, encode_texts, evaluate_baseline
+from recipe.tasks.types.encoded_texts import text_task_type
 from recipe.tasks.types.scores import last_columns, pearson_of_sums, sums_of_pairs
-from recipe.tasks.types.task_type import TaskType
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 COLUMNS = (
     ID,
@@ -29,8 +26,11 @@ COLUMNS = (
 )
 
 
+@dataclass(frozen=True)
 class SimilarityReading:
     """See `recipe.tasks.types.encoded_texts.Reading`; answers are numbers."""
+
+    labels: list[str]
 
     def label(self, gold: float) -> float:
         """The number itself."""
@@ -48,27 +48,18 @@ class SimilarityReading:
 
     def line(self, example: Example, predicted: float) -> str:
         """id, both sentences, gold, prediction."""
+        # repr keeps every digit, so that the file gives the same correlation again.
         return f"{example.id}\t{example.text}\t{example.other}\t{example.gold!r}\t{predicted!r}"
 
 
 def read(folder: Path) -> TextTask:
-    """Read a folder with train, dev and test.
-
-    Raises:
-        InputError: for what cannot be read, a score that is not a number, or a split whose scores are all the same.
-    """
+    """Read a folder; a split of devel or test whose scores are all the same is an `InputError`."""
     task = read_text_task(folder, COLUMNS, ["similarity"], "pairs", _examples)
+    # With equal gold scores there is no correlation.
     for split in ("devel", "test"):
         if len({example.gold for example in getattr(task, split)}) < 2:
-            raise InputError(
-                f"{folder}: all scores of {split} are the same, so nothing correlates with them; correct it"
-            )
+            raise InputError(f"{folder}: all scores of {split} are the same: nothing correlates with them; correct it")
     return task
-
-
-def encode(task: TextTask, tokenizer: "PreTrainedTokenizerFast", max_seq_length: int) -> dict[str, EncodedTexts]:
-    """The three splits; of a pair that is too long the longer sentence is cut first."""
-    return encode_texts(task, tokenizer, max_seq_length, SimilarityReading())
 
 
 def sums_by_pair(text: str) -> np.ndarray:
@@ -102,12 +93,7 @@ def _score(record: Record) -> float:
     return score
 
 
-def _by_shared_words(task: TextTask) -> tuple[str, dict[str, Any]]:
-    predicted = [shared_words(example.text, example.other) for example in task.test]
-    return evaluate_baseline(task, predicted, SimilarityReading())
-
-
-TASK_TYPE = TaskType(
+TASK_TYPE = text_task_type(
     title="sentence similarity",
     hub_task="sentence-similarity",
     head="number",
@@ -116,8 +102,8 @@ TASK_TYPE = TaskType(
     unit="pairs",
     columns=(),
     read=read,
-    encode=encode,
     units=sums_by_pair,
     score_of=pearson_of_sums,
-    baselines={"shared_words": _by_shared_words},
+    reading=SimilarityReading,
+    baselines={"shared_words": lambda task: [shared_words(one.text, one.other) for one in task.test]},
 )

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast as Tokenizer
+else:
+    Tokenizer = Any
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,9 @@ class Task(Protocol):
 
     def summary(self) -> str:
         """Sizes and repairs in one line."""
-        ...
 
     def counts(self) -> dict[str, dict[str, int]]:
         """What is counted, by split: {"sentences": {"train": 4560, ...}, "entities": {"train": 5203, ...}}."""
-        ...
 
 
 class EncodedSplit(Protocol):
@@ -52,16 +52,10 @@ class EncodedSplit(Protocol):
     truncated: int
 
     def score(self, outputs: Sequence[Sequence[Any]]) -> dict[str, Any]:
-        """The scores of a model's outputs.
-
-        Raises:
-            RuntimeError: if what was scored is not all that the file contains.
-        """
-        ...
+        """The scores of a model's outputs; a RuntimeError if what was scored is not all that the file contains."""
 
     def predictions(self, outputs: Sequence[Sequence[Any]]) -> str:
         """The text of a predictions file: every unit with gold and prediction."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ class TaskType:
     unit: str
     columns: tuple[str, ...]
     read: Callable[..., Any]
-    encode: Callable[[Any, "PreTrainedTokenizerFast", int], dict[str, Any]]
+    encode: Callable[[Any, Tokenizer, int], dict[str, Any]]
     units: Callable[[str], np.ndarray]
     score_of: Callable[[np.ndarray], np.ndarray]
     baselines: Mapping[str, Callable[[Any], tuple[str, dict[str, Any]]]] = field(default_factory=dict)

@@ -8,9 +8,6 @@ import numpy as np
 def longest_first(first: Sequence[int], second: Sequence[int], max_num_tokens: int) -> tuple[list[int], list[int]]:
     """A pair that fits: tokens are dropped from the end of the longer one, of equals from the second, until both fit.
 
-    Args:
-        max_num_tokens: most tokens of both together, at least 2.
-
     Source: the rule of google-research/bert@eedf571, run_classifier.py, in closed form.
     """
     kept_second = min(len(second), max(max_num_tokens // 2, max_num_tokens - len(first)))
@@ -19,11 +16,7 @@ def longest_first(first: Sequence[int], second: Sequence[int], max_num_tokens: i
 
 
 def nearest(ids: Sequence[int], is_kept: Sequence[bool], max_num_tokens: int) -> list[int]:
-    """The tokens nearest to those that must be kept, in their order; of equals the earlier; without such: the first.
-
-    Args:
-        is_kept: for each token, whether it must be kept; max_num_tokens: at least as many as are.
-    """
+    """The tokens nearest to those that must be kept, in their order; of equals the earlier; else the first."""
     if len(ids) <= max_num_tokens:
         return list(ids)
     distances = positions = np.arange(len(ids))

@@ -8,12 +8,10 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
+from recipe.tasks.types.task_type import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -30,9 +28,7 @@ class Window:
     positions: list[int]
 
 
-def make_windows(
-    sentences: list[list[str]], tokenizer: "PreTrainedTokenizerFast", max_seq_length: int
-) -> list[Window]:
+def make_windows(sentences: list[list[str]], tokenizer: Tokenizer, max_seq_length: int) -> list[Window]:
     """Windows of at most `max_seq_length` tokens, with [CLS] and [SEP], that predict every word exactly once."""
     return windows_of_pieces(
         pieces_of_words(sentences, tokenizer, max_seq_length - 2),
@@ -64,30 +60,24 @@ def windows_of_pieces(
     return windows
 
 
-def pieces_of_words(
-    sentences: list[list[str]], tokenizer: "PreTrainedTokenizerFast", max_num_tokens: int
-) -> list[list[list[int]]]:
+def pieces_of_words(sentences: list[list[str]], tokenizer: Tokenizer, max_num_tokens: int) -> list[list[list[int]]]:
     """Token ids of each word; [UNK] for a word without pieces (a control character), at most `max_num_tokens` ids."""
     if not sentences:
         return []
-    encoded = tokenizer(
-        sentences, is_split_into_words=True, add_special_tokens=False, return_attention_mask=False, verbose=False
-    )
+    arguments = {"add_special_tokens": False, "return_attention_mask": False, "verbose": False}
+    encoded = tokenizer(sentences, is_split_into_words=True, **arguments)
     found = []
     for index, words in enumerate(sentences):
         pieces: list[list[int]] = [[] for _ in words]
         for token_id, word in zip(encoded["input_ids"][index], encoded.word_ids(index), strict=True):
             pieces[word].append(token_id)
+        # A word without a piece must be scored too, and a longer one must fit.
         found.append([word[:max_num_tokens] or [tokenizer.unk_token_id] for word in pieces])
     return found
 
 
 def cut_spans(piece_counts: Sequence[int], max_num_tokens: int) -> list[tuple[int, int]]:
-    """Overlapping runs of words, as (first, last + 1), of at most `max_num_tokens` pieces each, with every word.
-
-    Args:
-        piece_counts: pieces of each word, each from 1 to max_num_tokens.
-    """
+    """Overlapping runs of words, as (first, last + 1), of at most `max_num_tokens` pieces each, with every word."""
     ends = [0, *accumulate(piece_counts)]
     words = len(piece_counts)
     spans: list[tuple[int, int]] = []
@@ -138,9 +128,8 @@ def join_windows(
     missing = [(sentence, labels.index(None)) for sentence, labels in enumerate(joined) if None in labels]
     if missing:
         sentence, word = missing[0]
-        raise RuntimeError(
-            f"word {word} of sentence {sentence} was never predicted, nor words of {len(missing) - 1} more"
-        )
+        more = f"nor were words of {len(missing) - 1} more"
+        raise RuntimeError(f"word {word} of sentence {sentence} was never predicted, {more}")
     return [[label for label in labels if label is not None] for labels in joined]
 
 
