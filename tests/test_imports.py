@@ -66,7 +66,7 @@ def test_imports_go_down_only():
                     upwards.append(f"{name} imports {imported}")
             elif top in FLOORS_BELOW and imported != top:
                 order = FLOORS_BELOW[top]
-                mine, other = ((module.split(".") + [""])[1] for module in (name, imported))
+                mine, other = ([*module.split("."), ""][1] for module in (name, imported))
                 mine, other = (part if part in order else "" for part in (mine, other))
                 if order.index(other) > order.index(mine):
                     upwards.append(f"{name} imports {imported}")

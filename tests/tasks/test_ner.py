@@ -9,6 +9,7 @@ import torch
 import transformers
 from conftest import SHARED
 from made_up_task import (
+    LABELS,
     SPECIALS,
     build_config,
     build_tokenizer,
