@@ -1,7 +1,7 @@
 """Compare two results of scripts/finetune.py on one task by a paired bootstrap over sentences and seeds. Prints the
 difference and its 95 % interval.
 
-python scripts/compare.py runs/tasks/bc5-chem/demo-model/pretrained runs/tasks/bc5-chem/demo-model/random_initialisation
+python scripts/compare.py runs/tasks/bc5-chem/my-bert/pretrained runs/tasks/bc5-chem/my-bert/random_initialisation
 """
 
 import argparse

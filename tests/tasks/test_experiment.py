@@ -5,16 +5,20 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, run_script
 from made_up_task import SENTENCES, made_up_sentences, write_checkpoint, write_task
 
+from recipe.config import TaskConfig
 from recipe.errors import InputError
 from recipe.tasks.data.columns import count_entities
 from recipe.tasks.experiments import experiment
-from recipe.tasks.experiments.command import finetune, slug
+from recipe.tasks.experiments.command import finetune, make_plan, slug
+from recipe.tasks.experiments.results import system_title
+from recipe.tasks.experiments.runs import System
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SETTINGS = {
@@ -227,7 +231,8 @@ def test_bad_options_are_refused_in_one_line_before_torch_is_imported(inputs, tm
     assert done.returncode == 2
     assert line.startswith("error: ")
     assert part in line
-    assert not imported & {"torch", "transformers", "datasets"}
+    assert "recipe.tasks.catalog" in imported, "the imports were not seen"
+    assert not imported & {"torch", "transformers", "datasets", "evaluate"}
     assert not (tmp_path / "out").exists()
 
 
@@ -245,3 +250,13 @@ def test_a_path_has_a_short_name():
         "random-my_bert",
         "model",
     ]
+
+
+def test_a_random_initialisation_is_called_so_as_model_and_as_baseline(inputs):
+    config = TaskConfig(name=inputs["task"], baselines=[], max_seq_length=12)
+    plan = make_plan(f"random:{inputs['model']}", config)
+    assert plan.systems == [System("random_initialisation", Path(inputs["model"]), False)]
+    result = {"system": "random_initialisation", "pretrained": False, "checkpoint": "runs/demo/model"}
+    assert system_title(result) == "random initialisation of runs/demo/model"
+    with pytest.raises(InputError, match="name a system twice"):
+        make_plan(f"random:{inputs['model']}", replace(config, baselines=["random"]))
