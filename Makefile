@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check bench clean
+.PHONY: help setup demo test test-slow test-lowest check bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,7 +21,7 @@ $(READY): pyproject.toml constraints.txt
 	$(RUN) -m pip install --quiet --no-deps allofplos==0.11.1 NERO-nlp==0.0.8
 	@touch $(READY)
 
-demo: $(READY) ## Text to scored BERT and report: runs/demo/report.html (about 10 minutes on two slow cores)
+demo: $(READY) ## Text to scored BERT and report: runs/demo/report.html (5 to 9 minutes on two cores)
 	$(RUN) scripts/run_recipe.py configs/demo.yaml
 
 test: $(READY) ## All tests that a laptop can run
@@ -29,6 +29,13 @@ test: $(READY) ## All tests that a laptop can run
 
 test-slow: $(READY) ## The heavy tests: two processes, killed builds, seeded bugs
 	$(RUN) -m pytest -m slow
+
+test-lowest: ## The tests with the lowest versions of pyproject.toml (torch aside), in .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet torch==2.13.0
+	.venv-lowest/bin/python -m pip install --quiet $$($(PYTHON) tests/support/lowest_versions.py) --editable '.[dev]'
+	.venv-lowest/bin/python -m pip install --quiet --no-deps allofplos==0.11.1 NERO-nlp==0.0.8
+	.venv-lowest/bin/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
 
 check: $(READY) ## Lint, format and types
 	$(RUN) -m ruff check .
@@ -39,5 +46,5 @@ bench: $(READY) ## Side-by-side measurements
 	$(RUN) benchmarks/pairs.py
 
 clean: ## Remove .venv and all caches; runs/ stays
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

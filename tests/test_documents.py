@@ -1,0 +1,117 @@
+"""Every path, command and make target in README.md and docs/ is real, and README is in plain English."""
+
+import re
+import shlex
+import statistics
+
+import pytest
+from conftest import ROOT
+
+from recipe.cli import parse_recipe_and_options
+
+README = (ROOT / "README.md").read_text()
+DOCUMENTS = {"README.md": README} | {f"docs/{path.name}": path.read_text() for path in (ROOT / "docs").glob("*.md")}
+PICTURES = {f"docs/{path.name}": path.read_text() for path in (ROOT / "docs").glob("*.svg")}
+PLACE = re.compile(r"(?<![\w/.])(?:scripts|configs|docs|benchmarks|recipe|tests)/[\w./-]*\w")
+# What decisions.md tells of the past may name what is gone since.
+PATHS = sorted(
+    {
+        (name, place)
+        for name, text in (DOCUMENTS | PICTURES).items()
+        if name != "docs/decisions.md"
+        for place in PLACE.findall(text)
+    }
+)
+LINKS = [(name, link) for name, text in DOCUMENTS.items() for link in re.findall(r"\]\(([^)#]+)\)", text)]
+BLOCKS = [
+    (name, language, block)
+    for name, text in DOCUMENTS.items()
+    for language, block in re.findall(r"```(\w*)\n(.*?)```", text, re.S)
+]
+COMMANDS = sorted(
+    {
+        command
+        for _, language, block in BLOCKS
+        if not language
+        for command in block.replace("\\\n", " ").strip().splitlines()
+        if "scripts/" in command
+    }
+)
+TARGETS = sorted({target for text in DOCUMENTS.values() for target in re.findall(r"`make ([a-z-]+)`", text)})
+
+
+@pytest.mark.parametrize(("document", "path"), PATHS)
+def test_path_exists(document, path):
+    assert (ROOT / path).exists() or (ROOT / f"{path}.py").exists()
+
+
+@pytest.mark.parametrize(("document", "link"), [entry for entry in LINKS if "://" not in entry[1]])
+def test_link_leads_somewhere(document, link):
+    assert ((ROOT / document).parent / link).exists()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_takes_its_arguments(command):
+    words = shlex.split(command)
+    number = next(number for number, word in enumerate(words) if word.startswith("scripts/"))
+    script, arguments = ROOT / words[number], words[number + 1 :]
+    assert script.is_file()
+    assert words[0] in ("python", "accelerate")
+    if words[0] == "accelerate":
+        assert (ROOT / words[words.index("--config_file") + 1]).is_file()
+    if not arguments or not arguments[0].startswith("configs/"):
+        # Its own options: the script's first lines show the same ones.
+        for option in (word for word in arguments if word.startswith("--")):
+            assert option.split("=")[0] in script.read_text()
+        return
+    assert (ROOT / arguments[0]).is_file()
+
+    def add_options(parser) -> None:
+        if script.stem == "run_recipe":
+            parser.add_argument("--until")
+        if script.stem == "prepare_cluster":
+            from recipe.cluster.launch import add_options as of_the_cluster
+
+            of_the_cluster(parser)
+
+    parse_recipe_and_options("", [str(ROOT / arguments[0]), *arguments[1:]], add_options)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_make_target_exists(target):
+    assert re.search(rf"^{target}:.*## ", (ROOT / "Makefile").read_text(), re.M)
+
+
+@pytest.mark.parametrize("block", [block for _, language, block in BLOCKS if language == "python"])
+def test_python_compiles_and_imports_what_is_there(block):
+    compile(block, "document", "exec")
+    for line in re.findall(r"^from recipe.*$", block, re.M):
+        exec(line, {})
+
+
+def prose_of(text: str) -> list[str]:
+    """The paragraphs and list entries of a document, without tables, code and headings."""
+    text = re.sub(r"```.*?```", "", text, flags=re.S)
+    paragraphs = []
+    for block in re.split(r"\n\s*\n", text):
+        if not re.match(r"\s*(#|\||!\[)", block):
+            paragraphs += [" ".join(part.split()) for part in re.split(r"\n- |^- ", block) if part.strip()]
+    return paragraphs
+
+
+def test_sentences_of_the_readme_are_short():
+    sentences = [sentence for text in prose_of(README) for sentence in re.split(r"(?<=[.:;!?])\s+", text)]
+    assert not [sentence for sentence in sentences if len(sentence.split()) > 30]
+
+
+def test_paragraphs_of_the_readme_are_short():
+    words = [len(text.split()) for text in prose_of(README)]
+    assert statistics.median(words) <= 40
+    assert max(words) <= 80
+
+
+def test_no_machine_path_stands_in_the_tree():
+    for folder in ("recipe", "scripts", "configs", "docs"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".md", ".yaml", ".j2"):
+                assert not re.search(r"/(work|root|home)/\w", path.read_text()), path
