@@ -56,8 +56,8 @@ def run_with_folder(call: Callable[[Path], None], description: str | None) -> No
 
 def end_other_ranks() -> None:
     """End this process here unless it is the first of several."""
-    # A thread of the process group that wants the interpreter while it shuts down aborts the process ("terminate called
-    # without an active exception"). torchrun then ends the first rank, which may still be writing.
+    # A thread of the process group that wants the interpreter while it shuts down aborts the process ("terminate
+    # called without an active exception"). torchrun then ends the first rank, which may still be writing.
     if not is_first_process():
         sys.stdout.flush()
         sys.stderr.flush()
@@ -100,6 +100,7 @@ def _parse(description: str | None, arguments: list[str], keys: dict, add_option
         default_text = f"{limits + '; ' if limits else ''}default: {'null' if default is None else default}"
         text = f"{field.metadata['help']} [{default_text}]".replace("%", "%%")
         groups[section].add_argument(f"--{place}", dest=place, metavar="VALUE", help=text)
+    # Not parse_args: it answers an unknown option with 80 lines of usage instead of the nearest key.
     known, unknown = parser.parse_known_args(arguments)
     if unknown:
         name = unknown[0].split("=")[0]

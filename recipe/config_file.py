@@ -33,7 +33,7 @@ def yaml_value(text: str, source: str) -> Any:
     try:
         return yaml.load(text, Loader=_PlainLoader)
     except yaml.YAMLError as error:
-        raise InputError(f"{source}: {text!r} is no YAML value ({_first_line(error)})") from None
+        raise InputError(f"{source}: {text!r} is not a YAML value ({_first_line(error)})") from None
 
 
 def known_keys() -> dict[str, dataclasses.Field]:
@@ -43,6 +43,7 @@ def known_keys() -> dict[str, dataclasses.Field]:
 
 def nearest_key_hint(unknown: str) -> str:
     """A hint such as "; did you mean pairs.max_seq_length?", or where to find the list."""
+    # First the whole key; then its last part, for those who name the wrong section or none.
     names = list(known_keys())
     last_parts = {name.split(".")[-1]: name for name in names}
     near = difflib.get_close_matches(unknown, names, 1, 0.7)
@@ -55,6 +56,7 @@ class _PlainLoader(yaml.SafeLoader):
     """YAML 1.1's surprises taken out: only true and false are booleans, and 5e-5 is a number."""
 
 
+# PyYAML reads YAML 1.1, where 5e-5 is text and `no` is false.
 _PlainLoader.yaml_implicit_resolvers = {
     letter: [
         (tag, pattern)
@@ -112,6 +114,8 @@ def build_recipe(values: dict[str, tuple[Any, str]]) -> Recipe:
     Raises:
         InputError: for an unknown key, a value of the wrong kind or out of range.
     """
+    # All values by key first, then the dataclasses: so a file and a command line are merged before anything is
+    # checked.
     known = known_keys()
     sections: dict[str, dict[str, Any]] = {}
     top: dict[str, Any] = {}

@@ -1,5 +1,6 @@
 """Numbers -> words, one way for the report and the model card; what is not known is a dash."""
 
+# What is not known is a dash, never a zero.
 NOT_KNOWN = "–"
 
 

@@ -37,6 +37,7 @@ def recorded_recipe(run: Path, planned: Recipe | None = None) -> Recipe:
     values = {place: (value, "recipe") for place, _, value in planned.entries()}
     known = known_keys()
     for name, record in read_records(run).items():
+        # Later stages overlay earlier ones; keys of both, such as seed, are equal, else the later one was refused.
         # A key that a newer version of this package no longer has cannot shape anything here.
         recorded = {place: value for place, value in record["settings"].items() if place in known}
         values |= {place: (value, f"{run / 'stages.json'}, {name}") for place, value in recorded.items()}

@@ -22,15 +22,15 @@ def derive_key(seed: int, purpose: str, *counters: int) -> int:
 
 
 def random_bits(key: np.ndarray | int, *counters: np.ndarray | int) -> np.ndarray:
-    """64 random bits for each place of the broadcast counters: uint64, the same for the same key and counters.
+    """64 random bits, uint64, for each place of the broadcast counters.
 
-    Bits serve as keys again: random_bits(random_bits(key, a), b) is random_bits(key, a, b), so draws that share
-    counters can share their hash.
+    Bits serve as keys again: random_bits(random_bits(key, a), b) is random_bits(key, a, b).
 
-    Each counter is folded in by the SplitMix64 step: add the golden ratio times the counter, then mix (Steele, Lea and
-    Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, figure 16, with the constants of Stafford's
-    variant 13).
+    Source: Steele, Lea and Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014, figure 16
+    (SplitMix64), with the constants of Stafford's variant 13.
     """
+    # Hashes instead of generators: a generator per document or row costs tens of microseconds to set up, and a draw
+    # would depend on the draws before it. Draws that share counters can share their hash.
     state = np.asarray(key, np.uint64)
     with np.errstate(over="ignore"):
         for counter in counters:
@@ -44,9 +44,7 @@ def random_uniform(key: np.ndarray | int, *counters: np.ndarray | int) -> np.nda
 
 
 def random_below(limit: np.ndarray | int, key: np.ndarray | int, *counters: np.ndarray | int) -> np.ndarray:
-    """Uniform int64 in [0, limit) for each place of the broadcast counters; limit at least 1 and below 2**40 (bias
-    under 2**-13 of a share).
-    """
+    """Uniform int64 in [0, limit) for each place of the counters; limit from 1 to 2**40 (bias below 2**-13)."""
     return below_of(limit, random_bits(key, *counters))
 
 

@@ -137,6 +137,7 @@ def bert_config(model: ModelConfig, tokenizer_size: int, pad_token_id: int) -> B
             f"model.vocab_size is {vocab_size}, but the tokenizer has {tokenizer_size} entries: some pieces would have"
             " no embedding; set it to null"
         )
+    # Dropout goes into the config for fine-tuning; pretraining sets its own on the modules.
     names = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings")
     dropouts = ("hidden_dropout_prob", "attention_probs_dropout_prob")
     return BertConfig(

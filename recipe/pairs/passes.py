@@ -34,6 +34,7 @@ class PairPasses:
         """All pairs of a pass, in the order of documents: structured `PAIR`, shape (pairs,), memory-mapped."""
         if pass_index not in self._open:
             path = self._path(pass_index)
+            # All ranks and workers of a machine ask at once; the first one makes the pass, the others wait.
             with file_lock(path):
                 if not path.is_file():
                     self._make(path, pass_index)
@@ -43,6 +44,7 @@ class PairPasses:
 
     def number(self, pass_index: int) -> int:
         """Pairs of a pass; known after its file is gone."""
+        # In a file of its own: a resumed run counts the epochs whose passes are gone.
         note = self._path(pass_index).with_suffix(".number")
         return int(note.read_text()) if note.is_file() else len(self.pairs(pass_index))
 

@@ -186,6 +186,7 @@ def _draws(document_keys: np.ndarray, chunk: int) -> np.ndarray:
 
 def _target_lengths(draws: np.ndarray, rules: PairRules) -> np.ndarray:
     """Tokens that each chunk aims at: max_num_tokens, for some of them a uniform length of 2 to max_num_tokens."""
+    # Short pairs, since fine-tuning and use bring short inputs as well (BERT).
     short = uniform_of(draws[Draw.IS_SHORT]) < rules.short_seq_probability
     return np.where(short, 2 + below_of(rules.max_num_tokens - 1, draws[Draw.SHORT_LENGTH]), rules.max_num_tokens)
 
@@ -220,6 +221,7 @@ def _random_segments(documents, wanted_length, corpus, draws) -> tuple[np.ndarra
     wanted_length: tokens that the segment has at least, unless its document ends before.
     """
     sentence_offsets, document_offsets = corpus
+    # Documents are equally likely, whatever their length, as in the original.
     other = below_of(len(document_offsets) - 2, draws[Draw.OTHER_DOCUMENT])
     # Step over the document itself instead of redrawing: a redraw may end on the same document and label its text as
     # random.

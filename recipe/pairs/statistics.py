@@ -42,6 +42,7 @@ class PairCounter:
 
     def add(self, pairs: Pairs) -> None:
         """Count some pairs."""
+        # The histogram is of whole rows, as training sees them.
         lengths = pairs.a_length + pairs.b_length
         self.histogram += np.histogram(lengths + SPECIALS_PER_PAIR, self.edges)[0]
         columns = pairs.next_sentence_label, pairs.forced_random, lengths, pairs.cut, pairs.a_length, pairs.b_length
@@ -94,6 +95,7 @@ def suspicions(counts: dict) -> list[str]:
     do.
     """
     documents, sentences, lonely = counts["documents"], counts["sentences"], counts["one_sentence_documents"]
+    # Each of these gives pairs that teach nothing, without an error anywhere.
     found = []
     if lonely > documents / 2:
         found.append(
@@ -121,7 +123,7 @@ def describe(split: str, statistics: dict) -> str:
         f" {statistics['tokens']:,} tokens -> {statistics['pairs']:,} pairs of {statistics['mean_length']:.0f} tokens"
         f" on average; {statistics['label_1_share']:.1%} have a random B ({statistics['forced_random']:,} of them"
         f" since the chunk was one sentence); truncation cut {statistics['tokens_cut']:,} tokens;"
-        f" {statistics['never_seen_share']:.1%} of the tokens stand in no pair; {statistics['empty_sentences']:,}"
+        f" {statistics['never_seen_share']:.1%} of the tokens are in no pair; {statistics['empty_sentences']:,}"
         " empty sentences left out"
     )
 

@@ -34,6 +34,7 @@ class MaskedLMMetric(_LabelMetric):
 
     def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
         predicted, expected = np.asarray(predictions), np.asarray(references)
+        # As a batch has them: labels of all tokens, -100 where nothing is predicted.
         masked = expected != IGNORED
         if not masked.any():
             raise ValueError(

@@ -29,6 +29,7 @@ def training_flops(config: BertConfig, masked_tokens: float, tokens: float, squa
 
 def matmul_peak(device: torch.device, dtype: torch.dtype) -> float:
     """Best rate of a square matrix product of this dtype on this device, operations per second, measured now."""
+    # Square, and large enough that its speed is that of the arithmetic, not of the memory.
     size, rounds = (8192, 10) if device.type == "cuda" else (1024, 5)
     one, other = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     times = []

@@ -139,6 +139,7 @@ def _parser(description: str | None) -> argparse.ArgumentParser:
 
 def _named(folders: list[str]) -> dict[str, Tokenizer]:
     """Tokenizers by the shortest end of their paths that tells them apart."""
+    # Most folders are called "tokenizer", so the last part alone would not do.
     parts = {folder: Path(folder).resolve().parts for folder in folders}
     for length in range(1, max(map(len, parts.values()), default=1) + 1):
         names = {folder: "/".join(found[-length:]) for folder, found in parts.items()}

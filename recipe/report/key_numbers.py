@@ -1,4 +1,4 @@
-"""Run files -> the key numbers of a run, each beside the cheapest thing that it has to beat."""
+"""Run files -> the key numbers of a run, each next to the baseline that it has to beat."""
 
 import math
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class KeyNumber:
 
 
 def key_numbers(files: RunFiles) -> list[KeyNumber]:
-    """The rows of what has run, each beside the cheapest thing that it has to beat."""
+    """The rows of what has run."""
     rows = []
     if files.evaluation:
         rows += [_mlm_loss_row(files.evaluation), _mlm_accuracy_row(files.evaluation), *_nsp_rows(files.evaluation)]
@@ -62,24 +62,15 @@ def _nsp_rows(evaluation: dict[str, Any]) -> list[KeyNumber]:
     # Two standard errors of the balanced accuracy of a coin: what chance alone may show.
     noise = math.sqrt(0.25 / max(1, share * pairs) + 0.25 / max(1, (1 - share) * pairs))
     balanced, plain, majority = evaluation["nsp_balanced_accuracy"], evaluation["nsp_accuracy"], max(share, 1 - share)
-    note, verdict = (
-        f"mean of the accuracies on label 0 and label 1, {count(pairs)} pairs",
+    note = f"mean of the accuracies on label 0 and label 1, {count(pairs)} pairs"
+    verdict, above = (
         _gain(balanced - 0.5, noise, "within the noise of a coin"),
+        _gain(plain - majority, 0, "not above"),
     )
-    majority_verdict = _gain(plain - majority, 0, "not above")
+    is_better, name = balanced - 0.5 > noise, "always the commoner label"
     return [
-        KeyNumber(
-            "NSP balanced accuracy", note, percent(balanced), percent(0.5), "chance", verdict, balanced - 0.5 > noise
-        ),
-        KeyNumber(
-            "NSP accuracy",
-            "",
-            percent(plain),
-            percent(majority),
-            "always the commoner label",
-            majority_verdict,
-            plain > majority,
-        ),
+        KeyNumber("NSP balanced accuracy", note, percent(balanced), percent(0.5), "chance", verdict, is_better),
+        KeyNumber("NSP accuracy", "", percent(plain), percent(majority), name, above, plain > majority),
     ]
 
 
@@ -96,6 +87,7 @@ def _task_row(task: dict[str, Any]) -> KeyNumber:
     if name is None:
         return KeyNumber(measure, note, value)
     baseline = task["systems"][name]
+    # Within the larger deviation of the seeds a difference may be luck.
     gain, noise = model["mean"] - baseline["mean"], max(model["deviation"], baseline["deviation"])
     title = f"same model, {model_name(name)}" if name == "random_initialisation" else model_name(name)
     verdict = _gain(gain, noise, "within the deviation")

@@ -1,8 +1,4 @@
-"""Run folder -> model/README.md, the card that the Hub shows, with numbers that name the file they come from.
-
-The card says what was measured and nothing else: a stage that has not run leaves a sentence that says so, and no
-number is rounded up.
-"""
+"""Run folder -> model/README.md, the card that the Hub shows: what was measured, and what was not."""
 
 import re
 from pathlib import Path
@@ -123,7 +119,7 @@ def _name(recipe: Recipe) -> str:
 
 
 def _prompt(files: RunFiles) -> str:
-    """A line of the domain with one [MASK]; made up, since a sentence of the corpus may not be ours to publish."""
+    # Made up from a frequent word: a sentence of the corpus may not be ours to publish.
     words = [word for word, _ in (files.tokenizer or {}).get("top_whole_words", []) if word.isalpha()]
     return f"the [MASK] of {words[0]} was studied." if words else "the [MASK] was studied."
 
@@ -149,6 +145,7 @@ def _task_rows(task: dict[str, Any]) -> list[tuple[str, ...]]:
     system = task.get("systems", {}).get("pretrained")
     if not system:
         return []
+    # A score alone says nothing: it stands next to the cheapest system that it has to beat.
     to_beat = NOT_KNOWN
     if name := baseline_of(task):
         baseline = task["systems"][name]
@@ -217,13 +214,14 @@ def _made_with(stages: dict[str, Any]) -> str:
 
 def _limitations(recipe: Recipe, files: RunFiles) -> list[str]:
     domain, tokens = recipe.hub.domain, ((files.pairs or {}).get("train") or {}).get("tokens")
+    read = f"{count(tokens)} tokens of" if tokens else "text about"
     sentences = [
-        f"It has read {f'{count(tokens)} tokens of' if tokens else 'text about'} {domain} and no other text: expect little"
-        " on other subjects and languages.",
+        f"It has read {read} {domain} and no other text: expect little on other subjects and languages.",
         "It is an encoder without any fine-tuning: it does not answer questions or write text, and its guesses are not"
         " statements of fact.",
         "It repeats the errors and biases of its corpus, and may reproduce phrases of it.",
-    ]  # fmt: skip
+    ]
+    # Published domain models read 3 billion tokens and more.
     if tokens and tokens < 100_000_000:
         sentences.append(
             "The corpus is small: published domain models of this kind read billions of tokens, this one"

@@ -194,6 +194,7 @@ def task_scores_figure(systems: Mapping[str, Sequence[float]], metric: str) -> F
 
 def png_of(figure: Figure) -> bytes:
     """The figure as a PNG."""
+    # Without the name of the software, so that the same numbers give the same bytes.
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
     return buffer.getvalue()

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING
 
 from recipe.config import Recipe
 from recipe.errors import InputError
-from recipe.records import recorded_recipe
+from recipe.records import recorded_recipe, write_recipe
 from recipe.report.model_card import PLACEHOLDER, write_model_card
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-# What may leave the machine, by folder of the run; a Trainer's folder also holds training_args.bin (in older releases
-# with the Hub token in clear), optimizer and trainer state, so everything that is not named stays at home.
+# What may leave the machine, by folder of the run. A list of what is allowed and not of what is forbidden: a Trainer's
+# folder also holds training_args.bin (in older releases with the Hub token in clear), optimizer and trainer state, so
+# everything that is not named stays at home.
 UPLOADED = {
     "model": (
         "config.json",
@@ -43,7 +44,7 @@ TOKEN = re.compile(rb"hf_(?:[a-z]+_)?[A-Za-z0-9]{30,}")
 
 
 def push_run(run_dir: Path, repo: str | None, public: bool) -> str:
-    """Upload model, card, recipe, plots and report of a run in one commit and return the address of the repository.
+    """Upload model, card, recipe, plots and report of a run in one commit; returns the address of the repository.
 
     Args:
         run_dir: folder of a run whose pretraining has finished.
@@ -51,11 +52,14 @@ def push_run(run_dir: Path, repo: str | None, public: bool) -> str:
         public: make a new repository public whatever hub.private says; an existing one keeps its visibility.
 
     Raises:
-        InputError: if something to upload is missing or holds a Hub token, if nobody is logged in, if the repository
-            is public but private is asked for, or if the Hub cannot be reached or refuses; then no file is on the Hub,
-            at most an empty repository.
+        InputError: if something to upload is missing or contains a Hub token, if nobody is logged in, if the
+            repository is public but private is asked for, or if the Hub cannot be reached or refuses; then no file is
+            on the Hub, at most an empty repository.
     """
     recipe = _recipe_of(run_dir, repo)
+    # Of the recipe only what the stages recorded leaves the machine, whatever was written into the file since.
+    write_recipe(run_dir, recipe)
+    # A card that is there may have been completed by hand.
     if not (run_dir / "model" / "README.md").is_file():
         write_model_card(run_dir)
     files = uploaded_files(run_dir)
@@ -64,7 +68,7 @@ def push_run(run_dir: Path, repo: str | None, public: bool) -> str:
 
 
 def uploaded_files(run_dir: Path) -> dict[str, Path]:
-    """The files of a run that go to the Hub, by their path there; those of model/ stand at the top."""
+    """The files of a run that go to the Hub, by their path there; those of model/ are at the top."""
     files: dict[str, Path] = {}
     for folder, patterns in UPLOADED.items():
         for path in sorted((run_dir / folder).glob("*")):
@@ -94,7 +98,7 @@ def _refuse_tokens(run_dir: Path, paths: Iterable[Path]) -> None:
     for path in paths:
         if path.suffix in TEXT_SUFFIXES and TOKEN.search(path.read_bytes()):
             raise InputError(
-                f"{path.relative_to(run_dir)}: holds what looks like a Hub token (hf_...), so nothing was uploaded;"
+                f"{path.relative_to(run_dir)}: contains what looks like a Hub token (hf_...), so nothing was uploaded;"
                 " remove it from the file"
             )
 
@@ -112,8 +116,10 @@ def _upload(recipe: Recipe, files: dict[str, Path], private: bool) -> str:
             raise InputError(
                 "not logged in to the Hub; run `hf auth login` or set HF_TOKEN to a token with write access"
             )
+        # Private repositories only if the user did not say otherwise: the Hub's own default is public.
         url = str(api.create_repo(repo, private=private, exist_ok=True))
         _check_visibility(api, repo, private)
+        # One commit: a connection that breaks leaves no half of a model behind.
         operations = [CommitOperationAdd(place, _content(path, place, repo)) for place, path in files.items()]
         api.create_commit(
             repo, operations, commit_message=f"Add {repo.rpartition('/')[2]}, pretrained on {recipe.hub.domain}"

@@ -34,7 +34,7 @@ PATHS = {
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The JSON files of a run folder, each as its stage wrote it; None where the stage has not run."""
+    """The JSON files of a run folder; None where the stage has not run."""
 
     folder: Path
     corpus: dict[str, Any] | None = None

@@ -6,9 +6,7 @@ from recipe.formatting import percent
 
 
 def shown_pair(example: dict[str, Any]) -> dict[str, Any]:
-    """What the page shows of an example of evaluation.json: its tokens with their guesses, truth and guess in words,
-    and how many are right.
-    """
+    """Tokens with their guesses, truth and guess on the pair in words, and how many guesses are right."""
     tokens = _example_tokens(example)
     chosen = [token for token in tokens if token["guesses"]]
     label, guess = example["label"], example["predicted_label"]
@@ -30,6 +28,7 @@ def _example_tokens(example: dict[str, Any]) -> list[dict[str, Any]]:
             {"piece": piece, "probability": percent(probability), "hit": piece == original}
             for piece, probability in example["guesses"].get(str(position), [])
         ]
+        # The second [SEP] ends the pair, so only the first one begins B.
         begins_b = position > 0 and pieces[position - 1] == "[SEP]" and not seen_separator
         seen_separator = seen_separator or begins_b
         tokens.append(
