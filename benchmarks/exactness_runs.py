@@ -14,7 +14,7 @@ import torch
 import transformers
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
-from recipe.cli import end_other_ranks
+from recipe.arguments import end_other_ranks
 from recipe.config import Recipe
 from recipe.config_file import load_recipe
 from recipe.files import write_json

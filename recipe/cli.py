@@ -1,111 +1,322 @@
-"""Command line -> one call, and the one place where bad input becomes one line and exit status 2."""
+"""`domain-bert COMMAND ...`; scripts/*.py are the same commands by file name."""
 
 import argparse
-import os
 import sys
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recipe.config import HubConfig, Recipe, range_text
-from recipe.config_file import build_recipe, known_keys, load_recipe, nearest_key_hint, yaml_value
+from recipe.arguments import end_other_ranks, exit_with_one_line, parse_options, parse_recipes, parse_run
+from recipe.config import Recipe
 from recipe.errors import InputError
-from recipe.processes import is_first_process
-from recipe.records import recorded_recipe, write_recipe
+from recipe.pipeline import run_all, run_stage, write_results
 
 AddOptions = Callable[[argparse.ArgumentParser], Any]
 
 
-def exit_with_one_line(call: Callable[[], None]) -> None:
-    """Call it; an `InputError` is printed as one line and ends the process with status 2, an interrupt with 130."""
-    try:
-        call()
-    except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to resume", file=sys.stderr)
-        sys.exit(130)
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    summary: what it does, in one line. examples: its arguments, one call a line.
+    takes: "config" (CONFIG and all keys), "configs" (one or more), "run" (RUN and the keys of the card), or "options".
+    call: takes the recipe or the run folder, if any, and the options by name.
+    """
+
+    summary: str
+    examples: tuple[str, ...]
+    takes: str
+    call: Callable[..., None]
+    add_options: AddOptions = lambda parser: None
 
 
-def run_with_recipe(call: Callable[[Recipe], None], description: str | None) -> None:
-    """Read `CONFIG [--section.key=value ...]` from the command line and call `call` with the recipe."""
-    exit_with_one_line(lambda: call(parse_recipe(description, sys.argv[1:])))
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command of a command line; bad input is one line and status 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+    else:
+        exit_with_one_line(lambda: _run(arguments[0], arguments[1:]))
 
 
-def run_with_folder(call: Callable[[Path], None], description: str | None) -> None:
-    """Read `RUN [--hub.key=value ...]` from the command line, keep these keys in the run, and call `call`."""
+def _run(name: str, arguments: Sequence[str]) -> None:
+    if name not in COMMANDS:
+        import difflib
 
-    def read_and_call() -> None:
-        # What was trained is a fact, so of the settings only those of the card can be changed afterwards.
-        keys = {place: field for place, field in known_keys().items() if place.startswith("hub.")}
-        values = _parse(description, sys.argv[1:], keys, lambda parser: parser.add_argument("run", help="run folder"))
-        run = Path(values.pop("run"))
-        recipe = recorded_recipe(run)
-        known = {place: (value, "recipe") for place, _, value in recipe.entries()}
-        overrides = {
-            place: (yaml_value(text, f"--{place}"), f"--{place}") for place, text in values.items() if text is not None
-        }
-        hub: HubConfig = build_recipe(known | overrides).hub
-        write_recipe(run, replace(recipe, hub=hub))
-        call(run)
-
-    exit_with_one_line(read_and_call)
-
-
-def end_other_ranks() -> None:
-    """End this process here unless it is the first of several."""
-    # A thread of the process group that wants the interpreter while it shuts down aborts the process ("terminate
-    # called without an active exception"). torchrun then ends the first rank, which may still be writing.
-    if not is_first_process():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
-
-
-def parse_recipe(description: str | None, arguments: list[str]) -> Recipe:
-    """`CONFIG [--section.key=value ...]` -> Recipe; `--help` lists every key with its help, range and default."""
-    return parse_recipe_and_options(description, arguments, lambda parser: None)[0]
-
-
-def parse_recipe_and_options(
-    description: str | None, arguments: list[str], add_options: AddOptions
-) -> tuple[Recipe, dict[str, Any]]:
-    """The same with options of a script's own, which `add_options` adds to the parser; they come by name."""
-
-    def add_config(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("config", help="recipe in YAML, such as configs/demo.yaml")
-        add_options(parser)
-
-    values = _parse(description, arguments, known_keys(), add_config)
-    config = values.pop("config")
-    overrides = {place: value for place in known_keys() if (value := values.pop(place)) is not None}
-    return load_recipe(config, overrides), values
-
-
-def _parse(description: str | None, arguments: list[str], keys: dict, add_options: AddOptions) -> dict[str, Any]:
-    """Values by name: the options of a script, and the text of each key of the recipe, None where it is absent."""
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f"did you mean {near[0]}?" if near else "`domain-bert --help` lists them"
+        raise InputError(f"{name!r} is not a command; {hint}")
+    if name == "finetune" and any(argument.split("=")[0] == "--model" for argument in arguments):
+        return _finetune(arguments)
+    command = COMMANDS[name]
+    lines = [f"{command.summary}\n", *(f"domain-bert {name} {example}" for example in command.examples)]
     parser = argparse.ArgumentParser(
-        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"domain-bert {name}",
+        description="\n".join(lines),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    command.add_options(parser)
+    if command.takes == "config":
+        (recipe,), options = parse_recipes(parser, arguments)
+        command.call(recipe, **options)
+    elif command.takes == "configs":
+        recipes, options = parse_recipes(parser, arguments, several=True)
+        command.call(recipes, **options)
+    elif command.takes == "run":
+        run, options = parse_run(parser, arguments)
+        command.call(run, **options)
+    else:
+        command.call(**parse_options(parser, arguments))
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Pretrain a BERT from scratch on your own domain text, evaluate it, publish it.",
+            "",
+            "usage: domain-bert COMMAND ...",
+            "",
+            *lines,
+            "",
+            "`domain-bert COMMAND --help` shows what a command takes. To begin: domain-bert run demo",
+        ]
+    )
+
+
+def _stages(*names: str) -> Callable[[Recipe], None]:
+    def call(recipe: Recipe) -> None:
+        for name in names:
+            run_stage(recipe, name)
+        if names == ("pretrain",):
+            end_other_ranks()
+
+    return call
+
+
+def _run_recipes(recipes: list[Recipe], until: str | None) -> None:
+    for recipe in recipes:
+        run_all(recipe, until)
+
+
+def _init(file: Path, **options: Any) -> None:
+    from recipe.configs.starter import write_starter
+
+    print(write_starter(file, **options))
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE", help="where the recipe goes, such as my-bert.yaml")
+    parser.add_argument("--corpus", required=True, metavar="PATH", help="files, folder, URL or hub:NAME/DATA of text")
+    parser.add_argument(
+        "--size", choices=("tiny", "small", "base"), default="small", help="2x128, 4x256 or 12x768; default: small"
+    )
+    parser.add_argument("--domain", default="my domain", metavar="WORDS", help="what the text is about")
+
+
+def _finetune(arguments: Sequence[str]) -> None:
+    from recipe.tasks.experiments.command import finetune, parse_arguments
+
+    finetune(**parse_arguments(None, list(arguments)))
+
+
+def _predict(model: Path, file: str, html: bool, use_cpu: bool) -> None:
+    from recipe.tasks.prediction.command import predict_file
+
+    predict_file(model, file, html, use_cpu, sys.stdout)
+
+
+def _add_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="folder of a model that was fine-tuned on entities")
+    parser.add_argument("file", metavar="FILE", help="text or PubMed XML, also as .gz; - for standard input")
+    parser.add_argument("--html", action="store_true", help="a page with highlights instead of JSON lines")
+    parser.add_argument("--use_cpu", action="store_true", help="stay on the CPU even where there is a GPU")
+
+
+def _compare(first: Path, second: Path, samples: int, seed: int) -> None:
+    from recipe.tasks.experiments.comparison import compare
+
+    print(compare(first, second, samples, seed).line())
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("first", type=Path, metavar="A", help="folder of a system, with result.json and predictions/")
+    parser.add_argument("second", type=Path, metavar="B", help="folder of another one on the same task")
+    parser.add_argument("--samples", type=int, default=10_000, help="samples that are drawn; default: 10,000")
+    parser.add_argument("--seed", type=int, default=1, help="where the draws start; default: 1")
+
+
+def _blurb(folder: Path) -> None:
+    from recipe.tasks.experiments.blurb import blurb_table, read_systems
+
+    print(blurb_table(read_systems(folder)), end="")
+
+
+def _push(run: Path, repo: str | None, public: bool) -> None:
+    from recipe.report.push import push_run
+
+    print(push_run(run, repo, public))
+
+
+def _add_push(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--repo", metavar="NAME/MODEL", help="repository; default: hub.repo of the run's recipe")
+    parser.add_argument("--public", action="store_true", help="make a new repository public; default: private")
+
+
+def _status(run: Path) -> None:
+    from recipe.report.status import status_of
+
+    print(status_of(run))
+
+
+def _inspect(**options: Any) -> None:
+    from recipe.report.inspection import inspect_from_command_line
+
+    inspect_from_command_line(**options)
+
+
+def _add_inspect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("tokenizer", metavar="FOLDER", help="folder with tokenizer.json")
+    parser.add_argument("--text", nargs="+", default=[], metavar="FILE", help="texts, as corpus.path takes them")
+    parser.add_argument("--task", nargs="+", default=[], metavar="NAME", help="tasks, as task.name takes them")
+    parser.add_argument("--beside", nargs="+", default=[], metavar="FOLDER", help="folders of other tokenizers")
+    parser.add_argument("--output", type=Path, metavar="FOLDER", help="where fertility.md, .png and .json go")
+
+
+def _get_task(task: str, output: Path | None, base_url: str | None) -> None:
+    import os
+
+    from recipe.tasks.catalog import DATA
+    from recipe.tasks.fetch import fetch_task
+
+    print(fetch_task(task, output or DATA / task, base_url or os.environ.get("TASKS_BASE_URL")))
+
+
+def _add_get_task(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("task", metavar="NAME", help="bc5-chem, bc5-disease, ncbi-disease, bc2gm, jnlpba, gad, ...")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder of the files; default: data/tasks/NAME")
+    parser.add_argument("--base_url", metavar="URL", help="address of a mirror; default: TASKS_BASE_URL")
+
+
+def _cluster(recipe: Recipe, **options: Any) -> None:
+    from recipe.cluster.launch import launch
+
+    launch(recipe, **options)
+
+
+def _add_cluster(parser: argparse.ArgumentParser) -> None:
+    from recipe.cluster.launch import add_options
+
     add_options(parser)
-    groups: dict[str, argparse._ArgumentGroup] = {}
-    for place, field in keys.items():
-        section = place.rpartition(".")[0] or "run"
-        if section not in groups:
-            groups[section] = parser.add_argument_group(section)
-        default = field.default_factory() if callable(field.default_factory) else field.default
-        limits = range_text(field)
-        default_text = f"{limits + '; ' if limits else ''}default: {'null' if default is None else default}"
-        text = f"{field.metadata['help']} [{default_text}]".replace("%", "%%")
-        groups[section].add_argument(f"--{place}", dest=place, metavar="VALUE", help=text)
-    # Not parse_args: it answers an unknown option with 80 lines of usage instead of the nearest key.
-    known, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        name = unknown[0].split("=")[0]
-        hint = (
-            nearest_key_hint(name.lstrip("-")) if len(keys) == len(known_keys()) else f"; it takes {', '.join(keys)}"
-        )
-        raise InputError(f"unknown argument {name}{hint}")
-    return vars(known)
+
+
+COMMANDS = {
+    "init": Command(
+        "Write a commented starter recipe for your corpus.",
+        ("my-bert.yaml --corpus texts/", "my-bert.yaml --corpus 'pubmed/*.xml.gz' --size base --domain PubMed"),
+        "options",
+        _init,
+        _add_init,
+    ),
+    "run": Command(
+        "Run all stages of a recipe, from text to report; finished ones are skipped.",
+        ("demo", "my-bert.yaml --training.max_steps 20000", "phase-128.yaml phase-512.yaml"),
+        "configs",
+        _run_recipes,
+        lambda parser: parser.add_argument("--until", metavar="STAGE", help="last stage that is run, such as pairs"),
+    ),
+    "corpus": Command(
+        "Read, split and clean the corpus. Writes RUN/corpus.",
+        ("demo", "my-bert.yaml --corpus.min_document_words 40"),
+        "config",
+        _stages("corpus"),
+    ),
+    "tokenizer": Command(
+        "Train the WordPiece tokenizer. Writes RUN/tokenizer.", ("demo",), "config", _stages("tokenizer")
+    ),
+    "pairs": Command(
+        "Tokenise the corpus and write next-sentence pairs. Writes RUN/store and RUN/pairs.",
+        ("demo",),
+        "config",
+        _stages("tokens", "pairs"),
+    ),
+    "pretrain": Command(
+        "Pretrain the BERT; the same command resumes. Writes RUN/model.", ("demo",), "config", _stages("pretrain")
+    ),
+    "evaluate": Command(
+        "Score the model on the validation pairs. Writes RUN/evaluation.json.",
+        ("demo",),
+        "config",
+        _stages("evaluate"),
+    ),
+    "finetune": Command(
+        "Fine-tune and evaluate on a task: a recipe's, or any checkpoint by --model. Writes RUN/task or runs/tasks.",
+        ("demo", "demo --task.name bc5-chem", "--model runs/demo/model --task bc5-chem --protocol small"),
+        "config",
+        _stages("task"),
+    ),
+    "predict": Command(
+        "Find entities in text or PubMed XML. Writes JSON lines, or HTML, to standard output.",
+        ("runs/demo/task/pretrained/model abstracts.txt",),
+        "options",
+        _predict,
+        _add_predict,
+    ),
+    "compare": Command(
+        "Compare two results on one task: difference and 95 % interval of a paired bootstrap.",
+        ("runs/tasks/bc5-chem/my-bert/pretrained runs/tasks/bc5-chem/my-bert/random_initialisation",),
+        "options",
+        _compare,
+        _add_compare,
+    ),
+    "blurb": Command(
+        "Print the BLURB score of finished experiments, or what is missing for it.",
+        ("runs/tasks",),
+        "options",
+        _blurb,
+        lambda parser: parser.add_argument("folder", type=Path, metavar="FOLDER", help="FOLDER/TASK/MODEL/SYSTEM"),
+    ),
+    "report": Command(
+        "Write RUN/report.html, its plots and the model card from what the stages recorded.",
+        ("runs/demo", "runs/demo --hub.domain 'biomedical articles'"),
+        "run",
+        write_results,
+    ),
+    "push": Command(
+        "Upload a finished run to the Hub, private unless --public; log in first by `hf auth login`.",
+        ("runs/demo --repo NAME/MODEL",),
+        "run",
+        _push,
+        _add_push,
+    ),
+    "status": Command(
+        "Show where a run stands: stage, step, losses, speed, time left, disk.", ("runs/demo",), "run", _status
+    ),
+    "inspect-tokenizer": Command(
+        "Show how a tokenizer cuts words: pieces a word, whole words, [UNK]; next to other tokenizers.",
+        ("runs/demo/tokenizer --text my_texts/ --beside path/to/bert-base-uncased",),
+        "options",
+        _inspect,
+        _add_inspect,
+    ),
+    "get-task": Command(
+        "Download a task's files at a pinned commit and check them. Writes data/tasks/NAME.",
+        ("bc5-chem",),
+        "options",
+        _get_task,
+        _add_get_task,
+    ),
+    "cluster": Command(
+        "Prepare a large corpus by many tasks, byte for byte as on one machine; see docs/cluster.md.",
+        (
+            "pubmed-base-128 --executor local --tasks 16 --workers 8",
+            "pubmed-base-128 --executor slurm --tasks 200 --partition cpu --time 4:00:00",
+        ),
+        "config",
+        _cluster,
+        _add_cluster,
+    ),
+}

@@ -1,18 +1,8 @@
-"""Tokenise the corpus and write its next-sentence pairs. Writes RUN/store and RUN/pairs.
+"""Tokenise the corpus and write next-sentence pairs. The same as `domain-bert pairs`."""
 
-python scripts/build_pairs.py configs/demo.yaml
-"""
+import sys
 
-from recipe.cli import run_with_recipe
-from recipe.config import Recipe
-from recipe.pipeline import run_stage
-
-
-def main(recipe: Recipe) -> None:
-    """Run both stages."""
-    run_stage(recipe, "tokens")
-    run_stage(recipe, "pairs")
-
+from recipe.cli import main
 
 if __name__ == "__main__":
-    run_with_recipe(main, __doc__)
+    main(["pairs", *sys.argv[1:]])

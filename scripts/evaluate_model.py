@@ -1,10 +1,8 @@
-"""Score the pretrained model on the validation pairs. Writes RUN/evaluation.json.
+"""Score the model on the validation pairs. Writes RUN/evaluation.json. The same as `domain-bert evaluate`."""
 
-python scripts/evaluate_model.py configs/demo.yaml
-"""
+import sys
 
-from recipe.cli import run_with_recipe
-from recipe.pipeline import run_stage
+from recipe.cli import main
 
 if __name__ == "__main__":
-    run_with_recipe(lambda recipe: run_stage(recipe, "evaluate"), __doc__)
+    main(["evaluate", *sys.argv[1:]])

@@ -1,14 +1,8 @@
-"""How a tokenizer cuts words: pieces per word, share of whole words, longest splits, [UNK]; on any text and task,
-beside other tokenizers.
-
-python scripts/inspect_tokenizer.py runs/demo/tokenizer --text my_texts/ --task BC5CDR-chem-IOB --beside
-path/to/bert-base-uncased --output fertility
-"""
+"""Show how a tokenizer cuts words, next to others. The same as `domain-bert inspect-tokenizer`."""
 
 import sys
 
-from recipe.cli import exit_with_one_line
-from recipe.report.inspection import inspect_from_command_line
+from recipe.cli import main
 
 if __name__ == "__main__":
-    exit_with_one_line(lambda: inspect_from_command_line(__doc__, sys.argv[1:]))
+    main(["inspect-tokenizer", *sys.argv[1:]])

@@ -1,11 +1,8 @@
-"""Read, split and clean the corpus of a recipe, and say what went and why. Writes RUN/corpus.
+"""Read, split and clean the corpus of a recipe. Writes RUN/corpus. The same as `domain-bert corpus`."""
 
-python scripts/prepare_corpus.py configs/demo.yaml
-python scripts/prepare_corpus.py configs/demo.yaml --corpus.path=pubmed/*.xml.gz --corpus.min_document_words=40
-"""
+import sys
 
-from recipe.cli import run_with_recipe
-from recipe.pipeline import run_stage
+from recipe.cli import main
 
 if __name__ == "__main__":
-    run_with_recipe(lambda recipe: run_stage(recipe, "corpus"), __doc__)
+    main(["corpus", *sys.argv[1:]])

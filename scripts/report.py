@@ -1,11 +1,8 @@
-"""Write RUN/report.html, its plots and the model card from what the stages of a run recorded.
+"""Write RUN/report.html, its plots and the model card. The same as `domain-bert report`."""
 
-python scripts/report.py runs/demo
-python scripts/report.py runs/demo --hub.domain="biomedical articles"
-"""
+import sys
 
-from recipe.cli import run_with_folder
-from recipe.pipeline import write_results
+from recipe.cli import main
 
 if __name__ == "__main__":
-    run_with_folder(write_results, __doc__)
+    main(["report", *sys.argv[1:]])

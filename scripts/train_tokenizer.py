@@ -1,10 +1,8 @@
-"""Train the WordPiece tokenizer of a recipe on its training documents. Writes RUN/tokenizer.
+"""Train the WordPiece tokenizer of a recipe. Writes RUN/tokenizer. The same as `domain-bert tokenizer`."""
 
-python scripts/train_tokenizer.py configs/demo.yaml
-"""
+import sys
 
-from recipe.cli import run_with_recipe
-from recipe.pipeline import run_stage
+from recipe.cli import main
 
 if __name__ == "__main__":
-    run_with_recipe(lambda recipe: run_stage(recipe, "tokenizer"), __doc__)
+    main(["tokenizer", *sys.argv[1:]])

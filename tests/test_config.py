@@ -1,3 +1,4 @@
+import argparse
 import dataclasses
 import re
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from recipe.cli import parse_recipe
+from recipe.arguments import parse_recipes
 from recipe.config import Recipe
 from recipe.config_file import known_keys, load_recipe, yaml_value
 from recipe.errors import InputError
@@ -19,7 +20,8 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 def recipe_of(tmp_path: Path, text: str, *overrides: str) -> Recipe:
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
-    return parse_recipe("", [str(path), *overrides])
+    (recipe,), _ = parse_recipes(argparse.ArgumentParser(), [str(path), *overrides])
+    return recipe
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_a_missing_recipe_is_refused(tmp_path):
 
 def test_help_lists_every_key_with_its_default(capsys):
     with pytest.raises(SystemExit):
-        parse_recipe("what it does", ["--help"])
+        parse_recipes(argparse.ArgumentParser(), ["--help"])
     printed = " ".join(capsys.readouterr().out.split())
     for place, config_field in known_keys().items():
         assert f"--{place} VALUE" in printed

@@ -14,6 +14,7 @@ FLOORS = (
     "provenance",
     "config",
     "config_file",
+    "configs",
     "records",
     "corpus",
     "tokenizer",
@@ -25,6 +26,7 @@ FLOORS = (
     "report",
     "pipeline",
     "cluster",
+    "arguments",
     "cli",
 )
 # The same below corpus/ and tasks/. The modules of the folder itself stand on the floor "".

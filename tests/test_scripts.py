@@ -36,7 +36,7 @@ def assert_refused(done, *parts: str) -> None:
 def test_help_lists_the_keys(name):
     done = run_script(name, "--help")
     assert done.returncode == 0
-    assert f"python scripts/{name}.py" in done.stdout
+    assert "domain-bert" in done.stdout
     if name in STAGE_SCRIPTS:
         printed = " ".join(done.stdout.split())
         assert "--training.learning_rate VALUE" in printed
@@ -113,13 +113,13 @@ def test_stages_one_by_one(tmp_path):
     assert skipped.returncode == 0, skipped.stderr[-2000:]
     assert skipped.stdout.count("done and unchanged, skipped") == 6
     part = run_script("run_recipe", config, "--until", "pairs")
-    assert part.stdout.count("done and unchanged, skipped") == 5
+    assert part.stdout.count("done and unchanged, skipped") == 4
     assert_refused(run_script("run_recipe", config, "--until", "pair"), "--until is 'pair'; it takes one of corpus,")
 
 
 def test_no_script_says_more_than_its_command():
     for name in SCRIPTS:
-        assert len((ROOT / "scripts" / f"{name}.py").read_text().splitlines()) < 45
+        assert len((ROOT / "scripts" / f"{name}.py").read_text().splitlines()) <= 11
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_no_script_says_more_than_its_command():
 )
 def test_other_ranks_end_without_shutting_the_interpreter_down(rank, expected):
     code = (
-        "import atexit; from recipe.cli import end_other_ranks as end; atexit.register(print, 'late'); print('said');"
+        "import atexit; from recipe.arguments import end_other_ranks as end; atexit.register(print, 'late'); print('said');"
         " end(); print('went on')"
     )
     environment = (

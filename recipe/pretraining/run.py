@@ -21,6 +21,7 @@ from recipe.model.bert import BertForPreTraining, bert_config, fresh_model, load
 from recipe.model.dropout import set_dropout
 from recipe.pairs.dataset import load_pairs, training_passes
 from recipe.pretraining.checkpoints import newest_complete_checkpoint
+from recipe.pretraining.lines import TrainingLines
 from recipe.pretraining.masking import DataCollatorForPreTraining
 from recipe.pretraining.rows import FreshRows
 from recipe.pretraining.sampler import split_of_batch
@@ -91,7 +92,7 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
     arguments = training_arguments(recipe)
     model = make_model(recipe, len(tokenizer), tokenizer.pad_token_id)
 
-    return PreTrainer(
+    trainer = PreTrainer(
         seed=recipe.seed,
         group_by_length=training.group_by_length,
         model=model,
@@ -101,6 +102,11 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
         eval_dataset=validation.select(shown),
         processing_class=tokenizer,
     )
+    # The callbacks of the library print every number of a step as a dict of strings.
+    for callback in (transformers.PrinterCallback, transformers.ProgressCallback):
+        trainer.remove_callback(callback)
+    trainer.add_callback(TrainingLines(recipe.folder))
+    return trainer
 
 
 def make_collator(

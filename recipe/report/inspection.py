@@ -1,6 +1,5 @@
 """How tokenizers cut the words of texts and tasks, side by side; for a run and as a command of its own."""
 
-import argparse
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -95,46 +94,31 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     return "\n".join(["| " + " | ".join(cells) + " |" for cells in table] + ["", "Longest splits:", "", *splits, ""])
 
 
-def inspect_from_command_line(description: str | None, arguments: list[str]) -> None:
-    """Print the table of the folders and texts that the arguments name; with --output also write it and its plot."""
-    known = _parser(description).parse_args(arguments)
-    if not known.text and not known.task:
+def inspect_from_command_line(
+    tokenizer: str, text: list[str], task: list[str], beside: list[str], output: Path | None
+) -> None:
+    """Print the table of some tokenizers on texts and tasks; with an output folder also write it and its plot.
+
+    Raises:
+        InputError: if there is nothing to read, or it cannot be read.
+    """
+    if not text and not task:
         raise InputError("nothing to inspect the tokenizer on; name --text FILES or --task FOLDER")
-    tokenizers = _named([known.tokenizer, *known.beside])
-    texts = {
-        Path(entry).name: word_counts(_sentences(read_documents(CorpusConfig(path=[entry])))) for entry in known.text
-    }
-    for entry in known.task:
+    tokenizers = _named([tokenizer, *beside])
+    texts = {Path(entry).name: word_counts(_sentences(read_documents(CorpusConfig(path=[entry])))) for entry in text}
+    for entry in task:
         texts |= task_texts(entry)
     rows = inspect(tokenizers, texts)
     print(markdown(rows))
-    if known.output is not None:
+    if output is not None:
         # Here, since matplotlib takes half a second, and most callers want the table.
         from recipe.report.plots import fertility_figure, png_of
 
-        with atomic_write(known.output) as folder:
+        with atomic_write(output) as folder:
             folder.mkdir()
             (folder / "fertility.md").write_text(markdown(rows), encoding="utf-8")
             (folder / "fertility.png").write_bytes(png_of(fertility_figure(rows)))
             write_json(folder / "fertility.json", {"rows": rows})
-
-
-def _parser(description: str | None) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=description, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("tokenizer", help="folder with tokenizer.json")
-    parser.add_argument(
-        "--text", nargs="+", default=[], metavar="FILE", help="files, globs or folders, as corpus.path takes them"
-    )
-    parser.add_argument(
-        "--task", nargs="+", default=[], metavar="FOLDER", help="task folders, as task.name takes them"
-    )
-    parser.add_argument("--beside", nargs="+", default=[], metavar="FOLDER", help="folders of other tokenizers")
-    parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="where fertility.md, .png and .json go; none: only print"
-    )
-    return parser
 
 
 def _named(folders: list[str]) -> dict[str, Tokenizer]:

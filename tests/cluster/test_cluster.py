@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from test_scripts import assert_refused, config_of
 
 from recipe import corpus
-from recipe.cli import parse_recipe
+from recipe.config_file import load_recipe
 from recipe.cluster import launch as launching
 from recipe.cluster.launch import launch
 from recipe.cluster.phases import merge_file_shards, pending_phases, write_file_shards
@@ -250,7 +250,7 @@ def test_a_killed_run_goes_on(tmp_path):
         # The signatures of near copies take a second for the long file.
         write_corpus(tmp_path / "in" / f"{number}.txt", 1200 if number == 2 else 20, seed=number)
     config = config_of(tmp_path, str(tmp_path / "in"), **{"corpus.near_duplicates": "0.9"})
-    recipe = parse_recipe("", [config])
+    recipe = load_recipe(config)
     shards = recipe.folder / "cluster" / "files"
     process = started(config, "--tasks", "8", "--workers", "2")
     while (

@@ -345,7 +345,7 @@ def test_options_of_a_data_set_are_checked():
 
 READ = """
 import sys
-from recipe.cli import exit_with_one_line
+from recipe.arguments import exit_with_one_line
 from recipe.config import CorpusConfig
 from recipe.corpus import read_documents
 config = CorpusConfig(path=[sys.argv[1]])

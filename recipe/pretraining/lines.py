@@ -1,0 +1,64 @@
+"""What a person sees while a model trains: short aligned lines, and a progress bar on a terminal only."""
+
+import sys
+import time
+from pathlib import Path
+
+from transformers import ProgressCallback
+
+from recipe.files import write_json
+from recipe.formatting import duration
+
+HEADING = "    step     loss      MLM      NSP   tokens/s   time left"
+
+
+class TrainingLines(ProgressCallback):
+    """Prints a line for each log of the Trainer; the last one is kept in RUN/progress.json for `domain-bert status`."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__()
+        self._run, self._began = run, (0, 0.0)
+
+    def on_train_begin(self, args, state, control, **kwargs) -> None:
+        self._began = state.global_step, time.monotonic()
+        if state.is_world_process_zero:
+            print(HEADING, flush=True)
+            # In a file every update of a bar would be a line of its own.
+            if sys.stderr.isatty():
+                super().on_train_begin(args, state, control, **kwargs)
+
+    def on_step_end(self, args, state, control, **kwargs) -> None:
+        if self.training_bar is not None:
+            super().on_step_end(args, state, control, **kwargs)
+
+    def on_train_end(self, args, state, control, **kwargs) -> None:
+        if self.training_bar is not None:
+            super().on_train_end(args, state, control, **kwargs)
+
+    def on_log(self, args, state, control, logs=None, **kwargs) -> None:
+        logs = logs or {}
+        if not state.is_world_process_zero:
+            return
+        if "eval_mlm_loss" in logs:
+            accuracy = 100 * logs["eval_nsp_balanced_accuracy"]
+            line = (
+                f"{state.global_step:8,}  validation {logs['eval_mlm_loss']:6.3f} {logs['eval_nsp_loss']:8.3f}"
+                f"   NSP balanced accuracy {accuracy:.1f} %"
+            )
+        elif "mlm_loss" in logs:
+            first, started = self._began
+            done = max(1, state.global_step - first)
+            left = (time.monotonic() - started) / done * (state.max_steps - state.global_step)
+            line = (
+                f"{state.global_step:8,} {logs['loss']:8.3f} {logs['mlm_loss']:8.3f} {logs['nsp_loss']:8.3f}"
+                f" {logs['tokens_per_second']:10,.0f}   {duration(left)}"
+            )
+            progress = {"step": state.global_step, "max_steps": state.max_steps, "seconds_left": left}
+            progress |= {name: logs[name] for name in ("mlm_loss", "nsp_loss", "tokens_per_second")}
+            write_json(self._run / "progress.json", {**progress, "time": time.time()})
+        else:
+            return
+        if self.training_bar is not None:
+            self.training_bar.write(line)
+        else:
+            print(line, flush=True)
