@@ -7,7 +7,6 @@ Abstracts and PubMed XML are copied until there is enough of them, each copy wit
 benchmarks/results/cluster.{md,json}.
 """
 
-import argparse
 import gzip
 import re
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 
 from recipe.cluster.phases import PHASES
 from recipe.config import CorpusConfig, PairsConfig, Recipe, TokenizerConfig
@@ -41,7 +40,7 @@ SIZES = {"input": "input", "text": "M characters left", "tokens": "M tokens"} | 
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("data", type=Path)
     data = parser.parse_args().data
     with tempfile.TemporaryDirectory() as name:

@@ -29,9 +29,9 @@ import pyarrow.parquet as pq
 import yaml
 from lxml import etree
 from pair_corpus import plain_text, repeated_text
-from pair_results import RESULTS, machine, markdown_table, save
 from pair_systems import ROOT, TIMED
 from process_tree import measure
+from reporting import RESULTS, machine, markdown_table, save
 
 from recipe.config import CorpusConfig, PairsConfig, TokenizerConfig
 from recipe.corpus import Document, RawDocument, read_raw_documents
@@ -316,7 +316,7 @@ def _markdown(rows: list[dict], memory: list[dict]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument(
         "--corpus", type=Path, nargs="+", required=True, help="files of text (.txt, .txt.gz), a sentence per line"
     )

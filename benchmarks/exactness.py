@@ -16,7 +16,7 @@ from pathlib import Path
 
 import exactness_runs
 from pair_corpus import made_up_text
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, save
 
 from recipe.config_file import load_recipe
 from recipe.pairs.dataset import load_pairs

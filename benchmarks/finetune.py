@@ -20,7 +20,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 
 from recipe.files import read_json, write_json
 
@@ -199,7 +199,7 @@ def _padded_row(sentence, tokenizer, labels: list[str]) -> dict[str, list[int]]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="checkpoint folder")
     parser.add_argument("--data", type=Path, required=True, help="folder of the task's files")
     parser.add_argument("--sentences", type=int, help="use the first so many sentences of train and of devel")

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from pair_corpus import plain_text, repeated_text, two_documents
 from pair_inputs import empty, slug, two_whole_words
-from pair_systems import Built, CannotRun, System, open_offsets, ours, pair_maker, same_document_pairs
+from pair_report import PAIRS_ALONE
+from pair_systems import Built, CannotRun, System, open_offsets, ours_pairs_alone, pair_maker, same_document_pairs
 
 from recipe.pairs.sampling import PairRules, make_pairs
 
@@ -47,10 +48,8 @@ def row_of(system: System, text: Path, tokenizer: Path, arguments: Namespace) ->
 
 
 def new_pass(arguments: Namespace) -> dict:
-    """CPU time of further passes over the opened stores of `ours, num_proc 1`, and faults over at least --pass-pairs
-    pairs.
-    """
-    run = arguments.work / slug("ours, num_proc 1") / "run"
+    """CPU time of further passes over the opened stores, and faults over at least --pass-pairs pairs."""
+    run = run_of_ours(arguments)
     tokens, times = tokens_of(run), []
     makers = [pair_maker(run, arguments.max_seq_length, split) for split in SPLITS]
     pairs = overlong = wrong = 0
@@ -75,12 +74,12 @@ def new_pass(arguments: Namespace) -> dict:
     }
 
 
-def scale(text: Path, tokenizer: Path, megabytes: int, arguments: Namespace) -> dict:
+def scale(text: Path, tokenizer: Path, megabytes: float, arguments: Namespace) -> dict:
     """Ours on so many megabytes: the text repeated with altered words."""
-    print(f"making {megabytes:,} MB of text", flush=True)
+    print(f"making {megabytes:,g} MB of text", flush=True)
     large = repeated_text(text, arguments.work / "large.txt", megabytes)
     folder = empty(arguments.work / "scale")
-    built = ours(arguments.scale_num_proc).build(large, tokenizer, arguments.max_seq_length, folder)
+    built = ours_pairs_alone(arguments.scale_num_proc).build(large, tokenizer, arguments.max_seq_length, folder)
     tokens = tokens_of(folder / "run")
     row = {
         "text_mb": large.stat().st_size / 1e6,
@@ -90,12 +89,17 @@ def scale(text: Path, tokenizer: Path, megabytes: int, arguments: Namespace) -> 
     }
     row["per_million_tokens"] = row["cpu_seconds"] / tokens * 1e6
     print(
-        f"{megabytes:,} MB: {row['per_million_tokens']:.2f} CPU-s per million tokens, {row['peak_memory_mb']:.0f} MB",
+        f"{megabytes:,g} MB: {row['per_million_tokens']:.2f} CPU-s per million tokens, {row['peak_memory_mb']:.0f} MB",
         flush=True,
     )
     large.unlink()
     shutil.rmtree(folder)
     return row
+
+
+def run_of_ours(arguments: Namespace) -> Path:
+    """The run folder of ours, pairs alone."""
+    return arguments.work / slug(f"{PAIRS_ALONE}, num_proc {arguments.num_proc[0]}") / "run"
 
 
 def tokens_of(run: Path) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 from transformers import pipeline
 
 from recipe.config import CorpusConfig
@@ -131,7 +131,7 @@ def pipeline_over(model: Path, text: Path, documents: int) -> Callable[[], objec
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument(
         "--model", type=Path, required=True, help="fine-tuned model, such as SYSTEM/model of scripts/finetune.py"
     )

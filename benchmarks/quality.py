@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 import training_rows
 import transformers
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 from transformers import AutoTokenizer, BertForPreTraining, Trainer, TrainingArguments
 
 from recipe.config import Recipe
@@ -154,7 +154,7 @@ def _mean(values: list[float]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("--corpus", type=Path, default=Path("embedded:allofplos"))
     parser.add_argument("--steps", type=int, default=1200)
     return parser.parse_args()

@@ -8,14 +8,13 @@ hyphen, ...); ten sentences make a text. pysbd and blingfire are measured next t
 benchmarks/results/sentences.{md,json}.
 """
 
-import argparse
 import importlib.util
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 
 from recipe.config import SPLITTERS
 from recipe.corpus.sentences import splitter
@@ -33,7 +32,7 @@ COLUMNS = {
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("task", type=Path)
     task = read_task(parser.parse_args().task)
     gold = [joined(sentence.words) for sentence in [*task.train, *task.devel, *task.test]]

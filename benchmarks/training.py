@@ -28,7 +28,7 @@ import numpy as np
 import torch
 import training_rows
 import transformers
-from pair_results import RESULTS, machine, markdown_table, save
+from reporting import RESULTS, machine, markdown_table, save
 from transformers import BertConfig, Trainer, TrainerCallback, TrainingArguments
 
 from recipe.files import read_json
@@ -280,7 +280,7 @@ def _shown(rows: list[dict]) -> list[dict]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("--models", nargs="*", default=["4x256"], metavar="LAYERSxWIDTH")
     parser.add_argument("--lengths", nargs="+", type=int, default=[128, 512])
     parser.add_argument("--dropouts", nargs="+", type=float, default=[0.0, 0.1])

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from pair_corpus import plain_text
 from pair_inputs import make_tokenizer
-from pair_results import markdown_table
+from reporting import markdown_table
 
 from recipe.config import CorpusConfig
 from recipe.corpus import read_documents
@@ -142,7 +142,7 @@ def row_of(text: str, length: int, truncation: str, pairs: Pairs, lost: Losses) 
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("texts", type=Path, nargs="+", help="files of text (.txt, .txt.gz)")
     parser.add_argument("--megabytes", type=float, default=30, help="how much of each is used")
     parser.add_argument("--tokenizer", type=Path, help="folder of a BERT tokenizer; none: one is trained on each text")
