@@ -1,12 +1,12 @@
-"""Is training exact? Loss and gradient under accumulation and ranks, resume bit for bit, masks of ranks: ours beside
+"""Is training exact? Loss and gradient under accumulation and ranks, resume bit for bit, masks of ranks: ours next to
 the stock Trainer.
 
 python benchmarks/exactness.py     # about 6 minutes on two cores; torchrun starts the runs of two ranks
 
-Trains a 2-layer, 32-wide model on a made-up text; writes benchmarks/results/exactness.md and .json, and fails if ours
-is not exact.
+Trains a 2-layer, 32-wide model on a made-up text; writes exactness.md and .json, and fails if ours is not exact.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -16,20 +16,21 @@ from pathlib import Path
 
 import exactness_runs
 from pair_corpus import made_up_text
-from reporting import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 
 from recipe.config_file import load_recipe
 from recipe.pairs.dataset import load_pairs
-from recipe.pipeline import run_stage
+from recipe.pipeline import run_all
 
 RECIPE = """
 corpus: {{path: {corpus}, validation_share: 0.1}}
 run_dir: {folder}/run
 tokenizer: {{vocab_size: 600}}
 pairs: {{max_seq_length: 128, num_proc: 1}}
-model: {{num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 2, intermediate_size: 64, max_position_embeddings: 128}}
-training: {{max_steps: {steps}, global_batch_size: {batch}, per_device_batch_size: 16, learning_rate: 1e-3, warmup_share: 0, logging_steps: 1, eval_steps: 100,
-  eval_pairs: 8, save_steps: 1000, use_cpu: true, report_to: []}}
+model: {{num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 2, intermediate_size: 64,
+  max_position_embeddings: 128}}
+training: {{max_steps: {steps}, global_batch_size: {batch}, per_device_batch_size: 16, learning_rate: 1e-3,
+  warmup_share: 0, logging_steps: 1, eval_steps: 100, eval_pairs: 8, save_steps: 1000, use_cpu: true, report_to: []}}
 """
 GRADIENTS = {
     "system": "system",
@@ -40,19 +41,23 @@ GRADIENTS = {
     "difference": "rest of it",
 }
 RESUMES = {
-    name: name.replace("place", "resumed at")
-    for name in ("ranks", "workers", "accumulation", "grouping", "refresh", "place", "losses", "masks", "weights")
+    name: name.replace("_", " ")
+    for name in ("ranks", "workers", "accumulation", "grouping", "refresh", "resumed_at", "losses", "masks", "weights")
 }
 
 
 def main() -> None:
     """Run both world sizes, print and write the tables."""
+    parser = program_parser(__doc__)
+    parser.add_argument("--accumulations", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--combinations", type=int, default=16, help="settings of which resume is looked at")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
-        found = [runs(folder, ranks) for ranks in (1, 2)]
+        found = [runs(folder, ranks, arguments) for ranks in (1, 2)]
     results = {"machine": machine(), **summary(found)}
-    save("exactness", results, markdown(results))
+    save(arguments.results, "exactness", results, markdown(results))
     print(markdown(results))
     sys.exit(0 if is_exact(results) else "not exact")
 
@@ -67,8 +72,7 @@ def prepare(folder: Path) -> None:
         RECIPE.format(corpus=corpus, folder=folder, steps=exactness_runs.STEPS, batch=batch)
     )
     recipe = load_recipe(folder / "recipe.yaml")
-    for stage in ("corpus", "tokenizer", "tokens", "pairs"):
-        run_stage(recipe, stage)
+    run_all(recipe, until="pairs")
     steps = len(load_pairs(recipe)["train"]) // batch
     if steps != exactness_runs.STEPS_PER_EPOCH:
         raise SystemExit(
@@ -76,7 +80,7 @@ def prepare(folder: Path) -> None:
         )
 
 
-def runs(folder: Path, ranks: int) -> dict:
+def runs(folder: Path, ranks: int, arguments: argparse.Namespace) -> dict:
     """What exactness_runs.py finds with so many processes."""
     start = (
         [sys.executable]
@@ -84,7 +88,13 @@ def runs(folder: Path, ranks: int) -> dict:
         else [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(ranks), "--master_port", "29631"]
     )
     subprocess.run(
-        [*start, exactness_runs.__file__, str(folder)],
+        [
+            *start,
+            exactness_runs.__file__,
+            str(folder),
+            str(arguments.combinations),
+            *map(str, arguments.accumulations),
+        ],
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
     )
@@ -140,7 +150,7 @@ def markdown(results: dict) -> str:
             f" 2 ranks: losses and gradient norms within {results['ranks_differ_by']:.1e}"
         ),
         *(
-            f"- masks of two ranks, {row['system']}: {row['both']:.0f} places in common, {row['expected']:.0f} by"
+            f"- masks of two ranks, {row['system']}: {row['both']:.0f} positions in common, {row['expected']:.0f} by"
             f" chance ({row['sigmas']:+.1f} sigma)"
             for row in results["mask_agreement"]
         ),

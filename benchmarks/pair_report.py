@@ -41,7 +41,7 @@ SCALE_COLUMNS = {
 def markdown(results: dict) -> str:
     """The report: ratios first, then the tables."""
     where = results["machine"]
-    parts = ["# Pair builders, side by side", *(f"- {line}" for line in ratios(results["systems"]))]
+    parts = ["# Pair builders, side by side\n", *(f"- {line}" for line in ratios(results["systems"]))]
     parts += [f"- {row['system']}: not run: {row['not_run']}" for row in results["systems"] if "not_run" in row]
     for name, line in (("new_pass", _new_pass_line), ("kills", _kills_line)):
         parts += [line(results[name])] if name in results else []
@@ -54,7 +54,7 @@ def markdown(results: dict) -> str:
     if "scale" in results:
         number = results["scale"][0]["num_proc"]
         parts += [
-            f"\n{PAIRS_ALONE[0].upper() + PAIRS_ALONE[1:]}, with num_proc {number} on larger texts (the same, repeated with altered words):\n",
+            f"\nLarger texts (the same, repeated with altered words), {PAIRS_ALONE}, num_proc {number}:\n",
             markdown_table(SCALE_COLUMNS, results["scale"]),
         ]
     parts += [
@@ -127,6 +127,6 @@ def _new_pass_line(found: dict) -> str:
 def _kills_line(found: dict) -> str:
     return (
         f"- kill -9 at {found['kills']} random moments: {found['same_results']} same results,"
-        f" {found['orphans']} processes alive after {found['seconds_to_end']:g} s (num_proc {found['num_proc']}, build of"
-        f" {found['build_seconds']:.1f} s)"
+        f" {found['orphans']} processes alive after {found['seconds_to_end']:g} s (num_proc {found['num_proc']}, build"
+        f" of {found['build_seconds']:.1f} s)"
     )

@@ -84,7 +84,7 @@ def original_bert(work: Path) -> System:
 
 
 def ours_whole(num_proc: int) -> System:
-    """From text to pairs in one process: stages corpus, tokenizer (a given one, as the peers get it), tokens, pairs."""
+    """From text to pairs in one process, with cleaning; the tokenizer is a given one, as the peers get it."""
 
     def build(text: Path, tokenizer: Path, max_seq_length: int, folder: Path) -> Built:
         config = write_recipe(text, tokenizer, max_seq_length, folder, num_proc)
