@@ -73,6 +73,7 @@ def prepare(folder: Path) -> None:
     )
     recipe = load_recipe(folder / "recipe.yaml")
     run_all(recipe, until="pairs")
+    run_all(exactness_runs.recipe_of(folder, pairs__refresh_every_epoch=True), until="pairs")
     steps = len(load_pairs(recipe)["train"]) // batch
     if steps != exactness_runs.STEPS_PER_EPOCH:
         raise SystemExit(
@@ -85,16 +86,11 @@ def runs(folder: Path, ranks: int, arguments: argparse.Namespace) -> dict:
     start = (
         [sys.executable]
         if ranks == 1
-        else [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(ranks), "--master_port", "29631"]
+        else [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(ranks)]
     )
+    sizes = map(str, (arguments.combinations, *arguments.accumulations))
     subprocess.run(
-        [
-            *start,
-            exactness_runs.__file__,
-            str(folder),
-            str(arguments.combinations),
-            *map(str, arguments.accumulations),
-        ],
+        [*start, exactness_runs.__file__, str(folder), *sizes],
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
     )

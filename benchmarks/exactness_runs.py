@@ -53,7 +53,9 @@ def main() -> None:
 
 
 def recipe_of(folder: Path, **settings: object) -> Recipe:
-    """The prepared recipe with other settings."""
+    """The prepared recipe with other settings. Pairs that are refreshed in every epoch are a run of their own."""
+    if settings.get("pairs__refresh_every_epoch"):
+        settings["run_dir"] = folder / "run-refreshed"
     overrides = {
         key.replace("__", "."): str(value).lower() if isinstance(value, bool) else str(value)
         for key, value in settings.items()

@@ -1,4 +1,4 @@
-"""Fine-tuning on entities: our way beside a plain Trainer that pads every sentence to 128 pieces, as run_ner.py of
+"""Fine-tuning on entities: our way next to a plain Trainer that pads every sentence to 128 pieces, as run_ner.py of
 transformers does with --pad_to_max_length.
 
 python benchmarks/finetune.py --model MODEL --data data/tasks/bc5-chem                                 # whole task, 1
@@ -7,8 +7,8 @@ python benchmarks/finetune.py --model MODEL --data data/tasks/bc5-chem --sentenc
 
 Both train and score devel after every epoch, with the same settings, dropout and number of threads; the time is that
 of all of it, one process after the other. F1 is the best epoch's strict IOB2 F1 over all gold entities of devel. Every
-measured run is kept in --runs, so the same command goes on after an interruption. Writes
-benchmarks/results/finetune.md and .json.
+measured run is kept in --runs, so the same command goes on after an interruption. Writes finetune.md
+and .json.
 """
 
 import argparse
@@ -69,7 +69,12 @@ def main() -> None:
         for name in ("sentences", "epochs", "batch_size", "learning_rate", "seeds", "threads")
     }
     settings |= {"model": arguments.model.resolve().parent.name, "data": arguments.data.resolve().name}
-    save("finetune", {"machine": where, "settings": settings, "runs": found}, title + markdown_table(COLUMNS, rows))
+    save(
+        arguments.results,
+        "finetune",
+        {"machine": where, "settings": settings, "runs": found},
+        title + markdown_table(COLUMNS, rows),
+    )
 
 
 def rows_of(found: dict[str, list[dict]]) -> list[dict]:

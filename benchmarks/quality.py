@@ -153,8 +153,9 @@ def markdown(rows: list[dict], steps: int, seeds: int) -> str:
     lines = [
         "# Does speed cost quality?",
         (
-            f"{steps:,} steps of 32 pairs of 128 tokens, {seeds} seeds each, the same validation pairs and masks: plain"
-            f" {_mean(losses['plain'])}, ours {_mean(losses['ours'])}; difference of the means {difference:+.3f} nats."
+            f"{steps:,} steps of 32 pairs of 128 tokens, {seeds} seeds each, the same validation pairs and masks:"
+            f" plain {_mean(losses['plain'])}, ours {_mean(losses['ours'])};"
+            f" difference of the means {difference:+.3f} nats."
             f" Plain takes {seconds['plain'] / seconds['ours']:.1f} times as long."
         ),
         markdown_table(COLUMNS, shown),

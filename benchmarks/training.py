@@ -1,5 +1,5 @@
-"""Pretraining with the stock model, collator and Trainer next to ours, inside the Trainer, interleaved in one run: real
-tokens per second, ratio, GEMM utilization.
+"""Pretraining with the stock model, collator and Trainer next to ours, inside the Trainer, interleaved in one run:
+real tokens per second, ratio, GEMM utilization.
 
 python benchmarks/training.py                                     # 4 x 256 at 128 and 512 tokens, dropout 0 and 0.1:
 about 15 minutes on two cores
@@ -256,8 +256,8 @@ def markdown(results: dict) -> str:
 
 
 def _shown(rows: list[dict]) -> list[dict]:
-    """The rows in words; GEMM utilization against the best matrix product of all rounds with that model and length, for one
-    minute's peak may be another's half.
+    """The rows in words; GEMM utilization is against the best matrix product of all rounds with that model and length,
+    since the peak may differ by half from minute to minute.
     """
     shown = []
     for row in rows:
