@@ -277,7 +277,7 @@ def _pubmed_parser(baseline: Path) -> Iterable[dict]:
 
 
 def _library_trainer(documents: list[Document]) -> dict[str, Callable]:
-    """The trainer of `tokenizers` as it comes, which gives another vocabulary each time."""
+    """The trainer of `tokenizers` as it comes, whose vocabulary differs from run to run."""
     from tokenizers import BertWordPieceTokenizer
 
     def train() -> None:

@@ -164,7 +164,7 @@ def resumes(folder: Path, number: int) -> Iterator[dict]:
     """The first combinations of settings: a run in one go, and two that resume from its checkpoints, compared bit for
     bit.
     """
-    combinations = itertools.product((0, 2), (1, 2), (True, False), (False, True))
+    combinations = itertools.product((0, 2), (1, 2), (True, False), (True, False))
     for workers, accumulation, grouping, refresh in itertools.islice(combinations, number):
         settings = {
             "training__dataloader_num_workers": workers,
@@ -234,8 +234,8 @@ def splits(folder: Path) -> dict:
 
 
 def mask_agreement(folder: Path, system: str) -> dict:
-    """How often both ranks mask the same position of the rows that they take at the same time, next to what chance
-    gives; single pieces.
+    """How often both ranks mask the same position of the rows that they take at the same time, next to chance;
+    single pieces.
     """
     recipe = recipe_of(folder, masking__whole_word_mask=False, training__per_device_batch_size=8)
     trainer = trainer_of(recipe, folder / "checkpoints" / "agreement", save_strategy="no")

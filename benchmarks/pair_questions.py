@@ -121,7 +121,7 @@ def _wrong_of_two(system: System, tokenizer: Path, arguments: Namespace) -> str:
     """Label 1 with both segments of one document, where there are only two documents, each of a word of its own."""
     sentences = arguments.sentences_of_two
     if system.name.startswith("ours"):
-        # The build holds out documents and so needs more than two; this is the function that it calls.
+        # The build needs validation documents and so more than two; this is the function that it calls.
         offsets = np.arange(2 * sentences + 1) * 11, np.array([0, sentences, 2 * sentences])
         (pairs,) = make_pairs(
             *offsets, PairRules(arguments.max_seq_length - 3, truncation="longest_first"), 1, 0, 0, 2

@@ -138,9 +138,7 @@ def open_offsets(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair_maker(run: Path, max_seq_length: int, split: str) -> Callable:
-    """Opens a run's store; the function that it gives takes a pass and makes its pairs, block by block, as the build
-    does.
-    """
+    """Open a run's store and return a function from a pass to its pairs, block by block as the build makes them."""
     from recipe.config import PairsConfig
     from recipe.pairs.builder import pair_config
 

@@ -137,7 +137,7 @@ def measured(model: str, length: int, dropout: float, arguments: argparse.Namesp
 def system(
     config: BertConfig, dropout: float, ours: Ours | None, rows: list[dict], length: int, steps: int
 ) -> Callable[[], float]:
-    """Trains over the rows once, from where it stood, and gives the seconds."""
+    """A call that trains over the rows once, from where it stopped, and returns the seconds."""
     torch.manual_seed(0)
     size = len(rows) // steps
     if ours is None:
@@ -163,7 +163,7 @@ def system(
 
 
 def plain_trainer(model: transformers.BertForPreTraining, rows: list[dict], size: int, steps: int) -> Trainer:
-    """What transformers gives."""
+    """The stock Trainer and collator."""
     collator = transformers.DataCollatorForLanguageModeling(training_rows.tokenizer(), mlm_probability=MASKED)
     return Trainer(model=model, args=_arguments_of_training(size, steps), data_collator=collator, train_dataset=rows)
 

@@ -29,7 +29,7 @@ TINY = {
         "--corpus {text} --pubmed {pubmed} --task {task} --xml-megabytes 0.05 --rounds 1 --memory 0.1",
         {"stages": 16, "memory": 2},
     ),
-    "exactness": ("--accumulations 1 --combinations 2", {"gradients": 4, "resumes": 8, "mask_agreement": 2}),
+    "exactness": ("--accumulations 1 --combinations 1", {"gradients": 4, "resumes": 4, "mask_agreement": 2}),
     "finetune": ("--model {checkpoint} --data {task} --sentences 8 --runs {runs}", {"runs": 2}),
     "pairs": (
         "--skip-peers --megabytes 0.3 --tiny-megabytes 0.1 --num-proc 1 --sentences-of-two 200 --pass --pass-pairs 100"
