@@ -30,7 +30,7 @@ TIMED = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", "PYTHONPATH":
 
 
 class CannotRun(Exception):
-    """A peer that cannot be installed or fails here; the text is the reason."""
+    """A builder that cannot be installed or fails here; the text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -200,18 +200,21 @@ def _venv(folder: Path, pip_lines: tuple[list[str], ...]) -> Path:
             _run([sys.executable, "-m", "venv", "--clear", str(folder)])
             for line in pip_lines:
                 _run([str(python), "-m", "pip", "install", "--quiet", *line])
-        except subprocess.CalledProcessError as error:
-            raise CannotRun(f"cannot be installed here: {_last_line(error.stderr)}") from None
+        except CannotRun as error:
+            raise CannotRun(f"cannot be installed here: {error}") from None
         (folder / "installed").touch()
     return python
 
 
 def _counts(command: list[str]) -> dict[str, int]:
-    return json.loads(_run(command).stdout.splitlines()[-1])
+    return json.loads(_run(command).splitlines()[-1])
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess:
-    return subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **TIMED})
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **TIMED})
+    if done.returncode:
+        raise CannotRun(_last_line(done.stderr))
+    return done.stdout
 
 
 def _last_line(text: str) -> str:
