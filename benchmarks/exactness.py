@@ -14,14 +14,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-import exactness_runs
 from pair_corpus import made_up_text
 from reporting import machine, markdown_table, program_parser, save
 
+from recipe.config import Recipe
 from recipe.config_file import load_recipe
 from recipe.pairs.dataset import load_pairs
 from recipe.pipeline import run_all
 
+# Imported by exactness_runs.py, and not from it: this process needs no torch.
+GLOBAL_BATCH = 64
+STEPS = 6
+STEPS_PER_EPOCH = 4
 RECIPE = """
 corpus: {{path: {corpus}, validation_share: 0.1}}
 run_dir: {folder}/run
@@ -63,22 +67,26 @@ def main() -> None:
 
 
 def prepare(folder: Path) -> None:
-    """Tokenizer and pairs of a made-up text, as many as make epochs of STEPS_PER_EPOCH steps of STEPS_PER_EPOCH x
-    GLOBAL_BATCH pairs.
-    """
+    """Tokenizer and pairs of a made-up text, as many as make epochs of STEPS_PER_EPOCH steps."""
     corpus = made_up_text(folder / "text.txt", 0.1)
-    batch = exactness_runs.GLOBAL_BATCH
-    (folder / "recipe.yaml").write_text(
-        RECIPE.format(corpus=corpus, folder=folder, steps=exactness_runs.STEPS, batch=batch)
-    )
+    (folder / "recipe.yaml").write_text(RECIPE.format(corpus=corpus, folder=folder, steps=STEPS, batch=GLOBAL_BATCH))
     recipe = load_recipe(folder / "recipe.yaml")
     run_all(recipe, until="pairs")
-    run_all(exactness_runs.recipe_of(folder, pairs__refresh_every_epoch=True), until="pairs")
-    steps = len(load_pairs(recipe)["train"]) // batch
-    if steps != exactness_runs.STEPS_PER_EPOCH:
-        raise SystemExit(
-            f"the text makes epochs of {steps} steps instead of {exactness_runs.STEPS_PER_EPOCH}; change its size"
-        )
+    run_all(recipe_of(folder, pairs__refresh_every_epoch=True), until="pairs")
+    steps = len(load_pairs(recipe)["train"]) // GLOBAL_BATCH
+    if steps != STEPS_PER_EPOCH:
+        raise SystemExit(f"the text makes epochs of {steps} steps instead of {STEPS_PER_EPOCH}; change its size")
+
+
+def recipe_of(folder: Path, **settings: object) -> Recipe:
+    """The prepared recipe with other settings. Pairs that are refreshed in every epoch are a run of their own."""
+    if settings.get("pairs__refresh_every_epoch"):
+        settings["run_dir"] = folder / "run-refreshed"
+    overrides = {
+        key.replace("__", "."): str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in settings.items()
+    }
+    return load_recipe(folder / "recipe.yaml", overrides)
 
 
 def runs(folder: Path, ranks: int, arguments: argparse.Namespace) -> dict:
@@ -90,7 +98,7 @@ def runs(folder: Path, ranks: int, arguments: argparse.Namespace) -> dict:
     )
     sizes = map(str, (arguments.combinations, *arguments.accumulations))
     subprocess.run(
-        [*start, exactness_runs.__file__, str(folder), *sizes],
+        [*start, str(Path(__file__).with_name("exactness_runs.py")), str(folder), *sizes],
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
     )
@@ -151,7 +159,7 @@ def markdown(results: dict) -> str:
             for row in results["mask_agreement"]
         ),
         "",
-        f"First step of {exactness_runs.GLOBAL_BATCH} pairs against the stock model in float64 on the whole batch:",
+        f"First step of {GLOBAL_BATCH} pairs against the stock model in float64 on the whole batch:",
         "",
         markdown_table(
             GRADIENTS,

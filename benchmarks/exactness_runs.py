@@ -12,19 +12,15 @@ from pathlib import Path
 
 import torch
 import transformers
+from exactness import GLOBAL_BATCH, STEPS, recipe_of
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from recipe.cli import end_other_ranks
 from recipe.config import Recipe
-from recipe.config_file import load_recipe
 from recipe.files import write_json
 from recipe.pretraining.run import make_collator, make_trainer
 from recipe.pretraining.trainer import PreTrainer
 
-GLOBAL_BATCH = 64
-STEPS = 6
-# The corpus of exactness.py makes epochs of this many steps.
-STEPS_PER_EPOCH = 4
 RESUMED_AT = {"mid-epoch": 3, "boundary": 4}
 RANK, RANKS = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
@@ -50,17 +46,6 @@ def main() -> None:
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
         end_other_ranks()
-
-
-def recipe_of(folder: Path, **settings: object) -> Recipe:
-    """The prepared recipe with other settings. Pairs that are refreshed in every epoch are a run of their own."""
-    if settings.get("pairs__refresh_every_epoch"):
-        settings["run_dir"] = folder / "run-refreshed"
-    overrides = {
-        key.replace("__", "."): str(value).lower() if isinstance(value, bool) else str(value)
-        for key, value in settings.items()
-    }
-    return load_recipe(folder / "recipe.yaml", overrides)
 
 
 def trainer_of(recipe: Recipe, output: Path, **arguments: object) -> PreTrainer:
