@@ -42,7 +42,7 @@ check: $(READY) ## Lint, format and types
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
-bench: $(READY) ## Side-by-side measurements
+bench: $(READY) ## The pair builder next to transformers 4.57 and the original BERT script
 	$(RUN) benchmarks/pairs.py
 
 clean: ## Remove .venv and all caches; runs/ stays

@@ -1,13 +1,12 @@
 """Rates of the phases of scripts/prepare_cluster.py on one core, and what the single ones keep in memory: the figures
-behind docs/cluster.md.
+of docs/cluster.md.
 
 python benchmarks/cluster.py ../shared/data
 
-Abstracts and PubMed XML are copied until there is enough of them, each copy with words or PMIDs of its own. Writes
-benchmarks/results/cluster.{md,json}.
+DATA contains biomedical/ei_abstracts.txt.gz, biomedical/ei_fulltext.txt.gz and pubmed_xml/*.gz. Abstracts and PubMed
+XML are copied until there is enough of them, each copy with words or PMIDs of its own. Writes cluster.{md,json}.
 """
 
-import argparse
 import gzip
 import re
 import tempfile
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 
 from recipe.cluster.phases import PHASES
 from recipe.config import CorpusConfig, PairsConfig, Recipe, TokenizerConfig
@@ -26,10 +25,6 @@ from recipe.corpus.cleaning.filter import Candidate
 from recipe.corpus.readers.pubmed import RecordNumbers, superseded_positions
 from recipe.files import read_json
 
-MEGABYTES = 60
-RECORDS = 30_000_000
-INDEXED = 100_000
-SIGNED = 2000
 FOLDERS = ("cluster/files", "corpus", "store", "pairs")
 RATES = {"input": "input", "megabytes": "MB", "documents": "documents"} | {
     f"rate of {phase.name}": f"{phase.name}, MB/s" for phase in PHASES
@@ -41,16 +36,22 @@ SIZES = {"input": "input", "text": "M characters left", "tokens": "M tokens"} | 
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("data", type=Path)
-    data = parser.parse_args().data
+    parser.add_argument("--megabytes", type=float, default=60, help="of abstracts, and of XML")
+    parser.add_argument("--records", type=int, default=30_000_000, help="for superseded records and exact copies")
+    parser.add_argument("--indexed", type=int, default=100_000, help="documents whose near copies are looked up")
+    parser.add_argument("--signed", type=int, default=2000, help="abstracts of which signatures are made")
+    arguments = parser.parse_args()
+    data, abstracts_file = arguments.data, arguments.data / "biomedical" / "ei_abstracts.txt.gz"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         abstracts = copies(
-            data / "biomedical" / "ei_abstracts.txt.gz", folder / "abstracts", rb"(?m)(?<=\n\n)(?=.)", b"Copy %d: "
+            abstracts_file, arguments.megabytes, folder / "abstracts", rb"(?m)(?<=\n\n)(?=.)", b"Copy %d: "
         )
         records = copies(
             next((data / "pubmed_xml").glob("*.gz")),
+            arguments.megabytes,
             folder / "records",
             rb'(?<=<PMID Version="1">)(?=\d)|(?<=<ArticleTitle>)',
             b"%d",
@@ -60,7 +61,12 @@ def main() -> None:
             measured("full texts", [data / "biomedical" / "ei_fulltext.txt.gz"], folder),
         ]
         rows.append(measured("PubMed XML", records, folder))
-    single = [of_numbers(), of_copies(), of_near_copies(), of_signatures(data / "biomedical" / "ei_abstracts.txt.gz")]
+    single = [
+        of_numbers(arguments.records),
+        of_copies(arguments.records),
+        of_near_copies(arguments.indexed),
+        of_signatures(abstracts_file, arguments.signed),
+    ]
     title = (
         f"# Phases of a cluster, one core of {machine()['cpu']}\n\n"
         "MB of unpacked input a second, and what takes room on the disk.\n\n"
@@ -69,20 +75,20 @@ def main() -> None:
     text += markdown_table(
         {"what": "single phases, and near copies", "seconds": "seconds", "memory": "memory, MB"}, single
     )
-    save("cluster", {"machine": machine(), "rows": rows, "single": single}, text)
+    save(arguments.results, "cluster", {"machine": machine(), "rows": rows, "single": single}, text)
     print(text)
 
 
-def copies(path: Path, folder: Path, place: bytes, mark: bytes) -> list[Path]:
-    """Copies of a file that differ from each other by a mark at every place, about MEGABYTES together."""
+def copies(path: Path, megabytes: float, folder: Path, pattern: bytes, mark: bytes) -> list[Path]:
+    """Copies of a file that differ from each other by a mark at every match, so many megabytes together."""
     folder.mkdir()
     content = gzip.decompress(path.read_bytes())
     paths = [
         folder / f"{number:03d}{''.join(path.suffixes[-2:])}"
-        for number in range(1, 1 + round(MEGABYTES * 1e6 / len(content)))
+        for number in range(1, 1 + max(1, round(megabytes * 1e6 / len(content))))
     ]
     for number, copy in enumerate(paths, start=1):
-        copy.write_bytes(gzip.compress(re.sub(place, mark % number, content), 1))
+        copy.write_bytes(gzip.compress(re.sub(pattern, mark % number, content), 1))
     return paths
 
 
@@ -122,39 +128,39 @@ def seconds_of(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def of_numbers() -> dict[str, Any]:
-    """The phase superseded at RECORDS records in 1,219 files."""
-    pmids = np.array_split(np.random.default_rng(1).permutation(RECORDS), 1219)
+def of_numbers(records: int) -> dict[str, Any]:
+    """The phase superseded at so many records in 1,219 files."""
+    pmids = np.array_split(np.random.default_rng(1).permutation(records), 1219)
     files = [RecordNumbers(part, np.ones(len(part), np.int32), np.zeros((0, 2), np.int64)) for part in pmids]
-    return row(f"superseded, {RECORDS:,} records", lambda: superseded_positions(files))
+    return row(f"superseded, {records:,} records", lambda: superseded_positions(files))
 
 
-def of_copies() -> dict[str, Any]:
-    """Decisions on exact copies of RECORDS documents."""
+def of_copies(documents: int) -> dict[str, Any]:
+    """Decisions on exact copies of so many documents."""
     filter_, candidate = ExactDuplicates(), Candidate("text")
-    hashes = np.random.default_rng(2).bytes(8 * RECORDS)
+    hashes = np.random.default_rng(2).bytes(8 * documents)
 
     def decide_all() -> None:
         for start in range(0, len(hashes), 8):
             filter_.decide(candidate, hashes[start : start + 8])
 
-    return row(f"exact copies, {RECORDS:,} documents", decide_all)
+    return row(f"exact copies, {documents:,} documents", decide_all)
 
 
-def of_near_copies() -> dict[str, Any]:
-    """Decisions on near copies of INDEXED documents that are all different."""
+def of_near_copies(documents: int) -> dict[str, Any]:
+    """Decisions on near copies of so many documents that are all different."""
     filter_, candidate = NearDuplicates(0.8), Candidate("text")
-    signatures = [part.tobytes() for part in np.random.default_rng(3).integers(0, 2**32, (INDEXED, 128), np.uint32)]
+    signatures = [part.tobytes() for part in np.random.default_rng(3).integers(0, 2**32, (documents, 128), np.uint32)]
     return row(
-        f"near copies, {INDEXED:,} documents",
+        f"near copies, {documents:,} documents",
         lambda: [filter_.decide(candidate, signature) for signature in signatures],
     )
 
 
-def of_signatures(path: Path) -> dict[str, Any]:
+def of_signatures(path: Path, documents: int) -> dict[str, Any]:
     """Signatures for near copies of the documents of a text."""
     filter_ = NearDuplicates(0.8)
-    texts = gzip.decompress(path.read_bytes()).decode().split("\n\n")[:SIGNED]
+    texts = gzip.decompress(path.read_bytes()).decode().split("\n\n")[:documents]
     return row(
         f"near copies, signatures of {len(texts):,} abstracts",
         lambda: [filter_.signature(Candidate(text)) for text in texts],

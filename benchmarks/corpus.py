@@ -1,14 +1,12 @@
 """Raw text to training rows, stage by stage on one core: megabytes of text per second of CPU time, and memory that
 must not grow with the corpus.
 
-python benchmarks/corpus.py --corpus ../shared/data/biomedical/ei_fulltext.txt.gz --pubmed
-../shared/data/pubmed_xml/pubmed_sample_metapub.xml.gz \\
-    --task ../shared/data/tasks/BC5CDR-chem-IOB
-python benchmarks/corpus.py ... --memory     # also scripts/prepare_corpus.py on 100 MB and 1 GB of text and of XML, in
-processes of their own
+python benchmarks/corpus.py --corpus ../shared/data/biomedical/ei_fulltext.txt.gz \\
+    --pubmed ../shared/data/pubmed_xml/pubmed_sample_metapub.xml.gz --task ../shared/data/tasks/BC5CDR-chem-IOB
+python benchmarks/corpus.py ... --memory     # also scripts/prepare_corpus.py on 100 MB and 1 GB of text and of XML
 
-Beside the readers stand what else reads such files: Python's own lines, the text loader of `datasets`, lxml's events
-alone, and pubmed_parser where it is installed. Writes benchmarks/results/corpus.{md,json}.
+The readers are compared with what else reads such files: Python's own lines, the text loader of `datasets`, lxml's
+events alone, and pubmed_parser where it is installed. Writes corpus.{md,json}.
 """
 
 import argparse
@@ -16,7 +14,6 @@ import gzip
 import importlib.util
 import json
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
@@ -29,9 +26,9 @@ import pyarrow.parquet as pq
 import yaml
 from lxml import etree
 from pair_corpus import plain_text, repeated_text
-from pair_results import RESULTS, machine, markdown_table, save
-from pair_systems import ROOT, TIMED
+from pair_systems import TIMED, script
 from process_tree import measure
+from reporting import machine, markdown_table, program_parser, save
 
 from recipe.config import CorpusConfig, PairsConfig, TokenizerConfig
 from recipe.corpus import Document, RawDocument, read_raw_documents
@@ -39,11 +36,11 @@ from recipe.corpus.cleaning import CleaningReport, cleaning_filters
 from recipe.corpus.document import split_document
 from recipe.corpus.prepared import read_prepared, write_prepared
 from recipe.files import read_json
-from recipe.pairs.dataset import pair_builder, pair_config, write_rows
+from recipe.pairs.builder import pair_builder, pair_config, write_rows
 from recipe.tokenizer.wordpiece import train_wordpiece
 from recipe.tokens.store import write_token_store
 
-ROUNDS = 3
+MEMORY_SIZES = (100.0, 1000.0)
 COLUMNS = {
     "stage": "stage",
     "megabytes": "MB",
@@ -68,18 +65,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
         work = Path(folder)
         text = plain_text(arguments.corpus, work / "text.txt", arguments.megabytes)
-        rows = [*readers(text, work), *xml_readers(arguments.pubmed, work), *path_to_rows(text, arguments.task, work)]
-        memory = (
-            [used for megabytes in (100, 1000) for used in memory_of(text, arguments.pubmed, megabytes, work)]
-            if arguments.memory
-            else _known_memory()
-        )
-    report = _markdown(rows, memory)
-    save("corpus", {"machine": machine(), "stages": rows, "memory": memory}, report)
+        rounds = arguments.rounds
+        rows = [
+            *readers(text, work, rounds),
+            *xml_readers(arguments.pubmed, arguments.xml_megabytes, work, rounds),
+            *path_to_rows(text, arguments.task, work, rounds),
+        ]
+        if arguments.memory is None:
+            memory = _known_memory(arguments.results / "corpus.json")
+        else:
+            sizes = arguments.memory or MEMORY_SIZES
+            memory = [used for size in sizes for used in memory_of(text, arguments.pubmed, size, work)]
+    report = _markdown(rows, memory, rounds)
+    save(arguments.results, "corpus", {"machine": machine(), "stages": rows, "memory": memory}, report)
     print(report)
 
 
-def readers(text: Path, work: Path) -> list[dict]:
+def readers(text: Path, work: Path, rounds: int) -> list[dict]:
     """The same documents in five formats."""
     documents = list(read_raw_documents(CorpusConfig(path=[str(text)])))
     records = [{"text": "\n\n".join(document.parts)} for document in documents]
@@ -88,17 +90,17 @@ def readers(text: Path, work: Path) -> list[dict]:
     lines = {"Python's lines": lambda: _each_line(text, str.strip), "datasets": lambda: _load_text(text, work)}
     decoded = {"json.loads alone": lambda: _each_line(work / "a.jsonl", json.loads)}
     return [
-        _reader("read: blank_line_text", text, "blank_line_text", lines),
-        _reader("read: paragraphs", text, "paragraphs"),
-        _reader("read: plain_text", text, "plain_text"),
-        _reader("read: jsonl", work / "a.jsonl", "jsonl", decoded),
-        _reader("read: parquet", work / "a.parquet", "parquet", megabytes=text.stat().st_size / 1e6),
+        _reader("read: blank_line_text", text, "blank_line_text", rounds, lines),
+        _reader("read: paragraphs", text, "paragraphs", rounds),
+        _reader("read: plain_text", text, "plain_text", rounds),
+        _reader("read: jsonl", work / "a.jsonl", "jsonl", rounds, decoded),
+        _reader("read: parquet", work / "a.parquet", "parquet", rounds, megabytes=text.stat().st_size / 1e6),
     ]
 
 
-def xml_readers(pubmed: Path, work: Path) -> list[dict]:
+def xml_readers(pubmed: Path, megabytes: float, work: Path, rounds: int) -> list[dict]:
     """PubMed's records, and the articles that `make setup` installs."""
-    baseline = repeated_records(pubmed, work / "baseline.xml", 30)
+    baseline = repeated_records(pubmed, work / "baseline.xml", megabytes)
     peers = {
         "lxml's events alone": lambda: _exhaust(etree.iterparse(str(baseline), events=("end",), tag="PubmedArticle"))
     }
@@ -107,12 +109,12 @@ def xml_readers(pubmed: Path, work: Path) -> list[dict]:
     articles = list(read_raw_documents(CorpusConfig(path=["embedded:allofplos"])))
     size = sum(Path(article.source).stat().st_size for article in articles) / 1e6
     embedded = _row(
-        "read: jats", size, lambda: _exhaust(read_raw_documents(CorpusConfig(path=["embedded:allofplos"])))
+        "read: jats", size, lambda: _exhaust(read_raw_documents(CorpusConfig(path=["embedded:allofplos"]))), rounds
     )
-    return [_reader("read: pubmed", baseline, "pubmed", peers), embedded]
+    return [_reader("read: pubmed", baseline, "pubmed", rounds, peers), embedded]
 
 
-def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
+def path_to_rows(text: Path, task: Path | None, work: Path, rounds: int) -> list[dict]:
     """What comes after the reader, each stage fed with what the one before it made."""
     size = text.stat().st_size / 1e6
     raw = [_unsplit(document) for document in read_raw_documents(CorpusConfig(path=[str(text)]))]
@@ -133,38 +135,40 @@ def path_to_rows(text: Path, task: Path | None, work: Path) -> list[dict]:
     (work / "prepared").mkdir()
     write_prepared(work / "prepared", documents)
     return [
-        _row("split into sentences", size, lambda: [split_document(document) for document in raw]),
+        _row("split into sentences", size, lambda: [split_document(document) for document in raw], rounds),
         _row(
             "clean, the filters that are on by default",
             size,
             lambda: _exhaust(CleaningReport(cleaning_filters(CorpusConfig())).clean(documents)),
+            rounds,
         ),
         _row(
             "clean, all filters but near duplicates",
             size,
             lambda: _exhaust(CleaningReport(cleaning_filters(every_filter)).clean(documents)),
+            rounds,
         ),
         _row(
             "clean, near duplicates too",
             size,
             lambda: _exhaust(CleaningReport(cleaning_filters(near)).clean(documents)),
-            rounds=1,
+            1,
         ),
-        _row("write RUN/corpus", size, lambda: _written(next(folders), documents)),
-        _row("read RUN/corpus", size, lambda: _exhaust(read_prepared(work / "prepared"))),
+        _row("write RUN/corpus", size, lambda: _written(next(folders), documents), rounds),
+        _row("read RUN/corpus", size, lambda: _exhaust(read_prepared(work / "prepared")), rounds),
         _row(
             "train the tokenizer, 30,522 entries",
             size,
             lambda: train_wordpiece(documents, TokenizerConfig()),
+            1,
             _library_trainer(documents),
-            rounds=1,
         ),
-        _row("tokenise into a store", size, lambda: write_token_store(next(folders), documents, tokenizer)),
-        _row("make pairs and write rows", size, lambda: _pairs(store.folder, work / "tokenizer", next(folders))),
+        _row("tokenise into a store", size, lambda: write_token_store(next(folders), documents, tokenizer), rounds),
+        _row("make and write pairs", size, lambda: _pairs(store.folder, work / "tokenizer", next(folders)), rounds),
     ]
 
 
-def memory_of(text: Path, pubmed: Path, megabytes: int, work: Path) -> list[dict]:
+def memory_of(text: Path, pubmed: Path, megabytes: float, work: Path) -> list[dict]:
     """Peak memory of the whole stage `corpus` on so much text and so much XML."""
     inputs = {
         "text": repeated_text(text, work / "large.txt", megabytes),
@@ -176,9 +180,7 @@ def memory_of(text: Path, pubmed: Path, megabytes: int, work: Path) -> list[dict
         config.write_text(
             yaml.safe_dump({"run_dir": str(work / "run"), "corpus": {"path": [str(path)]}}), encoding="utf-8"
         )
-        usage = measure(
-            [sys.executable, str(ROOT / "scripts" / "prepare_corpus.py"), str(config)], work / "large.log", TIMED
-        )
+        usage = measure(script("prepare_corpus", config), work / "large.log", TIMED)
         if usage.status:
             raise SystemExit(usage.output[-2000:])
         size = path.stat().st_size / 1e6
@@ -210,15 +212,20 @@ def repeated_records(pubmed: Path, path: Path, megabytes: float) -> Path:
 
 
 def _reader(
-    stage: str, path: Path, format_: str, peers: dict[str, Callable] | None = None, megabytes: float | None = None
+    stage: str,
+    path: Path,
+    format_: str,
+    rounds: int,
+    peers: dict[str, Callable] | None = None,
+    megabytes: float | None = None,
 ) -> dict:
     config = CorpusConfig(path=[str(path)], format=format_)
-    return _row(stage, megabytes or path.stat().st_size / 1e6, lambda: _exhaust(read_raw_documents(config)), peers)
+    return _row(
+        stage, megabytes or path.stat().st_size / 1e6, lambda: _exhaust(read_raw_documents(config)), rounds, peers
+    )
 
 
-def _row(
-    stage: str, megabytes: float, call: Callable, peers: dict[str, Callable] | None = None, rounds: int = ROUNDS
-) -> dict:
+def _row(stage: str, megabytes: float, call: Callable, rounds: int, peers: dict[str, Callable] | None = None) -> dict:
     """Ours and the others take turns; of each the round of least CPU time counts."""
     calls = {"": call, **(peers or {})}
     best = dict.fromkeys(calls, (float("inf"), 0.0))
@@ -270,7 +277,7 @@ def _pubmed_parser(baseline: Path) -> Iterable[dict]:
 
 
 def _library_trainer(documents: list[Document]) -> dict[str, Callable]:
-    """The trainer of `tokenizers` as it comes, which gives another vocabulary each time."""
+    """The trainer of `tokenizers` as it comes, whose vocabulary differs from run to run."""
     from tokenizers import BertWordPieceTokenizer
 
     def train() -> None:
@@ -288,19 +295,18 @@ def _written(folder: Path, documents: list[Document]) -> None:
 
 def _pairs(store: Path, tokenizer: Path, folder: Path) -> None:
     rules = PairsConfig()
-    write_rows(pair_builder(pair_config({"train": str(store)}, tokenizer, rules, 1), folder), rules)
+    write_rows(pair_builder(pair_config({"train": str(store)}, tokenizer, rules, 1), folder), rules.max_shard_size)
 
 
-def _known_memory() -> list[dict]:
+def _known_memory(path: Path) -> list[dict]:
     """What an earlier run found."""
-    path = RESULTS / "corpus.json"
     return read_json(path)["memory"] if path.is_file() else []
 
 
-def _markdown(rows: list[dict], memory: list[dict]) -> str:
+def _markdown(rows: list[dict], memory: list[dict], rounds: int) -> str:
     where = machine()
     heading = (
-        f"One core of {where['cpu']}, commit {where['commit']}; the fastest of {ROUNDS} rounds, CPU time of all"
+        f"One core of {where['cpu']}, commit {where['commit']}; the fastest of {rounds} rounds, CPU time of all"
         " threads."
     )
     parts = ["# Raw text to training rows", heading, markdown_table(COLUMNS, rows)]
@@ -316,14 +322,22 @@ def _markdown(rows: list[dict], memory: list[dict]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument(
         "--corpus", type=Path, nargs="+", required=True, help="files of text (.txt, .txt.gz), a sentence per line"
     )
     parser.add_argument("--pubmed", type=Path, required=True, help="a file of PubMed's baseline, .xml.gz")
     parser.add_argument("--task", type=Path, help="folder of a task, whose sentences are looked for")
     parser.add_argument("--megabytes", type=float, default=30, help="how much of --corpus is used")
-    parser.add_argument("--memory", action="store_true", help="also measure the peak memory at 100 MB and 1 GB")
+    parser.add_argument("--xml-megabytes", type=float, default=30, help="XML made of the records of --pubmed")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--memory",
+        type=float,
+        nargs="*",
+        metavar="MB",
+        help="also measure the peak memory at these sizes; no size: 100 MB and 1 GB",
+    )
     parser.add_argument("--work", type=Path, help="folder for temporary files; none: the system's")
     return parser.parse_args()
 

@@ -1,12 +1,12 @@
-"""Is training exact? Loss and gradient under accumulation and ranks, resume bit for bit, masks of ranks: ours beside
+"""Is training exact? Loss and gradient under accumulation and ranks, resume bit for bit, masks of ranks: ours next to
 the stock Trainer.
 
 python benchmarks/exactness.py     # about 6 minutes on two cores; torchrun starts the runs of two ranks
 
-Trains a 2-layer, 32-wide model on a made-up text; writes benchmarks/results/exactness.md and .json, and fails if ours
-is not exact.
+Trains a 2-layer, 32-wide model on a made-up text; writes exactness.md and .json, and fails if ours is not exact.
 """
 
+import argparse
 import json
 import os
 import subprocess
@@ -14,22 +14,27 @@ import sys
 import tempfile
 from pathlib import Path
 
-import exactness_runs
 from pair_corpus import made_up_text
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 
+from recipe.config import Recipe
 from recipe.config_file import load_recipe
 from recipe.pairs.dataset import load_pairs
-from recipe.pipeline import run_stage
+from recipe.pipeline import run_all
 
+# Imported by exactness_runs.py, and not from it: this process needs no torch.
+GLOBAL_BATCH = 64
+STEPS = 6
+STEPS_PER_EPOCH = 4
 RECIPE = """
 corpus: {{path: {corpus}, validation_share: 0.1}}
 run_dir: {folder}/run
 tokenizer: {{vocab_size: 600}}
 pairs: {{max_seq_length: 128, num_proc: 1}}
-model: {{num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 2, intermediate_size: 64, max_position_embeddings: 128}}
-training: {{max_steps: {steps}, global_batch_size: {batch}, per_device_batch_size: 16, learning_rate: 1e-3, warmup_share: 0, logging_steps: 1, eval_steps: 100,
-  eval_pairs: 8, save_steps: 1000, use_cpu: true, report_to: []}}
+model: {{num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 2, intermediate_size: 64,
+  max_position_embeddings: 128}}
+training: {{max_steps: {steps}, global_batch_size: {batch}, per_device_batch_size: 16, learning_rate: 1e-3,
+  warmup_share: 0, logging_steps: 1, eval_steps: 100, eval_pairs: 8, save_steps: 1000, use_cpu: true, report_to: []}}
 """
 GRADIENTS = {
     "system": "system",
@@ -40,51 +45,60 @@ GRADIENTS = {
     "difference": "rest of it",
 }
 RESUMES = {
-    name: name.replace("place", "resumed at")
-    for name in ("ranks", "workers", "accumulation", "grouping", "refresh", "place", "losses", "masks", "weights")
+    name: name.replace("_", " ")
+    for name in ("ranks", "workers", "accumulation", "grouping", "refresh", "resumed_at", "losses", "masks", "weights")
 }
 
 
 def main() -> None:
     """Run both world sizes, print and write the tables."""
+    parser = program_parser(__doc__)
+    parser.add_argument("--accumulations", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--combinations", type=int, default=16, help="settings of which resume is looked at")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepare(folder)
-        found = [runs(folder, ranks) for ranks in (1, 2)]
+        found = [runs(folder, ranks, arguments) for ranks in (1, 2)]
     results = {"machine": machine(), **summary(found)}
-    save("exactness", results, markdown(results))
+    save(arguments.results, "exactness", results, markdown(results))
     print(markdown(results))
     sys.exit(0 if is_exact(results) else "not exact")
 
 
 def prepare(folder: Path) -> None:
-    """Tokenizer and pairs of a made-up text, as many as make epochs of STEPS_PER_EPOCH steps of STEPS_PER_EPOCH x
-    GLOBAL_BATCH pairs.
-    """
+    """Tokenizer and pairs of a made-up text, as many as make epochs of STEPS_PER_EPOCH steps."""
     corpus = made_up_text(folder / "text.txt", 0.1)
-    batch = exactness_runs.GLOBAL_BATCH
-    (folder / "recipe.yaml").write_text(
-        RECIPE.format(corpus=corpus, folder=folder, steps=exactness_runs.STEPS, batch=batch)
-    )
+    (folder / "recipe.yaml").write_text(RECIPE.format(corpus=corpus, folder=folder, steps=STEPS, batch=GLOBAL_BATCH))
     recipe = load_recipe(folder / "recipe.yaml")
-    for stage in ("corpus", "tokenizer", "tokens", "pairs"):
-        run_stage(recipe, stage)
-    steps = len(load_pairs(recipe)["train"]) // batch
-    if steps != exactness_runs.STEPS_PER_EPOCH:
-        raise SystemExit(
-            f"the text makes epochs of {steps} steps instead of {exactness_runs.STEPS_PER_EPOCH}; change its size"
-        )
+    run_all(recipe, until="pairs")
+    run_all(recipe_of(folder, pairs__refresh_every_epoch=True), until="pairs")
+    steps = len(load_pairs(recipe)["train"]) // GLOBAL_BATCH
+    if steps != STEPS_PER_EPOCH:
+        raise SystemExit(f"the text makes epochs of {steps} steps instead of {STEPS_PER_EPOCH}; change its size")
 
 
-def runs(folder: Path, ranks: int) -> dict:
+def recipe_of(folder: Path, **settings: object) -> Recipe:
+    """The prepared recipe with other settings. Pairs that are refreshed in every epoch are a run of their own."""
+    if settings.get("pairs__refresh_every_epoch"):
+        settings["run_dir"] = folder / "run-refreshed"
+    overrides = {
+        key.replace("__", "."): str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in settings.items()
+    }
+    return load_recipe(folder / "recipe.yaml", overrides)
+
+
+def runs(folder: Path, ranks: int, arguments: argparse.Namespace) -> dict:
     """What exactness_runs.py finds with so many processes."""
     start = (
         [sys.executable]
         if ranks == 1
-        else [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(ranks), "--master_port", "29631"]
+        else [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(ranks)]
     )
+    sizes = map(str, (arguments.combinations, *arguments.accumulations))
     subprocess.run(
-        [*start, exactness_runs.__file__, str(folder)],
+        [*start, str(Path(__file__).with_name("exactness_runs.py")), str(folder), *sizes],
         check=True,
         env={**os.environ, "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"},
     )
@@ -140,12 +154,12 @@ def markdown(results: dict) -> str:
             f" 2 ranks: losses and gradient norms within {results['ranks_differ_by']:.1e}"
         ),
         *(
-            f"- masks of two ranks, {row['system']}: {row['both']:.0f} places in common, {row['expected']:.0f} by"
+            f"- masks of two ranks, {row['system']}: {row['both']:.0f} positions in common, {row['expected']:.0f} by"
             f" chance ({row['sigmas']:+.1f} sigma)"
             for row in results["mask_agreement"]
         ),
         "",
-        f"First step of {exactness_runs.GLOBAL_BATCH} pairs against the stock model in float64 on the whole batch:",
+        f"First step of {GLOBAL_BATCH} pairs against the stock model in float64 on the whole batch:",
         "",
         markdown_table(
             GRADIENTS,

@@ -12,33 +12,31 @@ from pathlib import Path
 
 import torch
 import transformers
+from exactness import GLOBAL_BATCH, STEPS, recipe_of
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from recipe.arguments import end_other_ranks
 from recipe.config import Recipe
-from recipe.config_file import load_recipe
 from recipe.files import write_json
 from recipe.pretraining.run import make_collator, make_trainer
 from recipe.pretraining.trainer import PreTrainer
 
-GLOBAL_BATCH = 64
-ACCUMULATIONS = (1, 2, 4, 8)
-STEPS = 6
-# The corpus of exactness.py makes epochs of this many steps.
-STEPS_PER_EPOCH = 4
-PLACES = {"mid-epoch": 3, "boundary": 4}
+RESUMED_AT = {"mid-epoch": 3, "boundary": 4}
 RANK, RANKS = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def main() -> None:
-    """All runs of this world size: FOLDER holds recipe.yaml and a prepared run; FOLDER/runs-RANKS.json is written."""
-    folder = Path(sys.argv[1])
+    """All runs of this world size: FOLDER COMBINATIONS ACCUMULATION ...
+
+    FOLDER contains recipe.yaml and a prepared run; FOLDER/runs-RANKS.json is written.
+    """
+    folder, combinations, accumulations = Path(sys.argv[1]), int(sys.argv[2]), map(int, sys.argv[3:])
     logging_off()
     found = {
         "gradients": [
-            gradient_of(folder, system, accumulation) for accumulation in ACCUMULATIONS for system in ("stock", "ours")
+            gradient_of(folder, system, accumulation) for accumulation in accumulations for system in ("stock", "ours")
         ],
-        "resumes": list(resumes(folder)),
+        "resumes": list(resumes(folder, combinations)),
         "splits": splits(folder),
         "mask_agreement": [mask_agreement(folder, system) for system in ("stock", "ours")] if RANKS > 1 else [],
     }
@@ -48,15 +46,6 @@ def main() -> None:
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()
         end_other_ranks()
-
-
-def recipe_of(folder: Path, **settings: object) -> Recipe:
-    """The prepared recipe with other settings."""
-    overrides = {
-        key.replace("__", "."): str(value).lower() if isinstance(value, bool) else str(value)
-        for key, value in settings.items()
-    }
-    return load_recipe(folder / "recipe.yaml", overrides)
 
 
 def trainer_of(recipe: Recipe, output: Path, **arguments: object) -> PreTrainer:
@@ -110,7 +99,7 @@ def true_gradient(recipe: Recipe, trainer: PreTrainer, rows: list[dict]) -> tupl
     model = transformers.BertForPreTraining(trainer.model.config)
     model.load_state_dict(trainer.model.state_dict())
     model.double().eval()
-    batch = make_collator(recipe, trainer.processing_class)(rows)
+    batch = make_collator(recipe, trainer.processing_class, padding_free=False)(rows)
     loss = model(**batch).loss
     loss.backward()
     return loss.item(), flat_gradient(model)
@@ -137,7 +126,7 @@ def stock_trainer(recipe: Recipe, trainer: PreTrainer, micro: int, accumulation:
         report_to=[],
         disable_tqdm=True,
     )
-    collator = make_collator(recipe, trainer.processing_class)
+    collator = make_collator(recipe, trainer.processing_class, padding_free=False)
     made = Trainer(model=model, args=arguments, data_collator=collator, train_dataset=trainer.train_dataset)
     made.remove_callback(transformers.PrinterCallback)
     return made
@@ -156,9 +145,12 @@ def flat_gradient(model: torch.nn.Module) -> torch.Tensor:
     return torch.cat([parameter.grad.double().flatten() for _, parameter in parameters])
 
 
-def resumes(folder: Path) -> Iterator[dict]:
-    """Every combination of settings: a run in one go, and two that go on from its checkpoints, compared bit for bit."""
-    for workers, accumulation, grouping, refresh in itertools.product((0, 2), (1, 2), (True, False), (False, True)):
+def resumes(folder: Path, number: int) -> Iterator[dict]:
+    """The first combinations of settings: a run in one go, and two that resume from its checkpoints, compared bit for
+    bit.
+    """
+    combinations = itertools.product((0, 2), (1, 2), (True, False), (True, False))
+    for workers, accumulation, grouping, refresh in itertools.islice(combinations, number):
         settings = {
             "training__dataloader_num_workers": workers,
             "training__per_device_batch_size": GLOBAL_BATCH // accumulation // RANKS,
@@ -167,7 +159,7 @@ def resumes(folder: Path) -> Iterator[dict]:
         }
         output = folder / "checkpoints" / f"resume-{RANKS}-{workers}-{accumulation}-{grouping}-{refresh}"
         whole = seen_by(recipe_of(folder, **settings), output, None)
-        for place, step in PLACES.items():
+        for moment, step in RESUMED_AT.items():
             resumed = seen_by(recipe_of(folder, **settings), output, step)
             equal = {
                 name: resumed[name] == whole[name][step if name != "weights" else 0 :]
@@ -179,7 +171,7 @@ def resumes(folder: Path) -> Iterator[dict]:
                 "accumulation": accumulation,
                 "grouping": grouping,
                 "refresh": refresh,
-                "place": place,
+                "resumed_at": moment,
                 **equal,
             }
 
@@ -227,12 +219,10 @@ def splits(folder: Path) -> dict:
 
 
 def mask_agreement(folder: Path, system: str) -> dict:
-    """How often both ranks mask the same place of the rows that they hold at the same time, beside what chance gives;
-    single pieces, padded.
+    """How often both ranks mask the same position of the rows that they take at the same time, next to chance;
+    single pieces.
     """
-    recipe = recipe_of(
-        folder, masking__whole_word_mask=False, training__padding_free=False, training__per_device_batch_size=8
-    )
+    recipe = recipe_of(folder, masking__whole_word_mask=False, training__per_device_batch_size=8)
     trainer = trainer_of(recipe, folder / "checkpoints" / "agreement", save_strategy="no")
     collator = make_collator(recipe, trainer.processing_class)
     if system == "stock":
@@ -243,9 +233,8 @@ def mask_agreement(folder: Path, system: str) -> dict:
     watch = _Watched(collator)
     trainer.data_collator = watch
     trainer.train()
-    mine = [row for batch in watch.labels for row in batch.tolist()]
     everyone: list = [None] * RANKS
-    torch.distributed.all_gather_object(everyone, mine)
+    torch.distributed.all_gather_object(everyone, watch.rows)
     return {"system": system, **overlap(*everyone)}
 
 
@@ -262,34 +251,40 @@ class _Stock:
 
 
 class _Watched:
+    """A collator that keeps, for each row, whether each of its tokens is masked."""
+
     def __init__(self, inner) -> None:
-        self._inner, self.labels = inner, []
+        self._inner, self.rows = inner, []
 
     def __call__(self, rows):
         batch = self._inner(rows)
-        # -1 behind a row's end, 1 where it is masked
-        self.labels.append(torch.where(batch["attention_mask"] == 0, -1, (batch["labels"] >= 0).long()))
+        is_masked = batch["labels"] >= 0
+        if "cu_seq_lens" in batch:
+            found = is_masked[0].split(batch["cu_seq_lens"].diff().tolist())
+        else:
+            found = [row[:length] for row, length in zip(is_masked, batch["attention_mask"].sum(1), strict=True)]
+        self.rows += [row.tolist() for row in found]
         return batch
 
 
-def overlap(ours: list[list[int]], theirs: list[list[int]]) -> dict:
-    """Places masked in both of two rows, summed over the rows; expected and its deviation for independent choices of
-    as many places.
+def overlap(ours: list[list[bool]], theirs: list[list[bool]]) -> dict:
+    """Positions masked in both of two rows, summed over the rows; expected and its deviation for independent choices
+    of as many positions.
     """
     both = expected = variance = 0.0
     for one, other in zip(ours, theirs, strict=True):
         # [CLS] is never masked; the shorter row bounds what can be compared
-        length = min(sum(place >= 0 for place in row) for row in (one, other))
+        length = min(len(one), len(other))
         a, b = one[1:length], other[1:length]
-        n, masked_a, masked_b = len(a), a.count(1), b.count(1)
-        both += sum(x == y == 1 for x, y in zip(a, b, strict=True))
+        n, masked_a, masked_b = length - 1, sum(a), sum(b)
+        both += sum(x and y for x, y in zip(a, b, strict=True))
         expected += masked_a * masked_b / n
         variance += masked_a * masked_b * (n - masked_a) * (n - masked_b) / (n**2 * (n - 1))
     return {"rows": len(ours), "both": both, "expected": expected, "sigmas": (both - expected) / variance**0.5}
 
 
 def logging_off() -> None:
-    """Only what goes wrong is told."""
+    """Only errors are printed."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 

@@ -7,8 +7,8 @@ python benchmarks/finetune.py --model MODEL --data data/tasks/bc5-chem --sentenc
 
 Both train and score devel after every epoch, with the same settings, dropout and number of threads; the time is that
 of all of it, one process after the other. F1 is the best epoch's strict IOB2 F1 over all gold entities of devel. Every
-measured run is kept in --runs, so the same command goes on after an interruption. Writes
-benchmarks/results/finetune.md and .json.
+measured run is kept in --runs, so the same command goes on after an interruption. Writes finetune.md
+and .json.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 
 from recipe.files import read_json, write_json
 
@@ -69,7 +69,12 @@ def main() -> None:
         for name in ("sentences", "epochs", "batch_size", "learning_rate", "seeds", "threads")
     }
     settings |= {"model": arguments.model.resolve().parent.name, "data": arguments.data.resolve().name}
-    save("finetune", {"machine": where, "settings": settings, "runs": found}, title + markdown_table(COLUMNS, rows))
+    save(
+        arguments.results,
+        "finetune",
+        {"machine": where, "settings": settings, "runs": found},
+        title + markdown_table(COLUMNS, rows),
+    )
 
 
 def rows_of(found: dict[str, list[dict]]) -> list[dict]:
@@ -199,7 +204,7 @@ def _padded_row(sentence, tokenizer, labels: list[str]) -> dict[str, list[int]]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("--model", type=Path, required=True, help="checkpoint folder")
     parser.add_argument("--data", type=Path, required=True, help="folder of the task's files")
     parser.add_argument("--sentences", type=int, help="use the first so many sentences of train and of devel")

@@ -60,7 +60,7 @@ def repeated_text(source: Path, path: Path, megabytes: float) -> Path:
     size = 0
     with open(path, "w", encoding="utf-8") as file:
         for line in _lines_without_end(source):
-            # Stop before the blank line behind a document.
+            # Stop before the blank line after a document.
             if size >= megabytes * 1e6 and not line.strip():
                 break
             size += file.write(line)

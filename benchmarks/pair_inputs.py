@@ -2,12 +2,11 @@
 
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import yaml
 from pair_corpus import made_up_text, plain_text
-from pair_systems import ROOT, TIMED
+from pair_systems import TIMED, script
 from process_tree import measure
 
 from recipe.files import read_json
@@ -24,13 +23,9 @@ def make_tokenizer(text: Path, work: Path) -> Path:
     print("training the tokenizer", flush=True)
     folder = empty(work / "tokenizer")
     config = work / "tokenizer.yaml"
-    config.write_text(
-        yaml.safe_dump({"run_dir": str(folder), "corpus": {"path": [str(text)], "format": "blank_line_text"}}),
-        encoding="utf-8",
-    )
-    usage = measure(
-        [sys.executable, str(ROOT / "scripts" / "train_tokenizer.py"), str(config)], work / "tokenizer.txt", TIMED
-    )
+    recipe = {"run_dir": str(folder), "corpus": {"path": [str(text)], "format": "blank_line_text"}}
+    config.write_text(yaml.safe_dump(recipe), encoding="utf-8")
+    usage = measure(script("run_recipe", config, "--until", "tokenizer"), work / "tokenizer.txt", TIMED)
     if usage.status:
         raise SystemExit(usage.output)
     entries = read_json(folder / "tokenizer" / "tokenizer.json")["model"]["vocab"]

@@ -8,33 +8,37 @@ import time
 from pathlib import Path
 from random import Random
 
-from pair_systems import TIMED, build_command, prepare_run
+from pair_systems import TIMED, prepared_run, script
 from process_tree import kill_session, processes_of_session
 
 from recipe.files import sha256_of_file
 
-SECONDS_TO_END = 10
 # What a build makes for its readers; locks and notes of the cache may differ.
 CONTENT = {".arrow", ".bin", ".npy", ".parquet"}
 
 
-def kill_builds(text: Path, tokenizer: Path, work: Path, kills: int, num_proc: int = 2, seed: int = 1) -> dict:
+def kill_builds(
+    text: Path, tokenizer: Path, work: Path, kills: int, seconds_to_end: float, num_proc: int = 2, seed: int = 1
+) -> dict:
     """Kill the leader of so many builds, finish each by the same command, and compare content with a build that was
     not disturbed.
+
+    Args:
+        seconds_to_end: after so many seconds no process of a killed build may be alive.
     """
-    undisturbed = prepare_run(text, tokenizer, 128, work / "kill-none", num_proc)
+    undisturbed = prepared_run(text, tokenizer, 128, work / "kill-none", num_proc)
     started = time.monotonic()
-    subprocess.run(build_command(undisturbed), check=True, capture_output=True, env={**os.environ, **TIMED})
+    subprocess.run(script("build_pairs", undisturbed), check=True, capture_output=True, env={**os.environ, **TIMED})
     seconds = time.monotonic() - started
     expected = content(undisturbed.parent / "run")
     draw, orphans, same, timers = Random(seed), [], 0, []
     for number in range(kills):
-        config = prepare_run(text, tokenizer, 128, work / f"kill-{number}", num_proc)
+        config = prepared_run(text, tokenizer, 128, work / f"kill-{number}", num_proc)
         session, moment = _start_and_kill(config, draw.uniform(0, seconds))
-        timers.append(threading.Timer(SECONDS_TO_END, _collect_orphans, (session, orphans)))
+        timers.append(threading.Timer(seconds_to_end, _collect_orphans, (session, orphans)))
         timers[-1].start()
         # The next build starts at once, while workers of the killed one may still write.
-        subprocess.run(build_command(config), check=True, capture_output=True, env={**os.environ, **TIMED})
+        subprocess.run(script("build_pairs", config), check=True, capture_output=True, env={**os.environ, **TIMED})
         equal = content(config.parent / "run") == expected
         same += equal
         print(
@@ -47,7 +51,8 @@ def kill_builds(text: Path, tokenizer: Path, work: Path, kills: int, num_proc: i
     return {
         "kills": kills,
         "same_results": same,
-        "orphans_after_10_s": len(orphans),
+        "orphans": len(orphans),
+        "seconds_to_end": seconds_to_end,
         "build_seconds": seconds,
         "num_proc": num_proc,
     }
@@ -67,7 +72,7 @@ def _start_and_kill(config: Path, moment: float) -> tuple[int, float]:
     """Start a build, kill -9 its leader after `moment` seconds; returns its session and the moment."""
     with open(config.parent / "killed.txt", "wb") as log:
         process = subprocess.Popen(
-            build_command(config), stdout=log, stderr=log, env={**os.environ, **TIMED}, start_new_session=True
+            script("build_pairs", config), stdout=log, stderr=log, env={**os.environ, **TIMED}, start_new_session=True
         )
     time.sleep(moment)
     os.kill(process.pid, signal.SIGKILL)

@@ -13,6 +13,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import yaml
+from pair_report import PAIRS_ALONE, WHOLE
 from process_tree import Usage, measure
 
 from recipe.pairs.sampling import make_pairs
@@ -29,7 +30,7 @@ TIMED = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", "PYTHONPATH":
 
 
 class CannotRun(Exception):
-    """A peer that cannot be installed or fails here; the text is the reason."""
+    """A builder that cannot be installed or fails here; the text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def transformers_4(kind: str, work: Path) -> System:
     def build(text: Path, tokenizer: Path, max_seq_length: int, folder: Path) -> Built:
         python = _venv(work / "venvs" / "transformers-4.57.6", TRANSFORMERS_4)
         driver = [str(python), str(PEERS / "transformers_nsp.py")]
-        copy = folder / "text.txt"  # its cache lands beside the text
+        copy = folder / "text.txt"  # its cache is written next to the text
         os.link(text, copy)
         usage = _measured(
             [*driver, "build", str(copy), str(tokenizer / "vocab.txt"), str(max_seq_length), kind], folder
@@ -82,27 +83,35 @@ def original_bert(work: Path) -> System:
     return System("original BERT script, without masking", build)
 
 
-def ours(num_proc: int) -> System:
-    """scripts/build_pairs.py as a process; tokenizer training is not part of it, as the peers get a vocabulary too."""
+def ours_whole(num_proc: int) -> System:
+    """From text to pairs in one process, with cleaning; the tokenizer is a given one, as the peers get it."""
 
     def build(text: Path, tokenizer: Path, max_seq_length: int, folder: Path) -> Built:
-        config = prepare_run(text, tokenizer, max_seq_length, folder, num_proc)
-        usage = _measured(build_command(config), folder)
-        run = folder / "run"
-        output_bytes = sum(
-            path.stat().st_size for name in ("pairs", "store") for path in (run / name).rglob("*") if path.is_file()
-        )
-        return Built(
-            usage,
-            output_bytes,
-            {**_row_counts(run, max_seq_length), "same_document": same_document_pairs(run, max_seq_length)},
-        )
+        config = write_recipe(text, tokenizer, max_seq_length, folder, num_proc)
+        return _built(script("run_recipe", config, "--until", "pairs"), folder, max_seq_length)
 
-    return System(f"ours, num_proc {num_proc}", build)
+    return System(f"{WHOLE}, num_proc {num_proc}", build)
 
 
-def prepare_run(text: Path, tokenizer: Path, max_seq_length: int, folder: Path, num_proc: int) -> Path:
-    """A recipe for the text whose tokenizer stage is done with the given tokenizer; returns the YAML file."""
+def ours_pairs_alone(num_proc: int) -> System:
+    """scripts/build_pairs.py as a process (stages tokens and pairs); corpus and tokenizer were made before."""
+
+    def build(text: Path, tokenizer: Path, max_seq_length: int, folder: Path) -> Built:
+        config = prepared_run(text, tokenizer, max_seq_length, folder, num_proc)
+        return _built(script("build_pairs", config), folder, max_seq_length)
+
+    return System(f"{PAIRS_ALONE}, num_proc {num_proc}", build)
+
+
+def prepared_run(text: Path, tokenizer: Path, max_seq_length: int, folder: Path, num_proc: int) -> Path:
+    """A recipe whose stages corpus and tokenizer are done; returns the YAML file."""
+    config = write_recipe(text, tokenizer, max_seq_length, folder, num_proc)
+    _run(script("run_recipe", config, "--until", "tokenizer"))
+    return config
+
+
+def write_recipe(text: Path, tokenizer: Path, max_seq_length: int, folder: Path, num_proc: int) -> Path:
+    """A recipe for the text with a given tokenizer; returns the YAML file."""
     recipe = {
         "run_dir": str(folder / "run"),
         "corpus": {"path": [str(text)], "format": "blank_line_text", "validation_share": 0.1},
@@ -112,13 +121,12 @@ def prepare_run(text: Path, tokenizer: Path, max_seq_length: int, folder: Path, 
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "recipe.yaml"
     config.write_text(yaml.safe_dump(recipe), encoding="utf-8")
-    _run([sys.executable, str(ROOT / "scripts" / "train_tokenizer.py"), str(config)])
     return config
 
 
-def build_command(config: Path) -> list[str]:
-    """The command that is measured."""
-    return [sys.executable, str(ROOT / "scripts" / "build_pairs.py"), str(config)]
+def script(name: str, config: Path, *options: str) -> list[str]:
+    """The command of scripts/NAME.py with a recipe."""
+    return [sys.executable, str(ROOT / "scripts" / f"{name}.py"), str(config), *options]
 
 
 def open_offsets(folder: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -130,11 +138,9 @@ def open_offsets(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def pair_maker(run: Path, max_seq_length: int, split: str) -> Callable:
-    """Opens a run's store; the function that it gives takes a pass and makes its pairs, block by block, as the build
-    does.
-    """
+    """Open a run's store and return a function from a pass to its pairs, block by block as the build makes them."""
     from recipe.config import PairsConfig
-    from recipe.pairs.dataset import pair_config
+    from recipe.pairs.builder import pair_config
 
     sentence_offsets, document_offsets = open_offsets(run / "store" / split)
     rules = PairsConfig(max_seq_length=max_seq_length, truncation="longest_first")
@@ -156,6 +162,15 @@ def same_document_pairs(run: Path, max_seq_length: int, pass_index: int = 0) -> 
             same = np.searchsorted(ends, pairs.a_start, "right") == np.searchsorted(ends, pairs.b_start, "right")
             wrong += int((same == (pairs.next_sentence_label == 1)).sum())
     return wrong
+
+
+def _built(command: list[str], folder: Path, max_seq_length: int) -> Built:
+    usage, run = _measured(command, folder), folder / "run"
+    output_bytes = sum(
+        path.stat().st_size for name in ("pairs", "store") for path in (run / name).rglob("*") if path.is_file()
+    )
+    counts = {**_row_counts(run, max_seq_length), "same_document": same_document_pairs(run, max_seq_length)}
+    return Built(usage, output_bytes, counts)
 
 
 def _row_counts(run: Path, max_seq_length: int) -> dict[str, int]:
@@ -185,18 +200,21 @@ def _venv(folder: Path, pip_lines: tuple[list[str], ...]) -> Path:
             _run([sys.executable, "-m", "venv", "--clear", str(folder)])
             for line in pip_lines:
                 _run([str(python), "-m", "pip", "install", "--quiet", *line])
-        except subprocess.CalledProcessError as error:
-            raise CannotRun(f"cannot be installed here: {_last_line(error.stderr)}") from None
+        except CannotRun as error:
+            raise CannotRun(f"cannot be installed here: {error}") from None
         (folder / "installed").touch()
     return python
 
 
 def _counts(command: list[str]) -> dict[str, int]:
-    return json.loads(_run(command).stdout.splitlines()[-1])
+    return json.loads(_run(command).splitlines()[-1])
 
 
-def _run(command: list[str]) -> subprocess.CompletedProcess:
-    return subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **TIMED})
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, **TIMED})
+    if done.returncode:
+        raise CannotRun(_last_line(done.stderr))
+    return done.stdout
 
 
 def _last_line(text: str) -> str:

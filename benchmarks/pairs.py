@@ -1,24 +1,28 @@
 """The same text through three pair builders: the class of transformers 4.57, the original BERT script, and ours. Needs
 Linux and a package index.
 
+Ours is measured twice: whole (read, clean, given tokenizer, tokens, pairs in one process), and the stages tokens and
+pairs alone, after a corpus that was prepared before.
+
 python benchmarks/pairs.py                                                           # made-up text of 25 MB
 python benchmarks/pairs.py --corpus ../shared/data/biomedical/ei_fulltext.txt.gz     # real text, its first 25 MB
 python benchmarks/pairs.py --skip-peers --pass --scale --kill 50                     # what only ours is asked
 
-Writes benchmarks/results/pairs.md and pairs.json, and keeps venvs, texts and logs below --work.
+Writes pairs.md and pairs.json, and keeps venvs, texts and logs below --work.
 """
 
 import argparse
 from pathlib import Path
 
 from pair_corpus import plain_text
-from pair_inputs import empty, make_text, make_tokenizer, slug
+from pair_inputs import empty, make_text, make_tokenizer
 from pair_kills import kill_builds
-from pair_questions import new_pass, row_of, scale, tokens_of
-from pair_results import machine, markdown, save
-from pair_systems import original_bert, ours, transformers_4
+from pair_questions import new_pass, row_of, run_of_ours, scale, tokens_of
+from pair_report import markdown, with_ratios
+from pair_systems import original_bert, ours_pairs_alone, ours_whole, transformers_4
+from reporting import machine, program_parser, save
 
-SCALES = (120, 1200)
+SCALES = (120.0, 1200.0)
 
 
 def main() -> None:
@@ -35,13 +39,15 @@ def main() -> None:
     results["systems"] = compare(text, tokenizer, arguments)
     if arguments.new_pass:
         results["new_pass"] = new_pass(arguments)
-    if arguments.scale:
-        results["scale"] = [scale(text, tokenizer, megabytes, arguments) for megabytes in SCALES]
+    if arguments.scale is not None:
+        sizes = arguments.scale or SCALES
+        results["scale"] = [scale(text, tokenizer, megabytes, arguments) for megabytes in sizes]
     if arguments.kill:
         small = plain_text([text], arguments.work / "kill.txt", arguments.kill_megabytes)
-        results["kills"] = kill_builds(small, tokenizer, empty(arguments.work / "kills"), arguments.kill)
+        folder = empty(arguments.work / "kills")
+        results["kills"] = kill_builds(small, tokenizer, folder, arguments.kill, arguments.kill_wait)
     report = markdown(results)
-    save(arguments.results_name, results, report)
+    save(arguments.results, arguments.results_name, results, report)
     print(report)
 
 
@@ -50,17 +56,14 @@ def compare(text: Path, tokenizer: Path, arguments: argparse.Namespace) -> list[
     peers = [transformers_4("fast", arguments.work), original_bert(arguments.work)]
     if arguments.slow_tokenizer:
         peers.insert(1, transformers_4("slow", arguments.work))
-    systems = [*([] if arguments.skip_peers else peers), ours(1), ours(2)]
+    ours = [make(number) for make in (ours_whole, ours_pairs_alone) for number in arguments.num_proc]
+    systems = [*([] if arguments.skip_peers else peers), *ours]
     rows = [row_of(system, text, tokenizer, arguments) for system in systems]
-    tokens = tokens_of(arguments.work / slug("ours, num_proc 1") / "run")
-    return [
-        {**row, "per_million_tokens": row["cpu_seconds"] / tokens * 1e6} if "cpu_seconds" in row else row
-        for row in rows
-    ]
+    return with_ratios(rows, tokens_of(run_of_ours(arguments)))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument(
         "--corpus", type=Path, nargs="*", default=[], help="files of text (.txt, .txt.gz); none: made-up text"
     )
@@ -76,14 +79,20 @@ def _arguments() -> argparse.Namespace:
         "--slow-tokenizer", action="store_true", help="also run the class of transformers with its slow tokenizer"
     )
     parser.add_argument("--skip-peers", action="store_true", help="run ours only")
+    parser.add_argument("--num-proc", type=int, nargs="+", default=[1, 2], help="processes of ours")
     parser.add_argument(
         "--pass", dest="new_pass", action="store_true", help="time new passes from the store, and look for faults"
     )
     parser.add_argument("--pass-pairs", type=int, default=1_000_000, help="pairs that --pass looks at")
-    parser.add_argument("--scale", action="store_true", help="run ours on 120 MB and 1.2 GB")
+    parser.add_argument(
+        "--scale", type=float, nargs="*", metavar="MB", help="run ours on larger texts; no size: 120 MB and 1.2 GB"
+    )
     parser.add_argument("--scale-num-proc", type=int, default=2)
     parser.add_argument("--kill", type=int, default=0, metavar="N", help="kill -9 a build N times")
     parser.add_argument("--kill-megabytes", type=float, default=4, help="size of the text of --kill")
+    parser.add_argument(
+        "--kill-wait", type=float, default=10, help="seconds after which no process of a killed build may be alive"
+    )
     parser.add_argument(
         "--tiny-megabytes", type=float, default=2, help="size of the text that shows what the start of a program costs"
     )
@@ -94,7 +103,7 @@ def _arguments() -> argparse.Namespace:
         help="sentences of each of the two documents whose labels are checked",
     )
     parser.add_argument("--work", type=Path, default=Path("runs/benchmarks"), help="folder for venvs, texts and logs")
-    parser.add_argument("--results-name", default="pairs", help="name of the files in benchmarks/results")
+    parser.add_argument("--results-name", default="pairs", help="name of the files in --results")
     arguments = parser.parse_args()
     arguments.work = arguments.work.resolve()
     return arguments

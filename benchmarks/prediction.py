@@ -4,9 +4,9 @@ entities in words per second.
 python benchmarks/prediction.py --model RUN/model --task bc5-chem --data data/tasks/bc5-chem --text
 ../shared/data/biomedical/ei_abstracts.txt.gz
 
-Next to the lengths is what is left of the gold entities where sentences are cut, as run_ner.py of transformers does
-it; next to the speed the pipeline "token-classification" of transformers (aggregation_strategy="first", batches of 32
-sentences), in turns. Writes benchmarks/results/prediction.{md,json}.
+The lengths are compared with what is left of the gold entities where sentences are cut, as run_ner.py of transformers
+does it; the speed with the pipeline "token-classification" of transformers (aggregation_strategy="first", batches of
+32 sentences), in turns. Writes prediction.{md,json}.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 from transformers import pipeline
 
 from recipe.config import CorpusConfig
@@ -28,8 +28,6 @@ from recipe.tasks.data.entities import strict_entities
 from recipe.tasks.finetuning.training import Materials, prepare, score_split, trained_model
 from recipe.tasks.prediction.tagger import Tagger
 
-LENGTHS = (32, 64, 128, 256)
-ROUNDS = 3
 LENGTH_COLUMNS = {
     "length": "length",
     "rows": "rows",
@@ -45,8 +43,8 @@ def main() -> None:
     arguments = _arguments()
     torch.set_num_threads(arguments.threads)
     named = read_named_task(arguments.task, arguments.data)
-    lengths = [scores_at(named, arguments.model, length) for length in LENGTHS]
-    speed, peak = speeds(arguments.model, arguments.text, arguments.documents)
+    lengths = [scores_at(named, arguments.model, length) for length in arguments.lengths]
+    speed, peak = speeds(arguments.model, arguments.text, arguments.documents, arguments.rounds)
     where = machine()
     heading = (
         f"# A fine-tuned tagger\n\n{named.entry.name}, test; {arguments.threads} threads of {where['cpu']}, commit"
@@ -55,7 +53,7 @@ def main() -> None:
     between = f"Raw text to entities; the best matrix product in the same run came to {peak / 1e9:.0f} GFLOP/s:"
     tables = [markdown_table(LENGTH_COLUMNS, lengths), between, markdown_table(SPEED_COLUMNS, speed)]
     report = "\n\n".join([heading, *tables])
-    save("prediction", {"machine": where, "lengths": lengths, "speed": speed, "peak": peak}, report)
+    save(arguments.results, "prediction", {"machine": where, "lengths": lengths, "speed": speed, "peak": peak}, report)
     print(report)
 
 
@@ -85,7 +83,7 @@ def entities_left(named: NamedTask, materials: Materials, length: int) -> int:
     return left
 
 
-def speeds(model: Path, text: Path, documents: int) -> tuple[list[dict[str, Any]], float]:
+def speeds(model: Path, text: Path, documents: int, rounds: int) -> tuple[list[dict[str, Any]], float]:
     """Ours and the pipeline on the same documents, and the best matrix product between them in FLOP/s; of each the
     fastest round counts.
     """
@@ -98,7 +96,7 @@ def speeds(model: Path, text: Path, documents: int) -> tuple[list[dict[str, Any]
         "ours": ours_over(model, texts),
     }
     best, peak = dict.fromkeys(ways, float("inf")), 0.0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for way, call in ways.items():
             peak = max(peak, matmul_peak(torch.device("cpu"), torch.float32))
             started = time.perf_counter()
@@ -131,7 +129,7 @@ def pipeline_over(model: Path, text: Path, documents: int) -> Callable[[], objec
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument(
         "--model", type=Path, required=True, help="fine-tuned model, such as SYSTEM/model of scripts/finetune.py"
     )
@@ -139,6 +137,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="folder of the task's files")
     parser.add_argument("--text", type=Path, required=True, help="text to find entities in")
     parser.add_argument("--documents", type=int, default=200, help="documents of the text that are read")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[32, 64, 128, 256], help="tokens of a row")
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     return parser.parse_args()
 

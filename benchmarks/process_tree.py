@@ -64,7 +64,7 @@ def processes_of_session(session: int) -> list[int]:
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                # The name in brackets may hold blanks; state, parent, group and session stand behind it.
+                # The name in brackets may contain blanks; state, parent, group and session follow it.
                 state, _, _, own_session = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[:4]
                 if int(own_session) == session and state not in "ZX":
                     found.append(int(entry))
@@ -121,7 +121,7 @@ def _cpu_of_waited_children() -> float:
 
 @contextlib.contextmanager
 def _adopting_orphans() -> Iterator[None]:
-    """Become the parent of processes whose parent ends without waiting for them, so that the kernel's sum misses none."""
+    """Become the parent of processes that outlive their parent, so that the kernel's sum misses none."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:

@@ -1,32 +1,34 @@
-"""Does speed cost quality? The stock model, collator and Trainer beside ours, on the same number of pairs: validation
+"""Does speed cost quality? The stock model, collator and Trainer next to ours, on the same number of pairs: validation
 MLM loss, two seeds each.
 
 python benchmarks/quality.py --corpus ../shared/data/biomedical/ei_abstracts.txt.gz     # about 15 minutes on two cores
 
 A 2-layer, 128-wide BERT, vocabulary 8,192, rows of 128 tokens, single pieces masked (the stock collator's way),
 dropout 0.1, decoder bias from unigram counts. Both are scored by the same pairs with the same masks. Writes
-benchmarks/results/quality.{md,json}.
+quality.{md,json}.
 """
 
 import argparse
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import datasets
 import torch
 import training_rows
 import transformers
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 from transformers import AutoTokenizer, BertForPreTraining, Trainer, TrainingArguments
 
 from recipe.config import Recipe
 from recipe.config_file import load_recipe
 from recipe.model.bert import load_model, metrics_of
 from recipe.pairs.dataset import load_pairs
-from recipe.pipeline import run_stage
-from recipe.pretraining.run import make_collator, make_model, make_trainer, training_arguments
-from recipe.pretraining.trainer import evaluation_sums
+from recipe.pipeline import run_all
+from recipe.pretraining.run import make_collator, make_model, training_arguments
+from recipe.pretraining.trainer import PreTrainer, evaluation_sums
 
 RECIPE = """
 corpus: {{path: {corpus}, validation_share: 0.05}}
@@ -34,11 +36,11 @@ run_dir: {folder}/run
 tokenizer: {{vocab_size: 8192}}
 pairs: {{max_seq_length: 128}}
 masking: {{whole_word_mask: false}}
-model: {{num_hidden_layers: 2, hidden_size: 128, num_attention_heads: 2, intermediate_size: 512, max_position_embeddings: 128, decoder_bias: unigram}}
-training: {{max_steps: {steps}, global_batch_size: 32, per_device_batch_size: 32, learning_rate: 2e-3, logging_steps: 100, eval_steps: 100000, eval_pairs: 1000,
-  save_steps: 100000, use_cpu: true, report_to: []}}
+model: {{num_hidden_layers: 2, hidden_size: 128, num_attention_heads: 2, intermediate_size: 512,
+  max_position_embeddings: 128, decoder_bias: unigram}}
+training: {{max_steps: {steps}, global_batch_size: 32, per_device_batch_size: 32, learning_rate: 2e-3,
+  logging_steps: 100, eval_steps: 100000, save_steps: 100000, use_cpu: true, report_to: []}}
 """
-SEEDS = (1, 2)
 COLUMNS = {
     "system": "system",
     "seed": "seed",
@@ -58,31 +60,31 @@ def main() -> None:
             RECIPE.format(corpus=arguments.corpus, folder=name, steps=arguments.steps)
         )
         recipe = load_recipe(Path(name) / "recipe.yaml")
-        for stage in ("corpus", "tokenizer", "tokens", "pairs"):
-            run_stage(recipe, stage)
-        rows = [trained(Path(name), system, seed) for seed in SEEDS for system in (plain, ours)]
-    save("quality", {"machine": machine(), "steps": arguments.steps, "rows": rows}, markdown(rows, arguments.steps))
-    print(markdown(rows, arguments.steps))
+        run_all(recipe, until="pairs")
+        rows = [trained(Path(name), system, seed) for seed in arguments.seeds for system in (plain, ours)]
+    report = markdown(rows, arguments.steps, len(arguments.seeds))
+    save(arguments.results, "quality", {"machine": machine(), "steps": arguments.steps, "rows": rows}, report)
+    print(report)
 
 
 def trained(folder: Path, system, seed: int) -> dict:
     """Train one way, then score."""
     # The seed of pairs and validation masks stays; that of weights, order, dropout and training masks changes.
-    recipe = load_recipe(folder / "recipe.yaml", {"seed": str(seed)})
-    recipe.run_dir = str(folder / "run")
+    prepared = load_recipe(folder / "recipe.yaml")
+    pairs, recipe = load_pairs(prepared), replace(prepared, seed=seed)
     started = time.perf_counter()
-    model = system(recipe, folder / f"{system.__name__}-{seed}")
+    model = system(recipe, pairs, folder / f"{system.__name__}-{seed}")
     seconds = time.perf_counter() - started
     return {
         "system": system.__name__,
         "seed": seed,
-        **scores(load_recipe(folder / "recipe.yaml"), model),
+        **scores(prepared, pairs["validation"], model),
         "seconds": seconds,
     }
 
 
-def plain(recipe: Recipe, output: Path) -> Path:
-    """What transformers gives, from the weights that ours starts with."""
+def plain(recipe: Recipe, pairs: datasets.DatasetDict, output: Path) -> Path:
+    """The stock model, collator and Trainer, from the weights that ours starts with."""
     tokenizer = AutoTokenizer.from_pretrained(recipe.folder / "tokenizer")
     start = make_model(recipe, len(tokenizer), tokenizer.pad_token_id)
     model = BertForPreTraining(start.config)
@@ -107,31 +109,42 @@ def plain(recipe: Recipe, output: Path) -> Path:
         report_to=[],
         **same,
     )
-    rows = training_rows.padded(training_rows.rows_of(load_pairs(recipe)["train"]), recipe.pairs.max_seq_length)
+    rows = training_rows.padded(training_rows.rows_of(pairs["train"]), recipe.pairs.max_seq_length)
     collator = transformers.DataCollatorForLanguageModeling(tokenizer, mlm_probability=recipe.masking.mlm_probability)
     Trainer(model=model, args=arguments, data_collator=collator, train_dataset=rows).train()
     model.save_pretrained(output)
     return output
 
 
-def ours(recipe: Recipe, output: Path) -> Path:
-    """The recipe's own training."""
-    trainer = make_trainer(recipe)
-    trainer.args.output_dir = str(output / "checkpoints")
+def ours(recipe: Recipe, pairs: datasets.DatasetDict, output: Path) -> Path:
+    """The recipe's own training, as `make_trainer` sets it up."""
+    tokenizer = AutoTokenizer.from_pretrained(recipe.folder / "tokenizer")
+    arguments = training_arguments(recipe)
+    arguments.output_dir = str(output / "checkpoints")
+    trainer = PreTrainer(
+        seed=recipe.seed,
+        group_by_length=recipe.training.group_by_length,
+        model=make_model(recipe, len(tokenizer), tokenizer.pad_token_id),
+        args=arguments,
+        data_collator=make_collator(recipe, tokenizer),
+        train_dataset=pairs["train"],
+        eval_dataset=pairs["validation"],
+        processing_class=tokenizer,
+    )
     trainer.train()
     trainer.save_model(str(output))
     return output
 
 
-def scores(recipe: Recipe, folder: Path) -> dict[str, float]:
+def scores(recipe: Recipe, validation: datasets.Dataset, folder: Path) -> dict[str, float]:
     """The metrics of a checkpoint on the validation pairs."""
-    rows = training_rows.rows_of(load_pairs(recipe)["validation"])
+    rows = training_rows.rows_of(validation)
     collator = make_collator(recipe, AutoTokenizer.from_pretrained(recipe.folder / "tokenizer"))
     batches = (collator(rows[start : start + 32]) for start in range(0, len(rows), 32))
     return metrics_of(evaluation_sums(load_model(folder), batches, torch.device("cpu")))
 
 
-def markdown(rows: list[dict], steps: int) -> str:
+def markdown(rows: list[dict], steps: int, seeds: int) -> str:
     """The report."""
     losses = {name: [row["mlm_loss"] for row in rows if row["system"] == name] for name in ("plain", "ours")}
     seconds = {name: sum(row["seconds"] for row in rows if row["system"] == name) for name in losses}
@@ -140,8 +153,9 @@ def markdown(rows: list[dict], steps: int) -> str:
     lines = [
         "# Does speed cost quality?",
         (
-            f"{steps:,} steps of 32 pairs of 128 tokens, two seeds each, the same validation pairs and masks: plain"
-            f" {_mean(losses['plain'])}, ours {_mean(losses['ours'])}; difference of the means {difference:+.3f} nats."
+            f"{steps:,} steps of 32 pairs of 128 tokens, {seeds} seeds each, the same validation pairs and masks:"
+            f" plain {_mean(losses['plain'])}, ours {_mean(losses['ours'])};"
+            f" difference of the means {difference:+.3f} nats."
             f" Plain takes {seconds['plain'] / seconds['ours']:.1f} times as long."
         ),
         markdown_table(COLUMNS, shown),
@@ -154,9 +168,10 @@ def _mean(values: list[float]) -> str:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("--corpus", type=Path, default=Path("embedded:allofplos"))
     parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     return parser.parse_args()
 
 

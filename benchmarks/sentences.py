@@ -5,17 +5,16 @@ python benchmarks/sentences.py ../shared/data/tasks/BC5CDR-chem-IOB
 
 The words of a task file stand apart, so they are joined by rules (no space before a full stop, in a number, around a
 hyphen, ...); ten sentences make a text. pysbd and blingfire are measured next to ours where they are installed. Writes
-benchmarks/results/sentences.{md,json}.
+sentences.{md,json}.
 """
 
-import argparse
 import importlib.util
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pair_results import machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 
 from recipe.config import SPLITTERS
 from recipe.corpus.sentences import splitter
@@ -33,9 +32,10 @@ COLUMNS = {
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("task", type=Path)
-    task = read_task(parser.parse_args().task)
+    arguments = parser.parse_args()
+    task = read_task(arguments.task)
     gold = [joined(sentence.words) for sentence in [*task.train, *task.devel, *task.test]]
     texts = [gold[start : start + PER_TEXT] for start in range(0, len(gold), PER_TEXT)]
     rows = [{"splitter": name, **measured(split, texts)} for name, split in splitters().items()]
@@ -44,7 +44,7 @@ def main() -> None:
         f"# Sentence boundaries\n\n{task.name}: {len(gold):,} sentences joined to texts of {PER_TEXT}, one core of"
         f" {machine()['cpu']}.\n\n"
     )
-    save("sentences", {"machine": machine(), "rows": rows}, title + markdown_table(COLUMNS, shown))
+    save(arguments.results, "sentences", {"machine": machine(), "rows": rows}, title + markdown_table(COLUMNS, shown))
     print(markdown_table(COLUMNS, shown))
 
 
@@ -59,7 +59,7 @@ def joined(words: list[str]) -> str:
 
 
 def measured(split: Callable[[str], list[str]], texts: list[list[str]]) -> dict[str, float]:
-    """Boundaries are counted in letters that are no white space; the end of a text is none."""
+    """Boundaries are counted in characters without white space; the end of a text is not a boundary."""
     right = found = expected = 0
     started = time.perf_counter()
     results = [split(" ".join(sentences)) for sentences in texts]

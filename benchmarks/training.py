@@ -1,5 +1,5 @@
-"""Pretraining with the stock model, collator and Trainer beside ours, inside the Trainer, interleaved in one run: real
-tokens per second, ratio, MFU.
+"""Pretraining with the stock model, collator and Trainer next to ours, inside the Trainer, interleaved in one run:
+real tokens per second, ratio, GEMM utilization.
 
 python benchmarks/training.py                                     # 4 x 256 at 128 and 512 tokens, dropout 0 and 0.1:
 about 15 minutes on two cores
@@ -10,9 +10,9 @@ python benchmarks/training.py --models --collator                 # the collator
 The rows have the lengths of PubMed abstracts: they fill 128 tokens to 96 % (short lengths) and 512 tokens to 55 %;
 --corpus TEXT makes them from a text instead. Plain: transformers.BertForPreTraining with sdpa, every row padded to the
 maximum, DataCollatorForLanguageModeling, Trainer. Both see the same rows in each round, and the whole of `train()`
-between its first and last step counts. MFU: what the stock model must compute for real tokens, the vocabulary at
-masked tokens only, against this machine's matrix product in the same run. Writes
-benchmarks/results/training.{md,json}; what it did not measure stays there.
+between its first and last step counts. GEMM utilization: what the stock model must compute for real tokens, the
+vocabulary at masked tokens only, against this machine's matrix product in the same run. Writes training.{md,json};
+what it did not measure stays there.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import numpy as np
 import torch
 import training_rows
 import transformers
-from pair_results import RESULTS, machine, markdown_table, save
+from reporting import machine, markdown_table, program_parser, save
 from transformers import BertConfig, Trainer, TrainerCallback, TrainingArguments
 
 from recipe.files import read_json
@@ -47,7 +47,7 @@ COLUMNS = {
     "system": "system",
     "tokens_per_second": "real tokens/s",
     "ratio": "ratio",
-    "mfu": "MFU",
+    "gemm_utilization": "GEMM utilization",
     "peak": "GEMM peak, GFLOP/s",
 }
 COLLATOR_COLUMNS = {
@@ -61,21 +61,19 @@ COLLATOR_COLUMNS = {
 
 @dataclass(frozen=True)
 class Ours:
-    """Our trainer with some of its measures; all of them is what the recipe does on a CPU."""
+    """Our trainer, with or without two measures of the model; both is what the recipe does."""
 
-    head_at_masked_places: bool = True
-    last_layer_for_read_places: bool = True
-    padding_free: bool = True
+    head_at_masked_positions: bool = True
+    last_layer_at_read_positions: bool = True
 
 
 PLAIN = "plain transformers"
 SYSTEMS: dict[str, Ours | None] = {PLAIN: None, "ours": Ours()}
 LADDER: dict[str, Ours | None] = {
     PLAIN: None,
-    "rows of like length, fast dropout": Ours(False, False, False),
-    "+ head at masked places": Ours(True, False, False),
-    "+ last layer for read places": Ours(True, True, False),
-    "+ no padding (ours)": Ours(),
+    "rows of like length without padding, fast dropout": Ours(False, False),
+    "+ head at masked positions": Ours(True, False),
+    "+ last layer at read positions (ours)": Ours(),
 }
 
 
@@ -85,15 +83,17 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    found: dict = {"rows": [], "ladder": [], "collators": training_rows.collators() if arguments.collator else []}
+    found: dict = {"rows": [], "ladder": [], "collators": []}
+    if arguments.collator:
+        found["collators"] = training_rows.collators(arguments.collator_rounds)
     for model in arguments.models:
         for length in arguments.lengths:
             for dropout in arguments.dropouts:
                 rows = measured(model, length, dropout, arguments)
                 found["ladder" if arguments.ladder else "rows"] += rows
                 print(markdown_table(COLUMNS, _shown(rows)), flush=True)
-    results = _merged(found)
-    save("training", results, markdown(results))
+    results = _merged(found, arguments.results / "training.json")
+    save(arguments.results, "training", results, markdown(results))
 
 
 def measured(model: str, length: int, dropout: float, arguments: argparse.Namespace) -> list[dict]:
@@ -128,7 +128,7 @@ def measured(model: str, length: int, dropout: float, arguments: argparse.Namesp
             "system": name,
             "tokens_per_second": lengths.sum() / value,
             "ratio": seconds[PLAIN] / value,
-            "mfu": work / value / max(peaks),
+            "gemm_utilization": work / value / max(peaks),
         }
         for name, value in seconds.items()
     ]
@@ -137,7 +137,7 @@ def measured(model: str, length: int, dropout: float, arguments: argparse.Namesp
 def system(
     config: BertConfig, dropout: float, ours: Ours | None, rows: list[dict], length: int, steps: int
 ) -> Callable[[], float]:
-    """Trains over the rows once, from where it stood, and gives the seconds."""
+    """A call that trains over the rows once, from where it stopped, and returns the seconds."""
     torch.manual_seed(0)
     size = len(rows) // steps
     if ours is None:
@@ -146,14 +146,10 @@ def system(
         return lambda: _seconds(plain_trainer(plain, padded, size, steps))
     model = BertForPreTraining(config)
     set_dropout(model, dropout)
-    model.head_at_masked_places, model.last_layer_for_read_places = (
-        ours.head_at_masked_places,
-        ours.last_layer_for_read_places,
-    )
+    model.head_at_masked_positions = ours.head_at_masked_positions
+    model.last_layer_at_read_positions = ours.last_layer_at_read_positions
     table = training_rows.table(rows)
-    collator = DataCollatorForPreTraining(
-        training_rows.tokenizer(), mlm_probability=MASKED, padding_free=ours.padding_free
-    )
+    collator = DataCollatorForPreTraining(training_rows.tokenizer(), mlm_probability=MASKED, padding_free=True)
     return lambda: _seconds(
         PreTrainer(
             seed=1,
@@ -167,7 +163,7 @@ def system(
 
 
 def plain_trainer(model: transformers.BertForPreTraining, rows: list[dict], size: int, steps: int) -> Trainer:
-    """What transformers gives."""
+    """The stock Trainer and collator."""
     collator = transformers.DataCollatorForLanguageModeling(training_rows.tokenizer(), mlm_probability=MASKED)
     return Trainer(model=model, args=_arguments_of_training(size, steps), data_collator=collator, train_dataset=rows)
 
@@ -221,9 +217,8 @@ def _batch_size(width: int, length: int) -> int:
     return (32 if width < 512 else 16) if length <= 128 else (8 if width < 512 else 4)
 
 
-def _merged(found: dict) -> dict:
+def _merged(found: dict, path: Path) -> dict:
     """What was measured now, and before it what an earlier run measured and this one did not."""
-    path = RESULTS / "training.json"
     results = read_json(path) if path.is_file() else {"rows": [], "ladder": [], "collators": []}
     for name in ("rows", "ladder"):
         new = {_combination(row) for row in found[name]}
@@ -261,8 +256,8 @@ def markdown(results: dict) -> str:
 
 
 def _shown(rows: list[dict]) -> list[dict]:
-    """The rows in words; MFU against the best matrix product of all rounds with that model and length, for one
-    minute's peak may be another's half.
+    """The rows in words; GEMM utilization is against the best matrix product of all rounds with that model and length,
+    since the peak may differ by half from minute to minute.
     """
     shown = []
     for row in rows:
@@ -273,14 +268,14 @@ def _shown(rows: list[dict]) -> list[dict]:
             "fill": f"{row['fill']:.0%}",
             "peak": f"{peak:.0f}",
             "ratio": f"{row['ratio']:.2f}",
-            "mfu": f"{row['mfu'] * row['peak'] / peak:.2f}",
+            "gemm_utilization": f"{row['gemm_utilization'] * row['peak'] / peak:.2f}",
         }
         shown.append({**row, **words})
     return shown
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("--models", nargs="*", default=["4x256"], metavar="LAYERSxWIDTH")
     parser.add_argument("--lengths", nargs="+", type=int, default=[128, 512])
     parser.add_argument("--dropouts", nargs="+", type=float, default=[0.0, 0.1])
@@ -289,6 +284,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--ladder", action="store_true", help="every measure by itself")
     parser.add_argument("--collator", action="store_true", help="measure the collators too")
+    parser.add_argument("--collator-rounds", type=int, default=50)
     parser.add_argument("--steps", type=int, default=6, help="steps per round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)

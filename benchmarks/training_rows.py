@@ -26,7 +26,7 @@ COLLATED = ((32, 128), (64, 128), (32, 512), (256, 512))
 
 
 def rows(length: int, number: int, corpus: Path | None) -> list[dict]:
-    """Rows as `NextSentencePairs` gives them: of a text, or of made-up tokens with the lengths of abstracts."""
+    """Rows as `NextSentencePairs` makes them: of a text, or of made-up tokens with the lengths of abstracts."""
     return made_up_rows(length, number, 1) if corpus is None else rows_of_text(corpus, length, number)
 
 
@@ -40,7 +40,7 @@ def made_up_rows(length: int, number: int, seed: int) -> list[dict]:
         else rng.integers(50, length + 1, number)
     )
     made = []
-    for place, tokens in enumerate(lengths.tolist()):
+    for number_of_row, tokens in enumerate(lengths.tolist()):
         ids = rng.integers(5, VOCABULARY, tokens)
         ids[[0, tokens // 2, -1]] = 2, 3, 3
         segments = (np.arange(tokens) > tokens // 2).astype(np.uint8)
@@ -48,8 +48,8 @@ def made_up_rows(length: int, number: int, seed: int) -> list[dict]:
             {
                 "input_ids": ids.astype(np.uint16),
                 "token_type_ids": segments,
-                "next_sentence_label": place % 2,
-                "row_id": place,
+                "next_sentence_label": number_of_row % 2,
+                "row_id": number_of_row,
             }
         )
     return made
@@ -116,19 +116,19 @@ def tokenizer() -> BertTokenizerFast:
     return BertTokenizerFast(vocab={piece: index for index, piece in enumerate(pieces)})
 
 
-def collators() -> list[dict]:
-    """Milliseconds, peak memory (of numpy) and bytes per token of both collators, whole words, for batches of some
-    sizes; medians of 50.
+def collators(rounds: int) -> list[dict]:
+    """Milliseconds (medians of the rounds), peak memory (of numpy) and bytes per token of both collators, whole words,
+    for batches of some sizes.
     """
     found = []
     for number, length in COLLATED:
         of_rows = made_up_rows(length, number, 1)
-        ours = DataCollatorForPreTraining(tokenizer())
-        # The stock one takes words from the places of their letters, and rows of one length only.
+        ours = DataCollatorForPreTraining(tokenizer(), padding_free=True)
+        # The stock one takes words from the positions of their letters, and rows of one length only.
         stock = transformers.DataCollatorForLanguageModeling(tokenizer(), whole_word_mask=True)
-        with_places = [{**row, "offset_mapping": _places(row["input_ids"])} for row in padded(of_rows, length)]
-        for name, call, batch in (("stock", stock, with_places), ("ours", ours, of_rows)):
-            seconds, peak = _cost(lambda call=call, batch=batch: call([dict(row) for row in batch]))
+        with_positions = [{**row, "offset_mapping": _positions(row["input_ids"])} for row in padded(of_rows, length)]
+        for name, call, batch in (("stock", stock, with_positions), ("ours", ours, of_rows)):
+            seconds, peak = _cost(lambda call=call, batch=batch: call([dict(row) for row in batch]), rounds)
             found.append(
                 {
                     "rows": f"{number} x {length}",
@@ -141,23 +141,23 @@ def collators() -> list[dict]:
     return found
 
 
-def _places(ids: list[int]) -> list[tuple[int, int]]:
-    """Where each piece stands in a text of words with a space between: a ## piece begins where the one before it ends."""
+def _positions(ids: list[int]) -> list[tuple[int, int]]:
+    """Where each piece stands in a text of words with a space between; a ## piece begins where the last one ended."""
     pieces = tokenizer().convert_ids_to_tokens(ids)
-    places, end = [], 0
+    positions, end = [], 0
     for piece in pieces:
         if piece.startswith("["):
-            places.append((0, 0))
+            positions.append((0, 0))
             continue
         start = end if piece.startswith("##") else end + 1
         end = start + 3
-        places.append((start, end))
-    return places
+        positions.append((start, end))
+    return positions
 
 
-def _cost(call) -> tuple[float, int]:
+def _cost(call, rounds: int) -> tuple[float, int]:
     times = []
-    for _ in range(50):
+    for _ in range(rounds):
         started = time.perf_counter()
         call()
         times.append(time.perf_counter() - started)

@@ -1,10 +1,10 @@
-"""What truncation does to the pairs: random_tail beside longest_first, at 128 and 512 tokens, as a Markdown table.
+"""What truncation does to the pairs: random_tail next to longest_first, at 128 and 512 tokens.
 
 python benchmarks/truncation.py ../shared/data/biomedical/ei_abstracts.txt.gz
 ../shared/data/biomedical/ei_fulltext.txt.gz
 
 A tokenizer is trained on each text (or --tokenizer FOLDER is used) and the pairs of one pass are made for each rule,
-with the same draws but for truncation.
+with the same draws but for truncation. Writes truncation.{md,json}.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from pair_corpus import plain_text
 from pair_inputs import make_tokenizer
-from pair_results import markdown_table
+from reporting import machine, markdown_table, program_parser, save
 
 from recipe.config import CorpusConfig
 from recipe.corpus import read_documents
@@ -64,11 +64,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             store = tokenised(path, arguments.megabytes, arguments.tokenizer, Path(folder))
             rows += [row for length in LENGTHS for row in compare(path.name.split(".")[0], store, length)]
-    print(markdown_table(COLUMNS, rows))
-    print(
-        "\nTokens cut: share of the tokens that the pairs had before truncation; the last four columns say from which"
+    report = (
+        f"# Truncation of pairs\n\n{markdown_table(COLUMNS, rows)}\n\n"
+        "Tokens cut: share of the tokens that the pairs had before truncation; the last four columns say from which"
         " end, in % of all cut tokens."
     )
+    save(arguments.results, "truncation", {"machine": machine(), "rows": rows}, report)
+    print(report)
 
 
 def tokenised(path: Path, megabytes: float, tokenizer: Path | None, work: Path) -> TokenStore:
@@ -142,7 +144,7 @@ def row_of(text: str, length: int, truncation: str, pairs: Pairs, lost: Losses) 
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program_parser(__doc__)
     parser.add_argument("texts", type=Path, nargs="+", help="files of text (.txt, .txt.gz)")
     parser.add_argument("--megabytes", type=float, default=30, help="how much of each is used")
     parser.add_argument("--tokenizer", type=Path, help="folder of a BERT tokenizer; none: one is trained on each text")

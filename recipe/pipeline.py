@@ -121,6 +121,8 @@ def _pretrain_inputs(recipe: Recipe) -> Sequence[Input]:
 
 
 def _task_inputs(recipe: Recipe) -> Sequence[Input]:
+    if recipe.task.name is None:
+        return []
     from recipe.tasks.experiments.stage import task_inputs
 
     return task_inputs(recipe)

@@ -14,11 +14,13 @@ from conftest import ROOT, write_corpus
 sys.path.append(str(ROOT / "benchmarks"))
 
 from pair_corpus import made_up_text, plain_text, repeated_text
-from pair_results import markdown_table
+from pair_report import markdown, ratios, with_ratios
 from process_tree import kill_session, measure, processes_of_session
+from reporting import markdown_table, program_parser, save
 
 from recipe.config import CorpusConfig
 from recipe.corpus import read_documents
+from recipe.files import read_json
 
 BURN = "import time\nwhile time.process_time() < 0.5: pass\n"
 # The child ends while the grandchild still works, so nobody but the measuring process can wait for that one.
@@ -88,7 +90,7 @@ def test_a_repeated_text_has_ever_new_words(tmp_path):
     assert len(documents_of(large)) == pytest.approx(4 * len(documents_of(text)), rel=0.1)
 
 
-def test_lengths_before_truncation_are_told_from_the_rows(tmp_path):
+def test_lengths_before_truncation_follow_from_the_rows(tmp_path):
     from truncation import lengths_before, losses, pairs_of
 
     from recipe.tokens.store import TokenStore
@@ -111,3 +113,34 @@ def test_table():
         markdown_table({"a": "A", "b": "B"}, [{"a": 1234, "b": 0.123}, {"a": "x"}])
         == "| A | B |\n|--|--|\n| 1,234 | 0.12 |\n| x | – |"
     )
+
+
+def test_peers_are_compared_with_the_whole_and_with_the_pairs_alone():
+    names = {"peer": 60.0, "ours, whole, num_proc 1": 10.0, "ours, pairs alone, num_proc 1": 5.0}
+    figures = {"wall_seconds": 2.0, "peak_memory_mb": 100.0}
+    rows = [
+        {"system": name, "cpu_seconds": seconds, "cpu_seconds_net": seconds - 4, **figures}
+        for name, seconds in names.items()
+    ]
+    peer, whole, alone = with_ratios(rows, 5_000_000)
+    assert (peer["of_whole"], peer["of_pairs_alone"], peer["per_million_tokens"]) == (6.0, 12.0, 12.0)
+    assert (whole["of_pairs_alone"], alone["of_whole"]) == (2.0, 0.5)
+    assert ratios(rows) == [
+        "peer: 6.0x the CPU time of ours, whole (9.3x without the start of the program), 1.0x the wall time, 1.0x the"
+        " memory",
+        "peer: 12.0x the CPU time of ours, pairs alone (56.0x without the start of the program), 1.0x the wall time,"
+        " 1.0x the memory",
+    ]
+
+
+def test_a_peer_that_cannot_run_is_named_with_its_reason():
+    rows = with_ratios([{"system": "peer", "not_run": "no index"}], 1)
+    machine = {"cpu": "a CPU", "cores": 2, "commit": "abc", "versions": {}}
+    assert "- peer: not run: no index" in markdown({"systems": rows, "machine": machine, "text_mb": 1, "corpus": []})
+
+
+def test_results_are_written_to_the_folder_of_the_option(tmp_path):
+    arguments = program_parser("A program.").parse_args(["--results", str(tmp_path / "results")])
+    save(arguments.results, "name", {"a": 1}, "# Name")
+    assert (tmp_path / "results" / "name.md").read_text() == "# Name\n"
+    assert read_json(tmp_path / "results" / "name.json") == {"a": 1}

@@ -1,6 +1,6 @@
 """Runs in a venv of its own: TextDatasetForNextSentencePrediction of transformers 4 over a text.
 
-python transformers_nsp.py build TEXT VOCABULARY MAX_SEQ_LENGTH fast|slow    # leaves its pickle beside TEXT
+python transformers_nsp.py build TEXT VOCABULARY MAX_SEQ_LENGTH fast|slow    # leaves its pickle next to TEXT
 python transformers_nsp.py count PICKLE MAX_SEQ_LENGTH                       # prints JSON
 """
 

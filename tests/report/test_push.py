@@ -111,9 +111,11 @@ def test_no_login_and_no_hub_are_one_line(hub, run_dir, tmp_path):
 
 def test_a_token_in_a_file_stops_the_push(run_dir):
     (run_dir / "recipe.yaml").write_text(make_recipe(run_dir, domain=f"notes {TOKEN}").to_yaml())
-    with pytest.raises(InputError, match=r"^recipe\.yaml: contains what looks like a Hub token"):
+    with pytest.raises(InputError, match=r"^(model/README\.md|recipe\.yaml): contains what looks like a Hub token"):
         push_run(run_dir, REPO, public=False)
     (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
+    (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
+    (run_dir / "model" / "README.md").unlink()
     (run_dir / "report.html").write_text(f"<p>hf_oauth_{'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9'}.x</p>")
     with pytest.raises(InputError, match=r"^report\.html: contains what looks like a Hub token"):
         push_run(run_dir, REPO, public=False)
@@ -126,7 +128,7 @@ def test_of_the_recipe_only_what_was_recorded_is_uploaded(run_dir, hub, tmp_path
     edited = (run_dir / "recipe.yaml").read_text().replace("mlm_probability: 0.2", "mlm_probability: 0.4")
     (run_dir / "recipe.yaml").write_text(edited + "# a note of mine\n")
     assert push(hub, tmp_path, run_dir, "--repo", REPO).returncode == 0
-    uploaded = hub.repositories[REPO].files["recipe.yaml"].decode()
+    uploaded = hub.repositories[f"models/{REPO}"].files["recipe.yaml"].decode()
     assert "mlm_probability: 0.2" in uploaded
     assert "a note of mine" not in uploaded
 

@@ -22,8 +22,8 @@ def test_rows_are_padded_to_128_and_labelled_at_first_pieces():
         ("input_ids", "attention_mask", "labels"), 128
     )
     assert row["input_ids"][: len(window.input_ids)] == window.input_ids
-    assert [place for place, label in enumerate(row["labels"]) if label != -100] == window.positions
-    assert [LABELS[row["labels"][place]] for place in window.positions] == sentence.tags
+    assert [position for position, label in enumerate(row["labels"]) if label != -100] == window.positions
+    assert [LABELS[row["labels"][position]] for position in window.positions] == sentence.tags
 
 
 def test_speed_is_the_share_of_the_time():
