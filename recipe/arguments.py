@@ -45,8 +45,8 @@ def exit_with_one_line(call: Callable[[], None]) -> None:
 
 def end_other_ranks() -> None:
     """End this process here unless it is the first of several."""
-    # A thread of the process group that wants the interpreter while it shuts down aborts the process: "terminate called
-    # without an active exception". torchrun then ends the first rank, which may still be writing.
+    # A thread of the process group that wants the interpreter while it shuts down aborts the process ("terminate
+    # called without an active exception"). torchrun then ends the first rank, which may still be writing.
     if not is_first_process():
         sys.stdout.flush()
         sys.stderr.flush()

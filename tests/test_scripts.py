@@ -1,4 +1,4 @@
-"""The scripts as a user starts them: bad input gives one line, status 2, no traceback, nothing half-written, and soon."""
+"""The scripts as a user starts them: bad input gives one line, status 2, no traceback, nothing half-written."""
 
 import os
 import subprocess
@@ -127,7 +127,8 @@ def test_no_script_says_more_than_its_command():
 )
 def test_other_ranks_end_without_shutting_the_interpreter_down(rank, expected):
     code = (
-        "import atexit; from recipe.arguments import end_other_ranks as end; atexit.register(print, 'late'); print('said');"
+        "import atexit; from recipe.arguments import end_other_ranks as end; atexit.register(print, 'late');"
+        " print('said');"
         " end(); print('went on')"
     )
     environment = (

@@ -13,7 +13,7 @@ HEADING = "    step     loss      MLM      NSP   tokens/s   time left"
 
 
 class TrainingLines(ProgressCallback):
-    """Prints a line for each log of the Trainer; the last one is kept in RUN/progress.json for `domain-bert status`."""
+    """Prints a line for each log of the Trainer and keeps the last one in RUN/progress.json for the command status."""
 
     def __init__(self, run: Path) -> None:
         super().__init__()

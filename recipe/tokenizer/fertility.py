@@ -68,10 +68,14 @@ def most_frequent_whole_words(tokenizer: Tokenizer, words: Counter[str], number:
     for word, count in words.items():
         if len(word) > 2 and word.isalpha():
             lowered[word.lower()] += count
-    # Only the most frequent are encoded: of some hundred times as many as are wanted, enough are whole.
+    # The most frequent first and only until there are enough: a fitting vocabulary has nearly all of them.
     candidates = sorted(lowered.items(), key=lambda entry: (-entry[1], entry[0]))[: 100 * number]
-    encodings = tokenizer.encode_batch_fast([word for word, _ in candidates], add_special_tokens=False)
-    ids = [encoding.ids for encoding in encodings]
-    unknown = [tokenizer.token_to_id("[UNK]")]
-    is_whole = [len(found) == 1 and found != unknown for found in ids]
-    return [entry for entry, whole in zip(candidates, is_whole, strict=True) if whole][:number]
+    unknown, found = [tokenizer.token_to_id("[UNK]")], []
+    for start in range(0, len(candidates), number):
+        part = candidates[start : start + number]
+        encodings = tokenizer.encode_batch_fast([word for word, _ in part], add_special_tokens=False)
+        ids = [encoding.ids for encoding in encodings]
+        found += [entry for entry, piece in zip(part, ids, strict=True) if len(piece) == 1 and piece != unknown]
+        if len(found) >= number:
+            break
+    return found[:number]

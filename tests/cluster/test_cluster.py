@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from test_scripts import assert_refused, config_of
 
 from recipe import corpus
-from recipe.config_file import load_recipe
 from recipe.cluster import launch as launching
 from recipe.cluster.launch import launch
 from recipe.cluster.phases import merge_file_shards, pending_phases, write_file_shards
+from recipe.config_file import load_recipe
 from recipe.corpus.prepare import prepare_corpus
 from recipe.errors import InputError
 from recipe.pipeline import is_done, run_stage

@@ -178,7 +178,7 @@ def test_short_targets_are_uniform():
 
 @pytest.mark.parametrize("unit", ["document", "pair"])
 def test_a_short_length_is_drawn_once_per_document_or_for_every_pair(unit):
-    """Two chunks per document that no cut shortens: both short or both long with "document", independent with "pair"."""
+    """Two chunks per document that no cut shortens: with "document" both short or both long, else independent."""
     rules = PairRules(4, short_seq_probability=0.5, short_seq_unit=unit, nsp_probability=0.0)
     pairs = all_pairs([[1] * 8] * 4000, rules)
     document, chunk = pairs.row_id >> 20, pairs.row_id % (1 << 20)

@@ -22,10 +22,11 @@ import sys, torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 torch.set_num_threads(1)
 repo, folder = sys.argv[1:]
-ours, theirs = AutoModelForMaskedLM.from_pretrained(folder).state_dict(), AutoModelForMaskedLM.from_pretrained(repo).state_dict()
+ours, theirs = (AutoModelForMaskedLM.from_pretrained(name).state_dict() for name in (folder, repo))
 assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 text = "levels of hiv in plasma"
-assert AutoTokenizer.from_pretrained(repo)(text)["input_ids"] == AutoTokenizer.from_pretrained(folder)(text)["input_ids"]
+first, second = (AutoTokenizer.from_pretrained(name)(text)["input_ids"] for name in (folder, repo))
+assert first == second
 print("equal")
 """
 

@@ -16,9 +16,18 @@ from recipe.records import write_recipe
 from recipe.report.report import write_report
 
 PLOTS = {
-    "mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate", "cleaning", "pair_lengths", "label_balance", "whole_words", "fertility",
+    "mlm_loss",
+    "mlm_accuracy",
+    "nsp_loss",
+    "nsp_accuracy",
+    "learning_rate",
+    "cleaning",
+    "pair_lengths",
+    "label_balance",
+    "whole_words",
+    "fertility",
     "task_scores",
-}  # fmt: skip
+}
 VOID = {"meta", "img", "br", "link", "hr", "input"}
 
 
@@ -92,13 +101,35 @@ def test_the_page_is_whole_and_loads_nothing(whole):
 @pytest.mark.parametrize(
     "number",
     [
-        "A 2-layer BERT, 128 wide, pretrained from scratch on 119 documents of open-access biomedicine for 3,000 steps in 5 min 41 s on cpu.",
-        "810 k tokens", "8,192", "1.59 M", "6.29 6.98", "0.69 lower", "perplexity 539", "13.3 %", "60.2 % 50.0 %", "+10.2 points", "65.8 % 61.8 %",
-        "39.4 ± 0.7 % 30.3 ± 0.7 %", "+9.0 points", "5,370,000", "61.8 %", "entities: 7,500 train, 1,850 devel, 1,873 test", "77eaa0523be1", "2.13.0", "mlm_probability: 0.2",
+        "A 2-layer BERT, 128 wide, pretrained from scratch on 119 documents of open-access biomedicine for 3,000 steps"
+        " in 5 min 41 s on cpu.",
+        "810 k tokens",
+        "8,192",
+        "1.59 M",
+        "6.29 6.98",
+        "0.69 lower",
+        "perplexity 539",
+        "13.3 %",
+        "60.2 % 50.0 %",
+        "+10.2 points",
+        "65.8 % 61.8 %",
+        "39.4 ± 0.7 % 30.3 ± 0.7 %",
+        "+9.0 points",
+        "5,370,000",
+        "61.8 %",
+        "entities: 7,500 train, 1,850 devel, 1,873 test",
+        "77eaa0523be1",
+        "2.13.0",
+        "mlm_probability: 0.2",
         "3 of 8 guessed right",
-        "exact duplicates 123 27,950 3,850,331 1 0", "replaced bytes 17", "phosphatid ##yl ##inositol", "bert-base-uncased", "0.021 %", "64.3 %",
+        "exact duplicates 123 27,950 3,850,331 1 0",
+        "replaced bytes 17",
+        "phosphatid ##yl ##inositol",
+        "bert-base-uncased",
+        "0.021 %",
+        "64.3 %",
     ],
-)  # fmt: skip
+)
 def test_numbers_appear(whole, number):
     assert number in read(whole).text
 
