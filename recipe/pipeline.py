@@ -262,6 +262,10 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
     write_recipe(recipe.folder, recipe)
     write_results(recipe.folder)
 
+    from recipe.report.summary import summary_of
+
+    print(f"\n{summary_of(recipe.folder)}", end="")
+
 
 def write_results(run: Path) -> None:
     """Write RUN/report.html with its plots and, if there is a model, its card, from what the stages recorded.

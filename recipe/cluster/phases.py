@@ -82,7 +82,8 @@ def merge_file_shards(recipe: Recipe, rank: int, tasks: int) -> None:
     remember_inputs(recipe, {shard["source"]: shard["input"] for shard in shards})
 
     def cleaned(report: CleaningReport, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
-        for path, shard in zip(tqdm(paths, desc="corpus: shards merged", unit=" shards"), shards, strict=True):
+        shown = tqdm(paths, desc="corpus: shards merged", unit=" shards", disable=None)
+        for path, shard in zip(shown, shards, strict=True):
             counts.update(shard["reading"])
             report.add_counts(shard["cleaning"])
             yield from report.clean_by_signatures(read_file_shard(path, removed.add))

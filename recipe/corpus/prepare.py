@@ -29,7 +29,9 @@ def prepare_corpus(recipe: Recipe) -> None:
     """
 
     def cleaned(report: CleaningReport, removed: RemovedList, counts: Counter[str]) -> Iterator[Document]:
-        raw = tqdm(read_raw_documents(recipe.corpus, counts), desc="corpus: documents read", unit=" documents")
+        found = read_raw_documents(recipe.corpus, counts)
+        # A bar on a terminal only: in a file each of its updates would be a line.
+        raw = tqdm(found, desc="corpus: documents read", unit=" documents", disable=None)
         return report.clean(split_documents(raw, recipe.corpus, counts))
 
     write_clean(recipe, cleaned)

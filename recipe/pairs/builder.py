@@ -1,6 +1,7 @@
 """Token stores -> Arrow rows of next-sentence pairs: a `datasets` builder, and its run with statistics."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -194,6 +195,8 @@ def write_rows(builder: NextSentencePairs, max_shard_size: str) -> dict[str, dic
         counts.mkdir(parents=True)
         builder.counts_folder = counts
         processes = builder.config.num_shards if builder.config.num_shards > 1 else None
+        if not sys.stderr.isatty():
+            datasets.disable_progress_bars()
         with explain_disk_full(Path(builder.cache_dir)):
             try:
                 builder.download_and_prepare(num_proc=processes, max_shard_size=max_shard_size)

@@ -49,9 +49,8 @@ def evaluate(recipe: Recipe) -> None:
         nsp_predictions.append(outputs.nsp_predictions.cpu().numpy())
 
     number = -(-len(rows) // ROWS_PER_BATCH)
-    batches = tqdm(
-        _batches(rows, make_collator(recipe, tokenizer)), desc="evaluate: batches", total=number, unit=" batches"
-    )
+    unpadded = _batches(rows, make_collator(recipe, tokenizer))
+    batches = tqdm(unpadded, desc="evaluate: batches", total=number, unit=" batches", disable=None)
     sums = evaluation_sums(model, batches, device, keep)
     total = dict(zip(SUMS, sums.tolist(), strict=True))
     losses = metrics_of(sums)

@@ -1,6 +1,5 @@
 """The stage "pretrain": pairs -> RUN/model, from scratch or from the phase before, on one or many devices."""
 
-import logging
 import os
 import shutil
 import time
@@ -72,8 +71,10 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
     Raises:
         InputError: as `pretrain`.
     """
-    # It takes the special tokens of BERT's config for a mistake.
-    logging.getLogger("transformers.trainer").setLevel(logging.ERROR)
+    # Its warnings mean nothing here: it takes the special tokens of BERT's config for a mistake, and sorts checkpoints by
+    # number where it would by time. A bar for each checkpoint of one file says nothing either.
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
     training = recipe.training
 
     # Pairs: stored rows, or a new pass over the token store for every epoch.

@@ -133,9 +133,5 @@ def _named(folders: list[str]) -> dict[str, Tokenizer]:
 
 
 def _sentences(documents: Iterable[Document]) -> Iterable[str]:
-    return tqdm(
-        (sentence for document in documents for sentence in document.sentences),
-        desc="inspect: sentences read",
-        unit=" sentences",
-        delay=1,
-    )
+    sentences = (sentence for document in documents for sentence in document.sentences)
+    return tqdm(sentences, desc="inspect: sentences read", unit=" sentences", delay=1, disable=None)

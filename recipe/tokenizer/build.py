@@ -79,7 +79,7 @@ class _TrainingDocuments:
 
     def __iter__(self) -> Iterator[Document]:
         found = read_prepared_split(self._recipe.folder / "corpus", self._recipe.corpus, "train", self._recipe.seed)
-        for document in tqdm(found, desc="tokenizer: documents read", unit=" documents"):
+        for document in tqdm(found, desc="tokenizer: documents read", unit=" documents", disable=None):
             # Training reads the documents twice; they are counted in passing, since a third pass would take as long.
             if not self._is_counted:
                 self.number += 1

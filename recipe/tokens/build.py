@@ -39,7 +39,7 @@ def write_split_stores(
     Raises:
         InputError: if a split has fewer than two documents.
     """
-    shown = tqdm(documents, desc="tokens: documents tokenised", unit=" documents")
+    shown = tqdm(documents, desc="tokens: documents tokenised", unit=" documents", disable=None)
     with_split = ((split_of(document, corpus, seed), document) for document in shown)
     stores = write_token_stores(folders, with_split, tokenizer, num_proc)
     for split, store in stores.items():

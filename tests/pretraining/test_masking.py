@@ -147,7 +147,7 @@ def test_masking_follows_80_10_10(whole_words):
     assert len(np.unique(random)) == VOCABULARY - len(SPECIAL)
 
 
-def test_pieces_of_a_word_share_its_fate():
+def test_pieces_of_a_word_share_its_replacement():
     tokens = np.tile(np.array([2, 10, 11, 13, 3]), 5000)
     masked, labels = mask_rows(tokens, np.full(5000, 5), np.arange(5000), 0, rules_of())
     assert (labels != IGNORED).reshape(-1, 5)[:, 1:4].all()

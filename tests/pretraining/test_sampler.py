@@ -91,11 +91,11 @@ def test_order_follows_the_seed():
     ("arguments", "expected"),
     [((8192, 64, 8), (64, 16)), ((16, 16, 2), (8, 1)), ((48, 32, 1), (24, 2)), ((7, 4, 1), (1, 7))],
 )
-def test_a_global_batch_is_dealt_evenly(arguments, expected):
+def test_a_global_batch_is_split_evenly(arguments, expected):
     assert split_of_batch(*arguments) == expected
 
 
-def test_what_cannot_be_dealt_is_refused():
+def test_what_cannot_be_split_is_refused():
     with pytest.raises(InputError, match="multiple of 3"):
         split_of_batch(16, 16, 3)
     with pytest.raises(InputError, match="lower it or add text"):

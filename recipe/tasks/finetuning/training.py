@@ -157,7 +157,7 @@ def new_model(materials: Materials, pretrained: bool) -> PreTrainedModel:
         return fresh(materials.model_config, dtype=torch.float32)  # type: ignore[no-any-return]
     model, missing = load_weights(model_class, materials.checkpoint, config=materials.model_config)
     if missing := [name for name in missing if not name.startswith(head.fresh)]:
-        # Otherwise random weights would pass for pretrained ones without a word.
+        # Otherwise a random initialisation would pass for pretrained ones without a word.
         more = f"{missing[0]} and {len(missing) - 1} more"
         raise InputError(f"{materials.checkpoint}: lacks the weights {more}; name a complete checkpoint")
     return model
