@@ -71,8 +71,8 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
     Raises:
         InputError: as `pretrain`.
     """
-    # Its warnings mean nothing here: it takes the special tokens of BERT's config for a mistake, and sorts checkpoints by
-    # number where it would by time. A bar for each checkpoint of one file says nothing either.
+    # Its warnings mean nothing here: it takes the special tokens of BERT's config for a mistake, and sorts checkpoints
+    # by number where it would by time. A bar for each checkpoint of one file says nothing either.
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     training = recipe.training
