@@ -147,11 +147,13 @@ MIXED = {
     "b.jsonl.gz": gzip.compress(b'{"text": "JSON."}'),
     "c/d.txt.zst": zst(b"Packed."),
     "c/pubmed.xml": (
-        "<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID><Article><ArticleTitle>PubMed.</ArticleTitle></Article>"
+        "<PubmedArticleSet><PubmedArticle><MedlineCitation><PMID>1</PMID>"
+        "<Article><ArticleTitle>PubMed.</ArticleTitle></Article>"
         "</MedlineCitation></PubmedArticle></PubmedArticleSet>"
     ),
     "e.nxml": (
-        "<article><front><article-meta><title-group><article-title>JATS.</article-title></title-group></article-meta></front></article>"
+        "<article><front><article-meta><title-group><article-title>JATS.</article-title></title-group>"
+        "</article-meta></front></article>"
     ),
     "notes.md": "not read",
 }

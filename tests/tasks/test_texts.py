@@ -14,10 +14,13 @@ XML = """<?xml version="1.0" encoding="utf-8"?>
 <!DOCTYPE PubmedArticleSet PUBLIC "-//NLM//DTD PubMedArticle//EN" "absent.dtd">
 <PubmedArticleSet>
 <PubmedArticle><MedlineCitation><PMID Version="1">11</PMID><Article><ArticleTitle>Zinc<sub>2+</sub> &lt; <i>in
- vivo</i>.</ArticleTitle><Abstract><AbstractText Label="AIM">One.</AbstractText><AbstractText Label="END">Two é.</AbstractText></Abstract></Article>
-</MedlineCitation><PubmedData><ReferenceList><Reference><ArticleIdList/></Reference></ReferenceList></PubmedData></PubmedArticle>
+ vivo</i>.</ArticleTitle><Abstract><AbstractText Label="AIM">One.</AbstractText>
+<AbstractText Label="END">Two é.</AbstractText></Abstract></Article>
+</MedlineCitation><PubmedData><ReferenceList><Reference><ArticleIdList/></Reference></ReferenceList></PubmedData>
+</PubmedArticle>
 <PubmedArticle><MedlineCitation><PMID>12</PMID><Article><ArticleTitle/></Article></MedlineCitation></PubmedArticle>
-<PubmedArticle><MedlineCitation><PMID>13</PMID><Article><ArticleTitle>Title only.</ArticleTitle></Article></MedlineCitation></PubmedArticle>
+<PubmedArticle><MedlineCitation><PMID>13</PMID><Article><ArticleTitle>Title only.</ArticleTitle></Article>
+</MedlineCitation></PubmedArticle>
 </PubmedArticleSet>
 """  # noqa: E501
 

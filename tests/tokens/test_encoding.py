@@ -24,8 +24,10 @@ TEXT = [
 # Every kind of character that BERT's tokenizer treats in its own way, and those that other tools take for the end of a
 # line or word.
 NASTY = (
-    "\x00\x01\x0b\x0c\x1c\x1d\x1e\x1f\x7f\x85\xa0\xad\u200b\u200d\u2028\u2029\u202f\u3000\ufeff\ufffd\u0301\u0308\u0338\u0345\u0e31\u1112\u1161\u11ab"
-    "\u0130\u0131\u1e9e\u03a3\u03c2\ufb01\u212b\u2260\u037e\u1fef\u0387\u4e2d\U00020000\U0001f600\u2019\u2014«»¿+<=>|~^`$#"
+    "\x00\x01\x0b\x0c\x1c\x1d\x1e\x1f\x7f\x85\xa0\xad\u200b\u200d\u2028\u2029\u202f\u3000\ufeff\ufffd"
+    "\u0301\u0308\u0338\u0345\u0e31\u1112\u1161\u11ab"
+    "\u0130\u0131\u1e9e\u03a3\u03c2\ufb01\u212b\u2260\u037e\u1fef\u0387\u4e2d\U00020000\U0001f600\u2019\u2014"
+    "«»¿+<=>|~^`$#"
 )
 pieces = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=6),

@@ -9,7 +9,8 @@ from recipe.corpus.cleaning.filter import Candidate
 # Controls that are not white space, DEL and C1, soft hyphen, zero-width space, marks of direction, byte order mark,
 # and lone halves of pairs. The zero-width joiners stay: some scripts need them.
 _CONTROLS = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ud800-\udfff]+"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u2064\u2066-\u206f\ufeff\ud800-\udfff]+"
 )
 _SPACES = re.compile(r"[^\S\n]+")
 _EDGES = re.compile(r"(?m)^ +| +$")

@@ -66,7 +66,8 @@ class Tagger:
         self.model, missing = load_weights(HEADS["tokens"].model_class(config.model_type), folder)
         if missing:
             raise InputError(f"{folder}: lacks the weights {missing[0]}; fine-tune the model first")
-        self.model.to(torch.device("cuda" if torch.cuda.is_available() and not use_cpu else "cpu"))  # type: ignore[arg-type]
+        device = torch.device("cuda" if torch.cuda.is_available() and not use_cpu else "cpu")
+        self.model.to(device)  # type: ignore[arg-type]
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         # Fine-tuned checkpoints of others may name a length beyond the positions.
         self.longest = min(self.tokenizer.model_max_length, config.max_position_embeddings)
