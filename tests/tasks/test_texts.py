@@ -22,7 +22,7 @@ XML = """<?xml version="1.0" encoding="utf-8"?>
 <PubmedArticle><MedlineCitation><PMID>13</PMID><Article><ArticleTitle>Title only.</ArticleTitle></Article>
 </MedlineCitation></PubmedArticle>
 </PubmedArticleSet>
-"""  # noqa: E501
+"""
 
 
 def read(content: bytes) -> list[Text]:
