@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Sized
 from pathlib import Path
 from typing import Any, cast
@@ -74,6 +75,7 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
     # Its warnings mean nothing here: it takes the special tokens of BERT's config for a mistake, and sorts checkpoints
     # by number where it would by time. A bar for each checkpoint of one file says nothing either.
     transformers.utils.logging.set_verbosity_error()
+    warnings.filterwarnings("ignore", "mtime may not be reliable")
     transformers.utils.logging.disable_progress_bar()
     training = recipe.training
 

@@ -109,7 +109,8 @@ def _cause(error: Exception) -> str:
             "has only a loading script, which `datasets` no longer runs; add ?revision=refs/convert/parquet, which the"
             " Hub makes of most data sets, or take one in Parquet, such as hub:MedRAG/pubmed with text_column content"
         )
-    if names & _UNREACHABLE:
+    # Older clients close their connection after the first failure and then only say so.
+    if names & _UNREACHABLE or "client has been closed" in text:
         return f"cannot be reached ({type(error).__name__}); check the network and HF_HUB_OFFLINE, or name local files"
     if names & {"DatasetNotFoundError", "RepositoryNotFoundError"}:
         return "does not exist on the Hub, or is private or gated; check the name, or log in with `hf auth login`"
