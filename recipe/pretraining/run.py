@@ -48,7 +48,10 @@ def pretrain(recipe: Recipe) -> None:
     if checkpoint is not None:
         print(f"pretrain: resumes from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    trainer.evaluate()
+    state = trainer.state
+    # A run that resumes at its end has not been validated there.
+    if not any(line["step"] == state.global_step and "eval_mlm_loss" in line for line in state.log_history):
+        trainer.evaluate()
     save_model(trainer, recipe.folder / "model")
     if trainer.is_world_process_zero():
         model = trainer.accelerator.unwrap_model(trainer.model)

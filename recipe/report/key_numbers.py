@@ -96,4 +96,6 @@ def _task_row(task: dict[str, Any]) -> KeyNumber:
 
 
 def _gain(difference: float, noise: float, otherwise: str) -> str:
+    if difference < -noise:
+        return f"{points(difference)}: worse"
     return points(difference) if difference > noise else f"{points(difference)}: {otherwise}"

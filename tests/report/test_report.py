@@ -216,7 +216,7 @@ def test_no_gain_is_called_so(tmp_path, undrawn):
     for words in (
         "not lower: context is not used yet",
         "+1.0 points: within the noise of a coin",
-        "−1.8 points: not above",
+        "−1.8 points: worse",
     ):
         assert words in read(recipe).text
 
