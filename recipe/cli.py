@@ -47,6 +47,7 @@ def _run(name: str, arguments: Sequence[str]) -> None:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"did you mean {near[0]}?" if near else "`domain-bert --help` lists them"
         raise InputError(f"{name!r} is not a command; {hint}")
+    # A checkpoint from elsewhere has no recipe, so its options are another parser's.
     if name == "finetune" and any(argument.split("=")[0] == "--model" for argument in arguments):
         return _finetune(arguments)
     command = COMMANDS[name]
@@ -91,6 +92,7 @@ def _stages(*names: str) -> Callable[[Recipe], None]:
     def call(recipe: Recipe) -> None:
         for name in names:
             run_stage(recipe, name)
+        # Only pretraining runs in many processes; see end_other_ranks.
         if names == ("pretrain",):
             end_other_ranks()
 
@@ -102,6 +104,7 @@ def _run_recipes(recipes: list[Recipe], until: str | None) -> None:
         run_all(recipe, until)
 
 
+# The imports of the commands stand in their functions, so that `domain-bert --help` does not wait for torch.
 def _init(file: Path, **options: Any) -> None:
     from recipe.configs.starter import write_starter
 

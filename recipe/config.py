@@ -245,7 +245,7 @@ class TrainingConfig:
 
 @dataclass
 class TaskConfig:
-    """A task and the protocol that fine-tunes and evaluates a model on it: of a recipe, or of scripts/finetune.py."""
+    """A task and the protocol that fine-tunes and evaluates a model on it."""
 
     name: str | None = key(
         None,
@@ -292,7 +292,7 @@ class TaskConfig:
 
 @dataclass
 class HubConfig:
-    repo: str | None = key(None, "NAME/MODEL on the Hub; `scripts/push_to_hub.py --repo` overrides it.")
+    repo: str | None = key(None, "NAME/MODEL on the Hub; `domain-bert push --repo` overrides it.")
     private: bool = key(True, "Keep the repository private; `--public` overrides it.")
     domain: str = key("my domain", "What the corpus is about, in two or three words, for the model card.")
     language: str = key("en", "Language of the corpus as a two-letter code, for the model card.")
@@ -384,6 +384,7 @@ def _check_range(place: str, config_field: dataclasses.Field, value: Any) -> Non
         raise InputError(f"{place} is {value!r}; it takes one of {', '.join(limits['choices'])}")
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return
+    # A NaN differs from itself and passes every comparison with a limit.
     if (
         value != value
         or (limits["low"] is not None and value < limits["low"])
@@ -413,8 +414,10 @@ def _check_sizes(recipe: Recipe) -> None:
         training.global_batch_size,
         training.per_device_batch_size,
     )
+    # Of an existing tokenizer the size is known when its folder is read; see recipe/pipeline.py.
     vocab_size = -(-tokenizer.vocab_size // 8) * 8 if tokenizer.path is None else 0
     check_task(task, "task.")
+    # A table, so that a new rule is one more entry and the order is that of the messages.
     for is_wrong, why in (
         (
             pairs.refresh_every_epoch and pairs.dupe_factor > 1,

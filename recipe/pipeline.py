@@ -132,7 +132,7 @@ def _task_inputs(recipe: Recipe) -> Sequence[Input]:
 class Stage:
     """One step of the pipeline.
 
-    run: does it. script: the command that does it alone.
+    run: does it. command: does it alone.
     sections: the parts of the recipe that shape its result. reads: the stages whose results it needs.
     results: files below the run folder whose content stands for everything that it made.
     version: raised by hand when the same settings and input give another result.
@@ -141,7 +141,7 @@ class Stage:
 
     name: str
     run: Callable[[Recipe], None]
-    script: str
+    command: str
     sections: tuple[str, ...]
     reads: tuple[str, ...]
     results: tuple[str, ...]
@@ -157,7 +157,7 @@ STAGES = (
     Stage(
         name="corpus",
         run=_prepare_corpus,
-        script="scripts/prepare_corpus.py",
+        command="domain-bert corpus",
         sections=_CORPUS_KEYS,
         reads=(),
         results=("corpus/sha256.json",),
@@ -167,7 +167,7 @@ STAGES = (
     Stage(
         name="tokenizer",
         run=_make_tokenizer,
-        script="scripts/train_tokenizer.py",
+        command="domain-bert tokenizer",
         sections=(*_SPLIT_KEYS, "tokenizer", "model.max_position_embeddings"),
         reads=("corpus",),
         results=("tokenizer/tokenizer.json",),
@@ -177,7 +177,7 @@ STAGES = (
     Stage(
         name="tokens",
         run=_build_tokens,
-        script="scripts/build_pairs.py",
+        command="domain-bert pairs",
         sections=_SPLIT_KEYS,
         reads=("corpus", "tokenizer"),
         results=("store/train/sha256.json", "store/validation/sha256.json"),
@@ -186,7 +186,7 @@ STAGES = (
     Stage(
         name="pairs",
         run=_build_pairs,
-        script="scripts/build_pairs.py",
+        command="domain-bert pairs",
         sections=("seed", "pairs"),
         reads=("tokenizer", "tokens"),
         results=("pairs/statistics.json",),
@@ -195,7 +195,7 @@ STAGES = (
     Stage(
         name="inspect",
         run=_inspect_tokenizer,
-        script="scripts/run_recipe.py",
+        command="domain-bert run",
         sections=(*_SPLIT_KEYS, "task.name", "task.data"),
         reads=("corpus", "tokenizer"),
         results=("fertility.json",),
@@ -204,7 +204,7 @@ STAGES = (
     Stage(
         name="pretrain",
         run=_pretrain,
-        script="scripts/pretrain.py",
+        command="domain-bert pretrain",
         sections=("seed", "masking", "model", "training"),
         reads=("tokenizer", "tokens", "pairs"),
         results=("model/config.json", "model/model.safetensors"),
@@ -213,7 +213,7 @@ STAGES = (
     Stage(
         name="evaluate",
         run=_evaluate,
-        script="scripts/evaluate_model.py",
+        command="domain-bert evaluate",
         sections=("seed", "masking"),
         reads=("tokens", "pairs", "pretrain"),
         results=("evaluation.json",),
@@ -221,7 +221,7 @@ STAGES = (
     Stage(
         name="task",
         run=_finetune,
-        script="scripts/finetune.py",
+        command="domain-bert finetune",
         sections=("task",),
         reads=("pretrain",),
         results=("task/scores.json",),
@@ -244,7 +244,7 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise InputError(
-            "scripts/run_recipe.py runs as one process; start `accelerate launch scripts/pretrain.py CONFIG` for the"
+            "`domain-bert run` runs as one process; start `accelerate launch scripts/pretrain.py CONFIG` for the"
             " stage that uses many"
         )
     if until is not None and until not in _BY_NAME:
@@ -379,15 +379,15 @@ def _require_done(recipe: Recipe, stage: Stage, wanted_by: Stage) -> None:
     record = read_records(recipe.folder).get(stage.name)
     if record is None or record["results"] != _results_of(recipe.folder, stage):
         raise InputError(
-            f"{wanted_by.name} needs the stage {stage.name}, which is not done in {recipe.run_dir}; run {stage.script}"
-            " with the same recipe first"
+            f"{wanted_by.name} needs the stage {stage.name}, which is not done in {recipe.run_dir}; run"
+            f" `{stage.command}` with the same recipe first"
         )
     settings, recorded = recipe.settings(*stage.sections), record["settings"]
     changed = [place for place in settings if recorded.get(place) != settings[place]]
     if changed:
         raise InputError(
             f"{recipe.run_dir}: the stage {stage.name} was made with {changed[0]} {recorded.get(changed[0])!r} instead"
-            f" of {settings[changed[0]]!r}; run {stage.script} again, or set --run_dir to another folder"
+            f" of {settings[changed[0]]!r}; run `{stage.command}` again, or set --run_dir to another folder"
         )
 
 
@@ -414,7 +414,8 @@ def _with_prepared(recipe: Recipe) -> Recipe:
         record = read_records(run).get(name)
         if record is None or record["results"] != _results_of(run, _BY_NAME[name]):
             raise InputError(
-                f"corpus.prepared_from: the stage {name} is not done in {run}; run {_BY_NAME[name].script} there first"
+                f"corpus.prepared_from: the stage {name} is not done in {run}; run `{_BY_NAME[name].command}` there"
+                " first"
             )
     other = recorded_recipe(run)
     if recipe.corpus.path not in ([], other.corpus.path) or recipe.tokenizer.path not in (None, other.tokenizer.path):

@@ -103,14 +103,13 @@ def test_pretraining_goes_on_after_an_update_with_the_pairs_that_are_there(done,
 
 def test_a_stage_needs_the_ones_before_it(tmp_path, corpus_file):
     recipe = small_recipe(corpus_file, tmp_path / "run")
-    with pytest.raises(InputError, match=r"run scripts/prepare_corpus.py with the same recipe first"):
+    with pytest.raises(InputError, match=r"run `domain-bert corpus` with the same recipe first"):
         run_stage(recipe, "pretrain")
     assert not recipe.folder.exists()
     for name in DATA:
         run_stage(recipe, name)
     with pytest.raises(
-        InputError,
-        match=r"pairs was made with pairs.max_seq_length 48 instead of 32; run scripts/build_pairs.py again",
+        InputError, match=r"pairs was made with pairs.max_seq_length 48 instead of 32; run `domain-bert pairs` again"
     ):
         run_stage(small_recipe(corpus_file, recipe.folder, **{"pairs.max_seq_length": "32"}), "pretrain")
 

@@ -101,7 +101,7 @@ def test_a_tokenizer_larger_than_the_model_is_refused(tmp_path, trained):
 
 def test_stages_one_by_one(tmp_path):
     config = config_of(tmp_path, str(write_corpus(tmp_path / "corpus.txt")))
-    assert_refused(run_script("evaluate_model", config), "run scripts/prepare_corpus.py with the same recipe first")
+    assert_refused(run_script("evaluate_model", config), "run `domain-bert corpus` with the same recipe first")
     assert_refused(run_script("report", str(tmp_path / "run")), "is not a run folder")
     for name in ("prepare_corpus", "train_tokenizer", "build_pairs", "pretrain", "evaluate_model"):
         done = run_script(name, config)

@@ -1,4 +1,4 @@
-"""Options of scripts/prepare_cluster.py -> the phases that are not done, on the executor that was asked for."""
+"""Options of `domain-bert cluster` -> the phases that are not done, on the executor that was asked for."""
 
 import argparse
 import importlib

@@ -74,7 +74,7 @@ def merge_file_shards(recipe: Recipe, rank: int, tasks: int) -> None:
         if not path.is_dir():
             raise InputError(
                 f"{path}: the shard of {source} is missing, or the file has changed since; run"
-                " scripts/prepare_cluster.py again"
+                " `domain-bert cluster` again"
             )
         paths.append(path)
     shards = [counts_of_shard(path) for path in paths]
@@ -176,5 +176,5 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
         return np.load(path)
     except FileNotFoundError:
         raise InputError(
-            f"{path}: is missing, or a file of corpus.path has changed since; run scripts/prepare_cluster.py again"
+            f"{path}: is missing, or a file of corpus.path has changed since; run `domain-bert cluster` again"
         ) from None

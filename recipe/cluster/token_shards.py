@@ -30,7 +30,7 @@ class TokenShard:
         if not self.path.is_file():
             raise InputError(
                 f"{self.path}: the token ids of {self.file}, group {self.group}, are missing; run"
-                " scripts/prepare_cluster.py again"
+                " `domain-bert cluster` again"
             )
         lists = read_json(self.path).items()
         return {split: [blocks_folder(folder / split) / name for name in names] for split, names in lists}

@@ -65,7 +65,7 @@ def read_prepared_split(folder: Path, config: CorpusConfig, split: str, seed: in
 def prepared_files(folder: Path) -> dict[str, str]:
     """The names of the files in their order, and their sha256; raises InputError if there are none."""
     if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder}: no prepared corpus here; run scripts/prepare_corpus.py first")
+        raise InputError(f"{folder}: no prepared corpus here; run `domain-bert corpus` first")
     return read_json(folder / MANIFEST)
 
 
@@ -83,7 +83,7 @@ def _open_prepared(path: Path) -> Iterator[pq.ParquetFile]:
     except (OSError, pa.ArrowException) as error:
         raise InputError(
             f"{path}: is not as it was written ({str(error)[:100]}); remove {path.parent} and run"
-            " scripts/prepare_corpus.py again"
+            " `domain-bert corpus` again"
         ) from None
 
 

@@ -50,10 +50,11 @@ def load_pairs(recipe: Recipe) -> datasets.DatasetDict:
         InputError: if the pairs of these settings are not there.
     """
     datasets.disable_progress_bars()
+    # Not _config_of(recipe): with pairs.balance_labels the chance of a random B was found when the pairs were made.
     builder = _builder_of(recipe, _config_of_made(recipe))
     if not (Path(builder.cache_dir) / "statistics.json").is_file():
         raise InputError(
-            f"{recipe.folder / 'pairs'}: contains no pairs of these settings; run scripts/build_pairs.py CONFIG first"
+            f"{recipe.folder / 'pairs'}: contains no pairs of these settings; run `domain-bert pairs CONFIG` first"
         )
     return builder.as_dataset()
 
@@ -119,7 +120,7 @@ def _config_of_made(recipe: Recipe) -> NextSentencePairConfig:
     """The settings of the pairs in RUN/pairs, with the chance of a random B that was found when they were made."""
     path = recipe.folder / "pairs" / "statistics.json"
     if not path.is_file():
-        raise InputError(f"{path.parent}: contains no pairs; run scripts/build_pairs.py CONFIG first")
+        raise InputError(f"{path.parent}: contains no pairs; run `domain-bert pairs CONFIG` first")
     return _config_of(recipe, read_json(path)["train"]["nsp_probability"])
 
 

@@ -33,7 +33,7 @@ def evaluate(recipe: Recipe) -> None:
         InputError: if there is no model or no pairs.
     """
     if not (recipe.folder / "model" / "config.json").is_file():
-        raise InputError(f"{recipe.folder / 'model'}: no model here; run scripts/pretrain.py first")
+        raise InputError(f"{recipe.folder / 'model'}: no model here; run `domain-bert pretrain` first")
     logging.getLogger("transformers").setLevel(logging.ERROR)
     tokenizer = AutoTokenizer.from_pretrained(recipe.folder / "model")
     rows = PairRows(load_pairs(recipe)["validation"])
@@ -60,6 +60,7 @@ def evaluate(recipe: Recipe) -> None:
         predictions=np.concatenate(nsp_predictions), references=np.concatenate(pair_labels)
     )
     counts = token_counts(open_token_store(recipe.folder / "store" / "train"), model.config.vocab_size)
+    # The examples go through the stock forward, which knows rows with padding only.
     padded = make_collator(recipe, tokenizer, padding_free=False)
     shown = np.unique(np.linspace(0, len(rows) - 1, EXAMPLES).astype(int)).tolist()
     result = {

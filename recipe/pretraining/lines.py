@@ -46,6 +46,7 @@ class TrainingLines(ProgressCallback):
                 f"   NSP balanced accuracy {accuracy:.1f} %"
             )
         elif "mlm_loss" in logs:
+            # The time left is counted from this start: a run that was resumed may be on another machine now.
             first, started = self._began
             done = max(1, state.global_step - first)
             left = (time.monotonic() - started) / done * (state.max_steps - state.global_step)

@@ -67,6 +67,7 @@ def _nsp_rows(evaluation: dict[str, Any]) -> list[KeyNumber]:
         _gain(balanced - 0.5, noise, "within the noise of a coin"),
         _gain(plain - majority, 0, "not above"),
     )
+    # BERT's rule makes more random pairs than true ones, so the plain accuracy has to beat more than 50 %.
     is_better, name = balanced - 0.5 > noise, "always the commoner label"
     return [
         KeyNumber("NSP balanced accuracy", note, percent(balanced), percent(0.5), "chance", verdict, is_better),

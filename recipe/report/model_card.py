@@ -11,7 +11,7 @@ from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.records import recorded_recipe
 from recipe.report.key_numbers import baseline_of
-from recipe.report.run_files import PATHS, SCRIPTS, RunFiles, precision_name, read_run_files
+from recipe.report.run_files import COMMANDS, PATHS, RunFiles, precision_name, read_run_files
 from recipe.report.templates import render
 
 # Stands in the card until the repository is known; recipe/report/push.py puts the name in when it uploads.
@@ -161,10 +161,10 @@ def _not_measured(recipe: Recipe, files: RunFiles) -> list[str]:
     sentences = []
     if not files.evaluation:
         sentences.append(
-            f"The pretraining losses on held-out text have not been measured (`{SCRIPTS['evaluation']}` has not run)."
+            f"The pretraining losses on held-out text have not been measured (`{COMMANDS['evaluation']}` has not run)."
         )
     if not files.task:
-        wanted = f"`{SCRIPTS['task']}` has not run" if recipe.task.name else "the recipe names no task"
+        wanted = f"`{COMMANDS['task']}` has not run" if recipe.task.name else "the recipe names no task"
         sentences.append(f"The model has not been scored on a task ({wanted}).")
     return sentences
 

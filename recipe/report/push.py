@@ -83,7 +83,7 @@ def _recipe_of(run_dir: Path, repo: str | None) -> Recipe:
     for name in NEEDED:
         path = run_dir / name
         if not path.exists() and not (name.endswith(".safetensors") and (run_dir / f"{name}.index.json").exists()):
-            raise InputError(f"{path}: is missing, so there is no model to upload; run scripts/pretrain.py first")
+            raise InputError(f"{path}: is missing, so there is no model to upload; run `domain-bert pretrain` first")
     recipe = replace(recipe, hub=replace(recipe.hub, repo=repo or recipe.hub.repo))
     if not recipe.hub.repo:
         raise InputError(

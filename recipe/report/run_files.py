@@ -9,15 +9,15 @@ from recipe.config import TrainingConfig
 from recipe.errors import InputError
 from recipe.files import read_json
 
-SCRIPTS = {
-    "corpus": "scripts/prepare_corpus.py",
-    "pairs": "scripts/build_pairs.py",
-    "tokenizer": "scripts/train_tokenizer.py",
-    "fertility": "scripts/run_recipe.py",
-    "training": "scripts/pretrain.py",
-    "evaluation": "scripts/evaluate_model.py",
-    "task": "scripts/finetune.py",
-    "stages": "scripts/run_recipe.py",
+COMMANDS = {
+    "corpus": "domain-bert corpus",
+    "pairs": "domain-bert pairs",
+    "tokenizer": "domain-bert tokenizer",
+    "fertility": "domain-bert run",
+    "training": "domain-bert pretrain",
+    "evaluation": "domain-bert evaluate",
+    "task": "domain-bert finetune",
+    "stages": "domain-bert run",
 }
 
 PATHS = {
@@ -65,19 +65,19 @@ def read_run_files(folder: Path) -> RunFiles:
     Raises:
         InputError: if a file is there but is no JSON object, such as one that another program wrote or cut off.
     """
-    return RunFiles(folder=folder, **{name: _read(folder / path, SCRIPTS[name]) for name, path in PATHS.items()})
+    return RunFiles(folder=folder, **{name: _read(folder / path, COMMANDS[name]) for name, path in PATHS.items()})
 
 
-def _read(path: Path, script: str) -> dict[str, Any] | None:
+def _read(path: Path, command: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
         content = read_json(path)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no JSON ({error}); remove it and run {script} again") from None
+        raise InputError(f"{path}: is no JSON ({error}); remove it and run `{command}` again") from None
     if not isinstance(content, dict):
         raise InputError(
-            f"{path}: holds a {type(content).__name__} where an object belongs; remove it and run {script} again"
+            f"{path}: holds a {type(content).__name__} where an object belongs; remove it and run `{command}` again"
         )
     return content
 

@@ -22,6 +22,7 @@ def status_of(run: Path) -> str:
         for name, record in records.items()
     ]
     progress = run / "progress.json"
+    # After pretraining its record tells more than the last line of its log.
     if "pretrain" not in records and progress.is_file():
         found = read_json(progress)
         share, left = found["step"] / found["max_steps"], found["seconds_left"]

@@ -124,7 +124,7 @@ def read_checked(entry: TaskEntry, folder: Path) -> Task:
     for what, split, number in _numbers(entry.counts):
         if found[what][split] != number:
             wrong = f"{split} contains {found[what][split]} {what}, but {entry.name} has {number}"
-            raise InputError(f"{folder}: {wrong}; fetch it by scripts/get_task.py {entry.name}")
+            raise InputError(f"{folder}: {wrong}; fetch it by `domain-bert get-task {entry.name}`")
     # The paper's counts are not enforced: it counts 4,244 diseases in BC5CDR's devel, whose file has 4,246.
     for what, split, number in _numbers(entry.published):
         if found[what][split] != number:
@@ -145,7 +145,7 @@ def _entry_and_folder(name: str, data: Path | None) -> tuple[TaskEntry, Path]:
         remedy = "name a folder with train.tsv, devel.tsv and test.tsv, or embedded:nero"
     else:
         entry, folder = find_entry(name), data or DATA / name
-        remedy = f"fetch the task by scripts/get_task.py {name}" if entry.url else entry.obtain
+        remedy = f"fetch the task by `domain-bert get-task {name}`" if entry.url else entry.obtain
         remedy += ", or name the folder of its files by --data (task.data)"
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; {remedy}")

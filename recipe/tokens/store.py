@@ -140,7 +140,7 @@ def open_token_store(folder: Path) -> TokenStore:
         InputError: if it is absent, or its files are not as long as they were written.
     """
     if not (folder / "store.json").is_file():
-        raise InputError(f"{folder}: no token store here; run scripts/build_pairs.py first")
+        raise InputError(f"{folder}: no token store here; run `domain-bert pairs` first")
     header = read_json(folder / "store.json")
     counts = header["counts"]
     dtypes = (header["dtype"], "int64", "int64")
@@ -161,7 +161,7 @@ def token_counts(store: TokenStore, vocab_size: int) -> np.ndarray:
 def store_hash(folder: Path) -> str:
     """sha256 of a store's content, taken from the record that was written with it."""
     if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder}: no token store here; run scripts/build_pairs.py first")
+        raise InputError(f"{folder}: no token store here; run `domain-bert pairs` first")
     return sha256_of_json(read_json(folder / MANIFEST))
 
 
@@ -277,6 +277,6 @@ def _map(path: Path, dtype: str, length: int) -> np.ndarray:
     expected = length * np.dtype(dtype).itemsize
     found = path.stat().st_size if path.is_file() else 0
     if found != expected:
-        raise InputError(f"{path}: {found} bytes instead of {expected}; run scripts/build_pairs.py again")
+        raise InputError(f"{path}: {found} bytes instead of {expected}; run `domain-bert pairs` again")
     # An empty file cannot be mapped.
     return np.memmap(path, dtype=dtype, mode="r", shape=(length,)) if length else np.zeros(0, dtype)

@@ -71,7 +71,7 @@ def test_no_words_of_the_automatic_card(recipe):
 def test_without_task_scores(recipe):
     (recipe.folder / "task" / "scores.json").unlink()
     card = card_of(recipe)
-    assert "The model has not been scored on a task (`scripts/finetune.py` has not run)." in card.text
+    assert "The model has not been scored on a task (`domain-bert finetune` has not run)." in card.text
     assert {result.task_type for result in card.data.eval_results} == {"fill-mask"}
 
 

@@ -140,7 +140,7 @@ def test_what_is_missing_is_named(run_dir, tmp_path):
     with pytest.raises(InputError, match="it takes NAME/MODEL"):
         push_run(run_dir, "no-slash", public=False)
     (run_dir / "model" / "model.safetensors").unlink()
-    with pytest.raises(InputError, match=r"model\.safetensors: is missing.*scripts/pretrain\.py"):
+    with pytest.raises(InputError, match=r"model\.safetensors: is missing.*`domain-bert pretrain`"):
         push_run(run_dir, REPO, public=False)
     with pytest.raises(InputError, match="is not a run folder"):
         push_run(tmp_path / "nothing", REPO, public=False)

@@ -135,23 +135,23 @@ def test_numbers_appear(whole, number):
 
 
 @pytest.mark.parametrize(
-    ("absent", "script"),
+    ("absent", "command"),
     [
-        ("corpus/statistics.json", "prepare_corpus.py"),
-        ("pairs/statistics.json", "build_pairs.py"),
-        ("tokenizer/statistics.json", "train_tokenizer.py"),
-        ("training.json", "pretrain.py"),
-        ("evaluation.json", "evaluate_model.py"),
-        ("task/scores.json", "finetune.py"),
-        ("stages.json", "run_recipe.py"),
+        ("corpus/statistics.json", "corpus"),
+        ("pairs/statistics.json", "pairs"),
+        ("tokenizer/statistics.json", "tokenizer"),
+        ("training.json", "pretrain"),
+        ("evaluation.json", "evaluate"),
+        ("task/scores.json", "finetune"),
+        ("stages.json", "run"),
     ],
 )
-def test_what_has_not_run_is_named(tmp_path, undrawn, absent, script):
+def test_what_has_not_run_is_named(tmp_path, undrawn, absent, command):
     recipe = make_recipe(tmp_path / "run")
     write_run_files(recipe)
     (recipe.folder / absent).unlink()
     write_report(recipe.folder)
-    assert f"not run yet: scripts/{script}" in read(recipe).text
+    assert f"not run yet: domain-bert {command}" in read(recipe).text
 
 
 def test_an_empty_run_gives_a_page_without_plots(tmp_path):
@@ -159,7 +159,7 @@ def test_an_empty_run_gives_a_page_without_plots(tmp_path):
     write_recipe(recipe.folder, recipe)
     write_report(recipe.folder)
     page = read(recipe)
-    assert page.text.count("not run yet: scripts/") == 8
+    assert page.text.count("not run yet: domain-bert ") == 8
     assert "img" not in page.tags
     assert list((recipe.folder / "plots").iterdir()) == []
 
@@ -225,7 +225,7 @@ def test_a_broken_file_is_named(tmp_path):
     recipe = make_recipe(tmp_path / "run")
     write_run_files(recipe)
     (recipe.folder / "training.json").write_text('{"log_history": [')
-    with pytest.raises(InputError, match=r"training\.json: is no JSON .*scripts/pretrain\.py"):
+    with pytest.raises(InputError, match=r"training\.json: is no JSON .*`domain-bert pretrain`"):
         write_report(recipe.folder)
 
 

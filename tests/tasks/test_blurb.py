@@ -84,7 +84,7 @@ def test_bad_folders_are_named(tmp_path):
     ):
         path.write_text(text)
         with pytest.raises(
-            InputError, match=r"gad/base/pretrained/result\.json: is not a result of scripts/finetune\.py"
+            InputError, match=r"gad/base/pretrained/result\.json: is no result of `domain-bert finetune`"
         ):
             read_systems(tmp_path)
 

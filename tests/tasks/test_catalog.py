@@ -147,7 +147,7 @@ def test_counts_that_differ_from_the_table_are_refused(published, server, tmp_pa
 def test_names_and_folders(tmp_path):
     with pytest.raises(InputError, match=r"'bc5-chm' is not a task; it takes bc5-chem, .*did you mean bc5-chem\?"):
         find_entry("bc5-chm")
-    with pytest.raises(InputError, match=r"fetch the task by scripts/get_task\.py bc5-chem"):
+    with pytest.raises(InputError, match=r"fetch the task by `domain-bert get-task bc5-chem`"):
         read_named_task("bc5-chem", tmp_path / "absent")
     for split in TASK_SPLITS:
         (tmp_path / f"{split}.tsv").write_text(GOOD)

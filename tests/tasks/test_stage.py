@@ -217,7 +217,7 @@ def test_means_and_sample_deviation_of_the_runs():
 def test_what_is_missing_is_named(recipe, tmp_path):
     with pytest.raises(InputError, match=r"task\.name is null; set it"):
         finetune_task(changed(recipe, name=None))
-    with pytest.raises(InputError, match=r"run scripts/pretrain\.py first"):
+    with pytest.raises(InputError, match=r"run `domain-bert pretrain` first"):
         finetune_task(replace(recipe, run_dir=str(tmp_path / "absent")))
     with pytest.raises(InputError, match=r"max_seq_length is 64, but .* has 32 positions"):
         finetune_task(changed(recipe, max_seq_length=64))

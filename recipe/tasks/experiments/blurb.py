@@ -67,7 +67,7 @@ def _read(path: Path) -> tuple[str, float, int]:
         score = mean_and_deviation(result["runs"], TASK_TYPES[result["task_type"]].score)[0]
         return result["task"], score, result.get("test_evaluations", 1)
     except (ValueError, KeyError, TypeError, AttributeError, StatisticsError):
-        raise InputError(f"{path}: is not a result of scripts/finetune.py; run it again or remove the file") from None
+        raise InputError(f"{path}: is no result of `domain-bert finetune`; run it again or remove the file") from None
 
 
 def _cell(system: SystemScores, task_type: str) -> str:

@@ -1,4 +1,4 @@
-"""The command scripts/finetune.py: a model, a task and a protocol -> an experiment."""
+"""The command `domain-bert finetune`: a model, a task and a protocol -> an experiment."""
 
 import argparse
 import re
@@ -40,7 +40,7 @@ def finetune(
     use_cpu: bool,
     overrides: dict[str, str],
 ) -> None:
-    """Run a protocol on a task; the arguments are the options of scripts/finetune.py."""
+    """Run a protocol on a task; the arguments are the options of `domain-bert finetune`."""
     # First of all, since it changes the environment that torch will see.
     own_shard = take_shard(shard)
     folder = str(data) if data else None
@@ -122,7 +122,7 @@ def slug(path: str) -> str:
 
 
 def parse_arguments(description: str | None, arguments: list[str]) -> dict:
-    """Options of scripts/finetune.py -> arguments of `finetune`."""
+    """Options of `domain-bert finetune` -> arguments of `finetune`."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=description, allow_abbrev=False, formatter_class=formatter)
     add = parser.add_argument

@@ -42,7 +42,7 @@ def finetune_task(recipe: Recipe) -> None:
         raise InputError("the stage task runs in one process; start it with python, not by a launcher of several")
     checkpoint = recipe.folder / "model"
     if not (checkpoint / "config.json").is_file():
-        raise InputError(f"{checkpoint}: contains no pretrained model; run scripts/pretrain.py first")
+        raise InputError(f"{checkpoint}: contains no pretrained model; run `domain-bert pretrain` first")
     plan = make_plan(str(checkpoint), recipe.task)
     print(plan.named.task.summary(), flush=True)
     # torch is imported here, after all input was checked.

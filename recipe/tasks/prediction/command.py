@@ -1,4 +1,4 @@
-"""The command scripts/predict.py: entities on standard output, while the input still comes in."""
+"""The command `domain-bert predict`: entities on standard output, while the input still comes in."""
 
 import json
 import sys

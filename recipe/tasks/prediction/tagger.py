@@ -54,7 +54,7 @@ class Tagger:
     def __init__(self, folder: Path, use_cpu: bool = False) -> None:
         for name in ("config.json", "tokenizer.json"):
             if not (folder / name).is_file():
-                raise InputError(f"{folder / name}: is missing; name a model/ folder that scripts/finetune.py wrote")
+                raise InputError(f"{folder / name}: is missing; name a model/ folder of `domain-bert finetune`")
         config = AutoConfig.from_pretrained(folder)
         self.labels = [config.id2label[index] for index in range(config.num_labels)]
         # A pretrained checkpoint has LABEL_0, ...: its tags would be noise.

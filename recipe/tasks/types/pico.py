@@ -45,6 +45,7 @@ def read(folder: Path) -> PicoTask:
     task = read_task(folder)
     for split in TASK_SPLITS:
         for sentence in getattr(task, split):
+            # The score is over words, so B-X and I-X are one class; two would only split the examples.
             sentence.tags = [tag if tag == "O" else f"I{tag[1:]}" for tag in sentence.tags]
         if not _typed_words(getattr(task, split)):
             raise InputError(f"{folder}: no word of {split} has a type, so nothing can be scored; tag words as I-PAR")
