@@ -51,6 +51,13 @@ def test_link_leads_somewhere(document, link):
     assert ((ROOT / document).parent / link).exists()
 
 
+def test_every_decision_stands_in_the_index():
+    text = DOCUMENTS["docs/decisions.md"]
+    headings = re.findall(r"^## (.+)$", text, re.M)
+    anchors = ["#" + re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    assert re.findall(r"\]\((#[^)]+)\)", text) == anchors
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_command_takes_its_arguments(call, monkeypatch):
     """Each command is run up to the point where it would begin its work."""
