@@ -285,13 +285,13 @@ def test_pairs_are_opened_and_never_made_anew(prepared, tmp_path, corpus_file):
     shutil.copytree(prepared.folder, recipe.folder)
     opened = load_pairs(recipe)
     for change in ({"pairs.max_seq_length": "40"}, {"seed": "2"}):
-        with pytest.raises(InputError, match=r"contains no pairs of these settings; run `domain-bert pairs`"):
+        with pytest.raises(InputError, match=r"contains no pairs of these settings; run `domain-bert pairs CONFIG`"):
             load_pairs(small_recipe(corpus_file, recipe.folder, **change))
     shutil.rmtree(Path(opened["train"].cache_files[0]["filename"]).parent)
     with pytest.raises(InputError, match=r"contains no pairs of these settings"):
         load_pairs(recipe)
     (recipe.folder / "pairs" / "statistics.json").unlink()
-    with pytest.raises(InputError, match=r"contains no pairs; run `domain-bert pairs`"):
+    with pytest.raises(InputError, match=r"contains no pairs; run `domain-bert pairs CONFIG`"):
         load_pairs(recipe)
 
 

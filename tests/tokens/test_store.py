@@ -175,7 +175,7 @@ def test_a_cut_store_is_refused(tmp_path, tokenizer):
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(InputError, match=r"tokens.bin: \d+ bytes instead of"):
         open_token_store(tmp_path / "store")
-    with pytest.raises(InputError, match="build_pairs"):
+    with pytest.raises(InputError, match="domain-bert pairs"):
         open_token_store(tmp_path / "absent")
 
 
