@@ -14,7 +14,6 @@ from recipe.errors import InputError
 from recipe.processes import is_first_process
 from recipe.records import recorded_recipe, write_recipe
 
-AddOptions = Callable[[argparse.ArgumentParser], Any]
 CONFIGS = Path(__file__).parent / "configs"
 # What people change first; --help shows these before the others.
 FIRST_KEYS = (

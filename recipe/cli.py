@@ -123,7 +123,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
 def _finetune(arguments: Sequence[str]) -> None:
     from recipe.tasks.experiments.command import finetune, parse_arguments
 
-    finetune(**parse_arguments(None, list(arguments)))
+    finetune(**parse_arguments(list(arguments)))
 
 
 def _predict(model: Path, file: str, html: bool, use_cpu: bool) -> None:

@@ -11,7 +11,7 @@ from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.records import recorded_recipe
 from recipe.report.key_numbers import baseline_of
-from recipe.report.run_files import COMMANDS, PATHS, RunFiles, precision_name, read_run_files
+from recipe.report.run_files import FILES, RunFiles, precision_name, read_run_files
 from recipe.report.templates import render
 
 # Stands in the card until the repository is known; recipe/report/push.py puts the name in when it uploads.
@@ -110,7 +110,7 @@ def _body(recipe: Recipe, files: RunFiles) -> str:
         settings=[[_cell(value) for value in row] for row in _settings(recipe, files)],
         made_with=_made_with(files.stages or {}),
         limitations=_limitations(recipe, files),
-        paths=PATHS,
+        run_files=FILES,
     )
 
 
@@ -127,7 +127,7 @@ def _prompt(files: RunFiles) -> str:
 def _evaluation_rows(evaluation: dict[str, Any]) -> list[tuple[str, ...]]:
     if not evaluation:
         return []
-    source, share = f"`{PATHS['evaluation']}`", evaluation["label_1_share"]
+    source, share = f"`{FILES['evaluation'].path}`", evaluation["label_1_share"]
     of_tokens, of_pairs = f"{count(evaluation['masked_tokens'])} masked tokens", f"{count(evaluation['pairs'])} pairs"
     unigram = f"{evaluation['unigram_cross_entropy']:.3f}, token frequencies only"
     commoner = f"{percent(max(share, 1 - share))}, always the commoner label"
@@ -152,7 +152,7 @@ def _task_rows(task: dict[str, Any]) -> list[tuple[str, ...]]:
         to_beat = f"{plus_minus(baseline['mean'], baseline['deviation'])}, {model_name(name)}"
     sizes = ", ".join(f"{count(splits['test'])} {what}" for what, splits in task["counts"].items())
     times = f", {system['test_evaluations']} test evaluations" if system["test_evaluations"] > 1 else ""
-    source = f"`{PATHS['task']}`, {len(system['runs'])} seeds, {sizes}{times}"
+    source = f"`{FILES['task'].path}`, {len(system['runs'])} seeds, {sizes}{times}"
     value = plus_minus(system["mean"], system["deviation"])
     return [(f"{task['task']}: {task['metric']}", value, to_beat, source)]
 
@@ -161,10 +161,11 @@ def _not_measured(recipe: Recipe, files: RunFiles) -> list[str]:
     sentences = []
     if not files.evaluation:
         sentences.append(
-            f"The pretraining losses on held-out text have not been measured (`{COMMANDS['evaluation']}` has not run)."
+            "The pretraining losses on held-out text have not been measured"
+            f" (`{FILES['evaluation'].command}` has not run)."
         )
     if not files.task:
-        wanted = f"`{COMMANDS['task']}` has not run" if recipe.task.name else "the recipe names no task"
+        wanted = f"`{FILES['task'].command}` has not run" if recipe.task.name else "the recipe names no task"
         sentences.append(f"The model has not been scored on a task ({wanted}).")
     return sentences
 

@@ -15,7 +15,7 @@ from recipe.records import recorded_recipe
 from recipe.report import plots
 from recipe.report.inspection import HEADINGS, longest_splits, table_of
 from recipe.report.key_numbers import key_numbers
-from recipe.report.run_files import COMMANDS, RunFiles, precision_name, read_run_files
+from recipe.report.run_files import FILES, RunFiles, precision_name, read_run_files
 from recipe.report.shown_pairs import shown_pair
 from recipe.report.templates import render
 from recipe.tasks.experiments.results import score_in
@@ -106,7 +106,7 @@ def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
         recipe_yaml=recipe.to_yaml(),
         run_dir=recipe.run_dir,
         plots=pictures,
-        commands=COMMANDS,
+        run_files=FILES,
     )
 
 

@@ -3,32 +3,29 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from recipe.config import TrainingConfig
 from recipe.errors import InputError
 from recipe.files import read_json
 
-COMMANDS = {
-    "corpus": "domain-bert corpus",
-    "pairs": "domain-bert pairs",
-    "tokenizer": "domain-bert tokenizer",
-    "fertility": "domain-bert run",
-    "training": "domain-bert pretrain",
-    "evaluation": "domain-bert evaluate",
-    "task": "domain-bert finetune",
-    "stages": "domain-bert run",
-}
 
-PATHS = {
-    "corpus": "corpus/statistics.json",
-    "pairs": "pairs/statistics.json",
-    "tokenizer": "tokenizer/statistics.json",
-    "fertility": "fertility.json",
-    "training": "training.json",
-    "evaluation": "evaluation.json",
-    "task": "task/scores.json",
-    "stages": "stages.json",
+class RunFile(NamedTuple):
+    """A file below the run folder, and the command that makes it."""
+
+    path: str
+    command: str
+
+
+FILES = {
+    "corpus": RunFile("corpus/statistics.json", "domain-bert corpus"),
+    "pairs": RunFile("pairs/statistics.json", "domain-bert pairs"),
+    "tokenizer": RunFile("tokenizer/statistics.json", "domain-bert tokenizer"),
+    "fertility": RunFile("fertility.json", "domain-bert run"),
+    "training": RunFile("training.json", "domain-bert pretrain"),
+    "evaluation": RunFile("evaluation.json", "domain-bert evaluate"),
+    "task": RunFile("task/scores.json", "domain-bert finetune"),
+    "stages": RunFile("stages.json", "domain-bert run"),
 }
 
 
@@ -65,7 +62,7 @@ def read_run_files(folder: Path) -> RunFiles:
     Raises:
         InputError: if a file is there but is no JSON object, such as one that another program wrote or cut off.
     """
-    return RunFiles(folder=folder, **{name: _read(folder / path, COMMANDS[name]) for name, path in PATHS.items()})
+    return RunFiles(folder=folder, **{name: _read(folder / file.path, file.command) for name, file in FILES.items()})
 
 
 def _read(path: Path, command: str) -> dict[str, Any] | None:

@@ -121,10 +121,9 @@ def slug(path: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(kept)) or "model"
 
 
-def parse_arguments(description: str | None, arguments: list[str]) -> dict:
+def parse_arguments(arguments: list[str]) -> dict:
     """Options of `domain-bert finetune` -> arguments of `finetune`."""
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False, formatter_class=formatter)
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     add = parser.add_argument
     add("--model", required=True, metavar="DIR", help="checkpoint; random:DIR: a random initialisation of its shape")
     add("--task", required=True, metavar="NAME", help="name in tasks.yaml, embedded:nero, or a folder of your own")
