@@ -12,7 +12,7 @@ from recipe.files import atomic_write
 TEMPLATE = Path(__file__).with_name("starter.yaml.j2")
 # Layers, width, heads; and steps, pairs a step, learning rate, row length, vocabulary, that fit a model of that size.
 SIZES = {
-    "tiny": ((2, 128, 2), (2400, 32, 3e-3, 64, 8192)),
+    "tiny": ((2, 128, 2), (4800, 16, 2e-3, 64, 8192)),
     "small": ((4, 256, 4), (20_000, 64, 1.5e-3, 128, 16_384)),
     "base": ((12, 768, 12), (62_500, 8192, 6e-4, 128, 30_522)),
 }
