@@ -67,10 +67,15 @@ class CorpusConfig:
         "Bytes that are not UTF-8 in text and JSONL: strict refuses the file, replace puts U+FFFD and counts.",
         choices=("strict", "replace"),
     )
+    language: str = key(
+        "en",
+        "Language of the text in ISO 639-1 (two letters): abbreviations and ordinals for splitting sentences, and"
+        " whether accents stay (tokenizer.strip_accents).",
+    )
     sentence_splitter: str = key(
         "rules",
-        "What splits text that is not split yet: rules (ours), or the libraries blingfire or pysbd (extras of these"
-        " names).",
+        "What splits text that is not split yet: rules (ours, for all languages that mark the end of a sentence), or"
+        " the libraries blingfire (without languages) or pysbd (for 23; extras of these names).",
         choices=SPLITTERS,
     )
     unicode: str = key(
@@ -100,7 +105,10 @@ class CorpusConfig:
         " sentences or 80 letters in a row are dropped.",
     )
     validation_share: float = key(
-        0.02, "Share of documents held out of training, chosen by a hash of their text.", low=0.0001, high=0.5
+        0.02,
+        "Share of documents held out of training, chosen by a hash of their text; two documents at least.",
+        low=0.0001,
+        high=0.5,
     )
 
 
@@ -116,7 +124,11 @@ class TokenizerConfig:
         high=2**24,
     )
     lowercase: bool = key(True, "Lower-case the text (uncased BERT).")
-    strip_accents: bool | None = key(None, "Take accents off letters; null: where the text is lower-cased (BERT).")
+    strip_accents: bool | None = key(
+        None,
+        "Take accents off letters, as BERT does where it lower-cases; this also takes the vowels off Hindi and cuts"
+        " Hangul in parts. null: only for lower-cased English with less than 1 % of accents.",
+    )
     nfkc: bool = key(
         False, "Unicode NFKC first: one form for \u00b5 and \u03bc, K\u207a becomes K+; not in vocab.txt."
     )
@@ -295,7 +307,9 @@ class HubConfig:
     repo: str | None = key(None, "NAME/MODEL on the Hub; `domain-bert push --repo` overrides it.")
     private: bool = key(True, "Keep the repository private; `--public` overrides it.")
     domain: str = key("my domain", "What the corpus is about, in two or three words, for the model card.")
-    language: str = key("en", "Language of the corpus as a two-letter code, for the model card.")
+    language: str | None = key(
+        None, "Language for the model card, in ISO 639 (two or three letters); null: corpus.language."
+    )
     license: str | None = key(None, "Licence of the model, such as apache-2.0, for the model card.")
 
 

@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from recipe.config import CorpusConfig, Recipe
 from recipe.corpus import Source
 from recipe.corpus.cleaning import task_files
+from recipe.corpus.languages import check_card_language
 from recipe.corpus.prepare import VERSION as CORPUS_VERSION
 from recipe.corpus.readers.hub_dataset import HubSource
 from recipe.corpus.reading import corpus_sources
+from recipe.corpus.sentences import splitter
 from recipe.errors import InputError
 from recipe.files import atomic_write, read_json, sha256_of_file, sha256_of_json, write_json
 from recipe.pairs.sampling import VERSION as PAIRS_VERSION
@@ -30,6 +33,25 @@ from recipe.tokenizer.folder import load_tokenizer
 from recipe.tokens.store import VERSION as TOKENS_VERSION
 
 Input = Path | Source | HubSource
+
+# Where the Trainer can send its log, and the package that each needs.
+REPORTERS = {
+    name: name
+    for name in (
+        "clearml",
+        "codecarbon",
+        "comet_ml",
+        "dagshub",
+        "dvclive",
+        "kubeflow",
+        "mlflow",
+        "neptune",
+        "swanlab",
+        "tensorboard",
+        "trackio",
+        "wandb",
+    )
+} | {"azure_ml": "azureml", "flyte": "flytekit"}
 
 
 # The imports of the stages stand in their functions: torch and `datasets` take seconds to import, and bad input shall
@@ -83,6 +105,9 @@ def _finetune(recipe: Recipe) -> None:
 
 
 def _corpus_inputs(recipe: Recipe) -> Sequence[Input]:
+    # Made only for its errors: a language or a library that is not known.
+    splitter(recipe.corpus.sentence_splitter, recipe.corpus.language)
+    check_card_language(recipe.hub.language or recipe.corpus.language)
     return [*corpus_sources(recipe.corpus), *task_files(recipe.corpus.decontaminate)]
 
 
@@ -106,6 +131,12 @@ def _inspection_inputs(recipe: Recipe) -> Sequence[Input]:
 
 
 def _pretrain_inputs(recipe: Recipe) -> Sequence[Input]:
+    for name in recipe.training.report_to:
+        if name not in REPORTERS or find_spec(REPORTERS[name]) is None:
+            why = f"whose package {REPORTERS[name]} is not installed" if name in REPORTERS else "which nobody knows"
+            raise InputError(
+                f"training.report_to names {name!r}, {why}; it takes a list of {', '.join(REPORTERS)}, or [] for none"
+            )
     if recipe.training.init_from is None:
         return []
     path = Path(recipe.training.init_from) / "config.json"
@@ -168,7 +199,7 @@ STAGES = (
         name="tokenizer",
         run=_make_tokenizer,
         command="domain-bert tokenizer",
-        sections=(*_SPLIT_KEYS, "tokenizer", "model.max_position_embeddings"),
+        sections=(*_SPLIT_KEYS, "corpus.language", "tokenizer", "model.max_position_embeddings"),
         reads=("corpus",),
         results=("tokenizer/tokenizer.json",),
         version=TOKENIZER_VERSION,
@@ -301,6 +332,7 @@ def run_stage(
     if _is_done(recipe, stage, key):
         print(f"{name}: done and unchanged, skipped")
         return
+    _announce_again(recipe, stage)
     started = time.time()
     recipe.folder.mkdir(parents=True, exist_ok=True)
     if _is_shared(recipe, stage):
@@ -349,7 +381,9 @@ def _key_of(recipe: Recipe, stage: Stage, inputs: Sequence[Input]) -> str:
     before = {name: _results_of(recipe.folder, _BY_NAME[name]) for name in stage.reads}
     if _is_shared(recipe, stage):
         before["prepared_from"] = _results_of(Path(recipe.corpus.prepared_from or ""), stage)
-    settings = recipe.settings(*stage.sections)
+    # Without those at their default, so that a key which a later version adds redoes nothing by itself.
+    default = Recipe().settings(*stage.sections)
+    settings = {place: value for place, value in recipe.settings(*stage.sections).items() if value != default[place]}
     return sha256_of_json([stage.name, stage.version, settings, before, _content_hash(recipe, inputs)])
 
 
@@ -382,12 +416,36 @@ def _require_done(recipe: Recipe, stage: Stage, wanted_by: Stage) -> None:
             f"{wanted_by.name} needs the stage {stage.name}, which is not done in {recipe.run_dir}; run"
             f" `{stage.command}` with the same recipe first"
         )
-    settings, recorded = recipe.settings(*stage.sections), record["settings"]
-    changed = [place for place in settings if recorded.get(place) != settings[place]]
+    settings = recipe.settings(*stage.sections)
+    recorded = Recipe().settings(*stage.sections) | record["settings"]
+    changed = [place for place in settings if recorded[place] != settings[place]]
     if changed:
         raise InputError(
-            f"{recipe.run_dir}: the stage {stage.name} was made with {changed[0]} {recorded.get(changed[0])!r} instead"
+            f"{recipe.run_dir}: the stage {stage.name} was made with {changed[0]} {recorded[changed[0]]!r} instead"
             f" of {settings[changed[0]]!r}; run `{stage.command}` again, or set --run_dir to another folder"
+        )
+
+
+def _announce_again(recipe: Recipe, stage: Stage) -> None:
+    """Say why a stage that was done before is done again, and what becomes of its results."""
+    record = read_records(recipe.folder).get(stage.name)
+    if record is None or not is_first_process():
+        return
+    settings = recipe.settings(*stage.sections)
+    recorded = Recipe().settings(*stage.sections) | record["settings"]
+    changed = [
+        f"{place} is {settings[place]!r}, not {recorded[place]!r}"
+        for place in settings
+        if recorded[place] != settings[place]
+    ]
+    why = changed[0] if changed else "what it reads or makes has changed"
+    more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
+    print(f"{stage.name}: is done again, since {why}{more}; its results are replaced", flush=True)
+    if stage.name == "pretrain" and changed:
+        print(
+            "pretrain: training begins at step 0. To keep the model that is there, set --run_dir to another folder; to"
+            " train it further, set training.init_from to a copy of it",
+            flush=True,
         )
 
 

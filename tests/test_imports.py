@@ -31,7 +31,7 @@ FLOORS = (
 )
 # The same below corpus/ and tasks/. The modules of the folder itself stand on the floor "".
 FLOORS_BELOW = {
-    "corpus": ("sentences", "document", "sources", "readers", "cleaning", ""),
+    "corpus": ("languages", "sentences", "document", "sources", "readers", "cleaning", ""),
     "tasks": ("data", "types", "", "finetuning", "experiments", "prediction"),
 }
 PACKAGE = Path(__file__).parent.parent / "recipe"

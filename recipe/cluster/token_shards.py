@@ -5,12 +5,11 @@ from pathlib import Path
 
 from recipe.config import Recipe
 from recipe.corpus import SPLITS, split_of
-from recipe.corpus.prepared import number_of_groups, prepared_files, read_prepared_group
+from recipe.corpus.prepared import number_of_groups, prepared_files, read_prepared_group, validation_share
 from recipe.errors import InputError
 from recipe.files import explain_disk_full, file_lock, read_json, sha256_of_json, write_json
 from recipe.tokenizer.folder import load_tokenizer
 from recipe.tokens.blocks import BlockWriters
-from recipe.tokens.encoding import ids_dtype
 from recipe.tokens.store import blocks_folder, encoding_version, join_blocks, write_blocks
 
 # Raise it when the list of a shard's blocks changes. The VERSION of the token store stands for what they contain.
@@ -41,14 +40,15 @@ def write_token_shards(folder: Path, recipe: Recipe, rank: int, tasks: int) -> N
     tokenizer_json = load_tokenizer(recipe.folder / "tokenizer").to_str()
     version = encoding_version(tokenizer_json)
     folders = {split: folder / split for split in SPLITS}
+    share = validation_share(recipe.folder / "corpus", recipe.corpus, recipe.seed)
     # One process: the tasks themselves are what uses many cores.
     with explain_disk_full(folder, kept="what is done is kept"), BlockWriters(tokenizer_json, 1) as writers:
-        for shard in _shards(folder, recipe, version)[rank::tasks]:
+        for shard in _shards(folder, recipe, version, share)[rank::tasks]:
             is_listed = shard.path.is_file()
             if is_listed and all(path.is_file() for paths in shard.blocks(folder).values() for path in paths):
                 continue
             documents = (
-                (split_of(document, recipe.corpus, recipe.seed), document)
+                (split_of(document, share, recipe.seed), document)
                 for document in read_prepared_group(shard.file, shard.group)
             )
             paths = write_blocks(folders, documents, version, writers)
@@ -59,15 +59,17 @@ def write_token_shards(folder: Path, recipe: Recipe, rank: int, tasks: int) -> N
 def join_token_shards(folder: Path, recipe: Recipe) -> None:
     """Join the blocks of all shards into the stores of RUN/store; raises InputError if one is missing."""
     tokenizer = load_tokenizer(recipe.folder / "tokenizer")
-    blocks = [shard.blocks(folder) for shard in _shards(folder, recipe, encoding_version(tokenizer.to_str()))]
+    share = validation_share(recipe.folder / "corpus", recipe.corpus, recipe.seed)
+    version = encoding_version(tokenizer.to_str())
+    blocks = [shard.blocks(folder) for shard in _shards(folder, recipe, version, share)]
     for split in SPLITS:
         store = recipe.folder / "store" / split
         with explain_disk_full(store.parent, kept="what is done is kept"), file_lock(store):
-            join_blocks(store, [path for paths in blocks for path in paths[split]], ids_dtype(tokenizer))
+            join_blocks(store, [path for paths in blocks for path in paths[split]], tokenizer)
 
 
-def _shards(folder: Path, recipe: Recipe, version: str) -> list[TokenShard]:
-    shaped_by = sha256_of_json([version, recipe.settings("seed", "corpus.validation_share"), VERSION])
+def _shards(folder: Path, recipe: Recipe, version: str, share: float) -> list[TokenShard]:
+    shaped_by = sha256_of_json([version, recipe.seed, share, VERSION])
     corpus, lists = recipe.folder / "corpus", folder / "shards"
     # Groups of rows and not runs of characters: where blocks are cut leaves no trace in a store.
     # Named by the content of the file and not by the file: a corpus that is prepared again finds what did not change.

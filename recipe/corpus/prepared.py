@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import Document
-from recipe.corpus.reading import split_of
+from recipe.corpus.splitting import documents_needed, share_of_two, split_of
 from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_file, write_json
 
@@ -59,7 +59,19 @@ def read_prepared_group(path: Path, number: int) -> Iterator[Document]:
 
 def read_prepared_split(folder: Path, config: CorpusConfig, split: str, seed: int) -> Iterator[Document]:
     """The documents of `split`, "train" or "validation"."""
-    return (document for document in read_prepared(folder) if split_of(document, config, seed) == split)
+    share = validation_share(folder, config, seed)
+    return (document for document in read_prepared(folder) if split_of(document, share, seed) == split)
+
+
+def validation_share(folder: Path, config: CorpusConfig, seed: int) -> float:
+    """corpus.validation_share, or for a small corpus the larger one that holds out two documents."""
+    documents = 0
+    for name in prepared_files(folder):
+        with _open_prepared(folder / name) as file:
+            documents += file.metadata.num_rows
+    if documents >= documents_needed(config.validation_share):
+        return config.validation_share
+    return share_of_two(read_prepared(folder), config.validation_share, seed)
 
 
 def prepared_files(folder: Path) -> dict[str, str]:

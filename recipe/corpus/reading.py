@@ -1,6 +1,5 @@
-"""corpus.path -> documents of all its files, one after the other; and which document is held out for validation."""
+"""corpus.path -> documents of all its files, one after the other."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -13,8 +12,6 @@ from recipe.corpus.readers.pubmed import read_pubmed, superseded_records
 from recipe.corpus.sentences import splitter
 from recipe.corpus.sources import Source, explain_broken_data, source_files
 from recipe.errors import InputError
-
-SPLITS = ("train", "validation")
 
 
 def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None) -> Iterator[RawDocument]:
@@ -67,22 +64,13 @@ def read_documents(config: CorpusConfig) -> Iterator[Document]:
 
 def split_documents(raw: Iterable[RawDocument], config: CorpusConfig, counts: Counter[str]) -> Iterator[Document]:
     """The documents as sentences; those of which none is left are counted as "documents_without_text"."""
-    split = splitter(config.sentence_splitter)
+    split = splitter(config.sentence_splitter, config.language)
     for entry in raw:
         document = split_document(entry, split)
         if document.sentences:
             yield document
         else:
             counts["documents_without_text"] += 1
-
-
-def split_of(document: Document, config: CorpusConfig, seed: int) -> str:
-    """The split of a document, "train" or "validation": held out if a hash of (seed, text) is under the share."""
-    # By a hash, not by a draw: copies of a text stay on one side, and a document stays on its side when others are
-    # added. The seed salts the hash, so it cannot be stored with the corpus, which does not depend on the seed.
-    text = "\n".join(document.sentences).encode()
-    digest = hashlib.blake2b(text, digest_size=8, salt=str(seed).encode()[:16]).digest()
-    return "validation" if int.from_bytes(digest, "little") / 2**64 < config.validation_share else "train"
 
 
 def _formats(config: CorpusConfig) -> dict[Source, str]:

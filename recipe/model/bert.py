@@ -105,23 +105,23 @@ class BertForPreTraining(transformers.BertForPreTraining):
 
 
 def metrics_of(sums: torch.Tensor) -> dict[str, float]:
-    """Means of added-up `PreTrainingOutput.sums`, losses in nats."""
+    """Means of added-up `PreTrainingOutput.sums`, losses in nats; a mean over nothing is left out.
+
+    NSP accuracies are left out where all pairs have one label: a constant guess would have 100 %.
+    """
     total = dict(zip(SUMS, sums.tolist(), strict=True))
-    masked, pairs = max(total["masked_tokens"], 1), max(total["pairs"], 1)
-    label_0, label_0_correct = pairs - total["label_1"], total["nsp_correct"] - total["label_1_correct"]
-    # Balanced: the mean of both labels' recall, which a constant guess cannot raise above one half.
-    recalls = [
-        right / number
-        for right, number in ((label_0_correct, label_0), (total["label_1_correct"], total["label_1"]))
-        if number
-    ]
-    return {
-        "mlm_loss": total["mlm_loss"] / masked,
-        "nsp_loss": total["nsp_loss"] / pairs,
-        "mlm_accuracy": total["mlm_correct"] / masked,
-        "nsp_accuracy": total["nsp_correct"] / pairs,
-        "nsp_balanced_accuracy": sum(recalls) / max(len(recalls), 1),
-    }
+    masked, pairs, label_1 = total["masked_tokens"], total["pairs"], total["label_1"]
+    metrics: dict[str, float] = {}
+    if masked:
+        metrics |= {"mlm_loss": total["mlm_loss"] / masked, "mlm_accuracy": total["mlm_correct"] / masked}
+    if pairs:
+        metrics["nsp_loss"] = total["nsp_loss"] / pairs
+    if 0 < label_1 < pairs:
+        metrics["nsp_accuracy"] = total["nsp_correct"] / pairs
+        # Balanced: the mean of both labels' recall, which a constant guess cannot raise above one half.
+        recall_0 = (total["nsp_correct"] - total["label_1_correct"]) / (pairs - label_1)
+        metrics["nsp_balanced_accuracy"] = (recall_0 + total["label_1_correct"] / label_1) / 2
+    return metrics
 
 
 def bert_config(model: ModelConfig, tokenizer_size: int, pad_token_id: int) -> BertConfig:

@@ -168,7 +168,7 @@ def pair_config(
     elif rules.balance_labels:
         store = opened.get("train") or next(iter(opened.values()))
         offsets = store.sentence_offsets, store.document_offsets
-        config.nsp_probability = balanced_probability(*offsets, config.rules(), config.seed)
+        config.nsp_probability = balanced_probability(*offsets, config.rules(), config.seed, rules.dupe_factor)
     return config
 
 

@@ -1,5 +1,6 @@
 """The pairs of a run: the stage "pairs" makes them, pretraining opens them; also all of it as one library call."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from os import PathLike
@@ -10,6 +11,7 @@ import datasets
 
 from recipe.config import CorpusConfig, PairsConfig, Recipe, check_ranges
 from recipe.corpus import SPLITS, Document, read_documents
+from recipe.corpus.splitting import with_splits
 from recipe.errors import InputError
 from recipe.files import read_json, write_json
 from recipe.pairs.builder import NextSentencePairConfig, NextSentencePairs, pair_builder, pair_config, write_rows
@@ -88,13 +90,30 @@ def build_pair_dataset(
         text: files, globs or folders as for `corpus.path`, or `recipe.corpus.Document`s.
         tokenizer_folder: of a fast tokenizer with [CLS] and [SEP], as `save_pretrained` writes it.
         folder: where token stores and rows are kept.
+        validation_share: of the documents, two at least; 0: there is only the split "train".
         rules: fields of `recipe.config.PairsConfig`, such as max_seq_length=512, dupe_factor=10, num_proc=8.
 
     Raises:
         InputError: if the text cannot be read, a rule is out of range, or a split has fewer than two documents.
+        TypeError: for a rule of another name.
     """
-    settings, corpus = PairsConfig(**rules), CorpusConfig(validation_share=validation_share)
+    try:
+        return _pair_dataset(text, Path(tokenizer_folder), Path(folder), seed, validation_share, rules)
+    except InputError as error:
+        # The same checks serve recipes, whose keys have other names than the arguments here.
+        message = str(error)
+        for key, argument in (("corpus.path", "text"), ("tokenizer.path", "tokenizer_folder")):
+            message = message.replace(key, argument)
+        raise InputError(re.sub(r"\b(?:corpus|pairs)\.(?=[a-z_]+\b)", "", message)) from None
+
+
+def _pair_dataset(
+    text: Any, tokenizer_folder: Path, folder: Path, seed: int, validation_share: float, rules: dict[str, Any]
+) -> datasets.DatasetDict:
+    settings, corpus = PairsConfig(**rules), CorpusConfig()
     check_ranges(settings, "pairs")
+    if validation_share:
+        check_ranges(replace(corpus, validation_share=validation_share), "corpus")
     if settings.refresh_every_epoch:
         raise InputError("refresh_every_epoch makes pairs while a recipe trains; for stored rows raise dupe_factor")
     # Not isinstance(text, Path): `datasets` puts a class of its own in the place of Path in the module of a builder.
@@ -102,11 +121,11 @@ def build_pair_dataset(
         text = [str(text)]
     if isinstance(text, list) and all(isinstance(entry, str) for entry in text):
         text = read_documents(replace(corpus, path=text))
-    folders = {split: Path(folder) / "store" / split for split in SPLITS}
-    tokenizer = load_tokenizer(Path(tokenizer_folder))
-    write_split_stores(folders, text, corpus, tokenizer, seed, settings.num_proc)  # type: ignore[arg-type]
-    config = pair_config({split: str(path) for split, path in folders.items()}, Path(tokenizer_folder), settings, seed)
-    builder = pair_builder(config, Path(folder) / "pairs")
+    folders = {split: folder / "store" / split for split in (SPLITS if validation_share else ("train",))}
+    documents = with_splits(text, validation_share, seed)
+    write_split_stores(folders, documents, load_tokenizer(tokenizer_folder), settings.num_proc)
+    config = pair_config({split: str(path) for split, path in folders.items()}, tokenizer_folder, settings, seed)
+    builder = pair_builder(config, folder / "pairs")
     write_rows(builder, settings.max_shard_size)
     return builder.as_dataset()
 

@@ -17,10 +17,10 @@ from recipe.pairs.truncation import truncate_pairs
 from recipe.rng import below_of, derive_key, random_bits, uniform_of
 
 # Raise it when the same token store, settings and seed give other rows: then stored pairs are made again.
-VERSION = 1
+VERSION = 2
 DOCUMENTS_PER_BLOCK = 1 << 14
 SENTENCES_PER_BLOCK = 1 << 18
-BALANCING_ROUNDS = 5
+BALANCING_ROUNDS = 12
 # A row id is pass, document and chunk in 11 + 32 + 20 bits, so that it stays positive as int64.
 CHUNK_BITS = 20
 DOCUMENT_BITS = 32
@@ -109,7 +109,7 @@ def make_pairs(
         raise ValueError(f"max_num_tokens is {rules.max_num_tokens}, but A and B need one token each")
     # A memory map as a plain array: numpy's own class costs more than the work where documents are few.
     sentence_offsets, document_offsets = np.asarray(sentence_offsets), np.asarray(document_offsets)
-    key = derive_key(seed, "pairs", pass_index)
+    key = _pass_key(seed, pass_index)
     while first < last:
         # Few enough documents, and few enough sentences where documents are long; one document at least.
         end = int(np.searchsorted(document_offsets, document_offsets[first] + SENTENCES_PER_BLOCK, "right")) - 1
@@ -119,26 +119,48 @@ def make_pairs(
 
 
 def balanced_probability(
-    sentence_offsets: np.ndarray, document_offsets: np.ndarray, rules: PairRules, seed: int
+    sentence_offsets: np.ndarray, document_offsets: np.ndarray, rules: PairRules, seed: int, passes: int = 1
 ) -> float:
     """The chance of a random B, where there is a choice, that gives all pairs together rules.nsp_probability.
+
+    It is found on the pairs themselves, of all passes; of a large corpus on documents that are spread evenly.
 
     Returns:
         0 where the forced pairs alone are more.
     """
-    # Fixed-point steps over documents that are spread evenly: another chance changes where chunks begin, and so how
-    # many of them are forced.
     number = len(document_offsets) - 1
-    documents = np.unique(np.linspace(0, number - 1, min(number, DOCUMENTS_PER_BLOCK)).astype(np.int64))
-    chance, key = rules.nsp_probability, derive_key(seed, "balance")
-    for _ in range(BALANCING_ROUNDS):
+    most = max(1, DOCUMENTS_PER_BLOCK // passes)
+    documents = np.unique(np.linspace(0, number - 1, min(number, most)).astype(np.int64))
+    keys = [_pass_key(seed, pass_index) for pass_index in range(passes)]
+
+    def share(chance: float) -> tuple[float, bool]:
+        """The share of random pairs, and whether all of them were forced."""
         tried_rules = replace(rules, nsp_probability=chance)
-        tried = _pairs_of(documents, sentence_offsets, document_offsets, tried_rules, key, 0)
-        forced = int(tried.forced_random.sum())
-        if forced == len(tried):
-            return rules.nsp_probability
-        chance = min(1.0, max(0.0, (rules.nsp_probability * len(tried) - forced) / (len(tried) - forced)))
-    return chance
+        tried = [_pairs_of(documents, sentence_offsets, document_offsets, tried_rules, key, 0) for key in keys]
+        labels, forced = (
+            np.concatenate([getattr(pairs, name) for pairs in tried])
+            for name in ("next_sentence_label", "forced_random")
+        )
+        return float(labels.mean()), bool(forced.all())
+
+    # Halving, and not a formula: another chance changes where chunks begin, and so how many of them are forced.
+    wanted, low, high = rules.nsp_probability, 0.0, 1.0
+    least, all_forced = share(0.0)
+    if all_forced:
+        return wanted
+    if least >= wanted:
+        return 0.0
+    found = []
+    for _ in range(BALANCING_ROUNDS):
+        chance = (low + high) / 2
+        reached, _ = share(chance)
+        found.append((abs(reached - wanted), chance))
+        low, high = (chance, high) if reached < wanted else (low, chance)
+    return min(found)[1]
+
+
+def _pass_key(seed: int, pass_index: int) -> int:
+    return derive_key(seed, "pairs", pass_index)
 
 
 def _pairs_of(

@@ -14,6 +14,7 @@ HISTOGRAM_BARS = 32
 WINDOW = 1 << 24
 DOCUMENTS_PER_BLOCK = 1 << 20
 MANY_SENTENCES = 2000
+MANY_UNKNOWN = 0.02
 TOTALS = ("pairs", "label_1", "forced_random", "tokens_used", "tokens_cut", "a", "b")
 
 
@@ -66,6 +67,7 @@ class PairCounter:
         number = max(totals["pairs"], 1)
         counts = {
             **store.counts,
+            "unknown_share": store.counts.get("unknown_tokens", 0) / max(store.counts["tokens"], 1),
             **_document_counts(store),
             **{name: totals[name] for name in ("pairs", "forced_random", "tokens_used", "tokens_cut")},
             "never_seen_share": float(1 - self.seen.mean()) if len(self.seen) else 0.0,
@@ -97,10 +99,16 @@ def suspicions(counts: dict) -> list[str]:
     documents, sentences, lonely = counts["documents"], counts["sentences"], counts["one_sentence_documents"]
     # Each of these gives pairs that teach nothing, without an error anywhere.
     found = []
+    if counts["unknown_share"] > MANY_UNKNOWN:
+        found.append(
+            f"{counts['unknown_share']:.1%} of the tokens are [UNK], which are never masked: the vocabulary lacks"
+            " characters of the text, or words have over 100 letters; raise tokenizer.vocab_size, or set"
+            " corpus.unicode to NFKC"
+        )
     if lonely > documents / 2:
         found.append(
             f"{lonely:,} of {documents:,} documents have one sentence only, so B is random in all of their pairs: is"
-            " there a blank line after every sentence? Put one between documents only"
+            " the text split into sentences, and are blank lines between documents only?"
         )
     if sentences > MANY_SENTENCES * documents:
         found.append(

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.files import write_json
+from recipe.formatting import percent
 from recipe.model.bert import SUMS, BertForPreTraining, load_model, metrics_of
 from recipe.model.cross_entropy import IGNORED
 from recipe.pairs.dataset import load_pairs
@@ -55,6 +56,8 @@ def evaluate(recipe: Recipe) -> None:
     total = dict(zip(SUMS, sums.tolist(), strict=True))
     losses = metrics_of(sums)
     targets = np.concatenate(labels)
+    if not len(targets):
+        raise InputError(f"{recipe.folder / 'pairs'}: no token of the validation pairs can be masked; all are [UNK]")
     masked = MaskedLMMetric().compute(predictions=np.concatenate(mlm_predictions), references=targets)
     pairs = NextSentenceMetric().compute(
         predictions=np.concatenate(nsp_predictions), references=np.concatenate(pair_labels)
@@ -77,10 +80,13 @@ def evaluate(recipe: Recipe) -> None:
         "examples": [example_of(model, tokenizer, padded, rows[(0, index)]) for index in shown],
     }
     write_json(recipe.folder / "evaluation.json", result)
+    balanced = percent(result["nsp_balanced_accuracy"])
+    if result["nsp_balanced_accuracy"] is None:
+        balanced += f" (all pairs have label {result['label_1_share']:.0f})"
     print(
         f"evaluate: {result['pairs']:,} validation pairs: MLM loss {result['mlm_loss']:.3f} nats (token frequencies"
-        f" alone: {result['unigram_cross_entropy']:.3f}), accuracy {result['mlm_accuracy']:.3f}; NSP balanced accuracy"
-        f" {result['nsp_balanced_accuracy']:.3f}"
+        f" alone: {result['unigram_cross_entropy']:.3f}), accuracy {percent(result['mlm_accuracy'])}; NSP balanced"
+        f" accuracy {balanced}"
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from transformers import ProgressCallback
 
 from recipe.files import write_json
-from recipe.formatting import duration
+from recipe.formatting import duration, fixed, percent
 
 HEADING = "    step     loss      MLM      NSP   tokens/s   time left"
 
@@ -39,23 +39,21 @@ class TrainingLines(ProgressCallback):
         logs = logs or {}
         if not state.is_world_process_zero:
             return
-        if "eval_mlm_loss" in logs:
-            accuracy = 100 * logs["eval_nsp_balanced_accuracy"]
-            line = (
-                f"{state.global_step:8,}  validation {logs['eval_mlm_loss']:6.3f} {logs['eval_nsp_loss']:8.3f}"
-                f"   NSP balanced accuracy {accuracy:.1f} %"
-            )
-        elif "mlm_loss" in logs:
+        if "eval_nsp_loss" in logs:
+            mlm, nsp = _loss(logs, "eval_mlm_loss"), _loss(logs, "eval_nsp_loss")
+            accuracy = percent(logs.get("eval_nsp_balanced_accuracy"))
+            line = f"{state.global_step:8,}  validation {mlm:>6} {nsp:>8}   NSP balanced accuracy {accuracy}"
+        elif "nsp_loss" in logs:
             # The time left is counted from this start: a run that was resumed may be on another machine now.
             first, started = self._began
             done = max(1, state.global_step - first)
             left = (time.monotonic() - started) / done * (state.max_steps - state.global_step)
             line = (
-                f"{state.global_step:8,} {logs['loss']:8.3f} {logs['mlm_loss']:8.3f} {logs['nsp_loss']:8.3f}"
+                f"{state.global_step:8,} {logs['loss']:8.3f} {_loss(logs, 'mlm_loss'):>8} {logs['nsp_loss']:8.3f}"
                 f" {logs['tokens_per_second']:10,.0f}   {duration(left)}"
             )
             progress = {"step": state.global_step, "max_steps": state.max_steps, "seconds_left": left}
-            progress |= {name: logs[name] for name in ("mlm_loss", "nsp_loss", "tokens_per_second")}
+            progress |= {name: logs.get(name) for name in ("mlm_loss", "nsp_loss", "tokens_per_second")}
             write_json(self._run / "progress.json", {**progress, "time": time.time()})
         else:
             return
@@ -63,3 +61,8 @@ class TrainingLines(ProgressCallback):
             self.training_bar.write(line)
         else:
             print(line, flush=True)
+
+
+def _loss(logs: dict, name: str) -> str:
+    # A dash where no token was masked.
+    return fixed(logs.get(name), 3)

@@ -41,7 +41,10 @@ class MaskingRules:
         """The rules for a WordPiece tokenizer; settings: the other fields."""
         pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
         starts_word = np.array([not piece.startswith("##") for piece in pieces])
-        return cls(starts_word, np.unique(tokenizer.all_special_ids), tokenizer.mask_token_id, **settings)
+        # [UNK] is one of them: BERT predicts it, but a model that answers "unknown" has learned nothing of the text.
+        added = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
+        special = np.array(sorted({*tokenizer.all_special_ids, *added}))
+        return cls(starts_word, special, tokenizer.mask_token_id, **settings)
 
     @cached_property
     def is_special(self) -> np.ndarray:

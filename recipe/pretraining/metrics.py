@@ -49,25 +49,27 @@ class NextSentenceMetric(_LabelMetric):
 
     `compute(predictions, references)` takes one label per pair, both of shape (pairs,), and returns
     - "accuracy": share of pairs that are right, to be judged against max(share_of_label_1, 1 - share_of_label_1);
-    - "balanced_accuracy": mean of the recall of both labels, 0.5 for a constant guess; of one label where only one
-      occurs;
-    - "share_of_label_1": share of pairs whose reference is 1.
+    - "balanced_accuracy": mean of the recall of both labels, 0.5 for a constant guess;
+    - "share_of_label_1": share of pairs whose reference is 1. Where it is 0 or 1 both accuracies are None: a constant
+      guess would have 100 %.
 
     Raises:
         ValueError: if there is no pair, if a reference is neither 0 nor 1, or if the two are not equally many.
     """
 
-    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float | None]:
         predicted, expected = np.asarray(predictions), np.asarray(references)
         if not len(expected) or not np.isin(expected, (0, 1)).all():
             raise ValueError(
                 f"found next-sentence labels {sorted(set(expected.tolist()))}; at least one pair is needed, and each"
                 " label is 0 or 1"
             )
-        right = predicted == expected
-        recalls = [right[expected == label].mean() for label in (0, 1) if (expected == label).any()]
+        share, right = float(expected.mean()), predicted == expected
+        if share in (0, 1):
+            return {"accuracy": None, "balanced_accuracy": None, "share_of_label_1": share}
+        recalls = [right[expected == label].mean() for label in (0, 1)]
         return {
             "accuracy": float(right.mean()),
             "balanced_accuracy": float(np.mean(recalls)),
-            "share_of_label_1": float(expected.mean()),
+            "share_of_label_1": share,
         }

@@ -116,8 +116,8 @@ class PreTrainer(Trainer):
         model = self.accelerator.unwrap_model(self.model)
         sums = self._sum_over_ranks(evaluation_sums(model, self._loader(rows, batches), self.args.device))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics_of(sums).items()}
-        perplexity = float(torch.tensor(metrics[f"{metric_key_prefix}_mlm_loss"]).exp())
-        metrics[f"{metric_key_prefix}_perplexity"] = perplexity
+        if (loss := metrics.get(f"{metric_key_prefix}_mlm_loss")) is not None:
+            metrics[f"{metric_key_prefix}_perplexity"] = float(torch.tensor(loss).exp())
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
@@ -167,6 +167,8 @@ class _StepState(TrainerCallback):
         self._trainer = trainer
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
+        # A checkpoint brings the steps between logs, validations and checkpoints of the session before.
+        state.compute_steps(args, state.max_steps)
         self._trainer.step_sampler.first_step = state.global_step
         self._trainer.throughput.restart()
 

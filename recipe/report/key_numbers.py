@@ -59,6 +59,8 @@ def _mlm_accuracy_row(evaluation: dict[str, Any]) -> KeyNumber:
 
 def _nsp_rows(evaluation: dict[str, Any]) -> list[KeyNumber]:
     share, pairs = evaluation["label_1_share"], evaluation["pairs"]
+    if evaluation["nsp_balanced_accuracy"] is None:
+        return [KeyNumber("NSP balanced accuracy", f"all {count(pairs)} pairs have label {share:.0f}", NOT_KNOWN)]
     # Two standard errors of the balanced accuracy of a coin: what chance alone may show.
     noise = math.sqrt(0.25 / max(1, share * pairs) + 0.25 / max(1, (1 - share) * pairs))
     balanced, plain, majority = evaluation["nsp_balanced_accuracy"], evaluation["nsp_accuracy"], max(share, 1 - share)

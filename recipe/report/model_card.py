@@ -7,6 +7,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from recipe.config import Recipe
+from recipe.corpus.languages import check_card_language
 from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.records import recorded_recipe
@@ -33,9 +34,11 @@ def write_model_card(run: Path) -> None:
 
 
 def _metadata(recipe: Recipe, files: RunFiles) -> ModelCardData:
+    language = recipe.hub.language or recipe.corpus.language
+    check_card_language(language)
     return ModelCardData(
         model_name=_name(recipe),
-        language=recipe.hub.language,
+        language=language,
         license=recipe.hub.license,
         library_name="transformers",
         pipeline_tag="fill-mask",
@@ -104,8 +107,8 @@ def _body(recipe: Recipe, files: RunFiles) -> str:
         not_measured=_not_measured(recipe, files),
         data=_data_rows(files.pairs or {}),
         split_note=(
-            f"Validation documents, {percent(recipe.corpus.validation_share)} of all, were set aside before the"
-            " vocabulary and the pairs were made."
+            "Validation documents were set aside, by a hash of their text, before the vocabulary and the pairs were"
+            " made."
         ),
         settings=[[_cell(value) for value in row] for row in _settings(recipe, files)],
         made_with=_made_with(files.stages or {}),
@@ -132,6 +135,8 @@ def _evaluation_rows(evaluation: dict[str, Any]) -> list[tuple[str, ...]]:
     unigram = f"{evaluation['unigram_cross_entropy']:.3f}, token frequencies only"
     commoner = f"{percent(max(share, 1 - share))}, always the commoner label"
     balanced = percent(evaluation["nsp_balanced_accuracy"])
+    if evaluation["nsp_balanced_accuracy"] is None:
+        commoner = f"all pairs have label {share:.0f}"
     return [
         ("MLM loss, nats", f"{evaluation['mlm_loss']:.3f}", unigram, source),
         ("MLM perplexity", f"{evaluation['perplexity']:,.1f}", NOT_KNOWN, source),
@@ -175,8 +180,9 @@ def _data_rows(pairs: dict[str, Any]) -> list[list[str]]:
     if not any(splits):
         return []
     names = (("documents", "documents"), ("sentences", "sentences"), ("tokens", "tokens"), ("pairs a pass", "pairs"))
+    shares = (("tokens that are [UNK]", "unknown_share"), ("pairs with a random second segment", "label_1_share"))
     rows = [[name, *(count(split.get(key)) for split in splits)] for name, key in names]
-    return [*rows, ["pairs with a random second segment", *(percent(split.get("label_1_share")) for split in splits)]]
+    return [*rows, *([name, *(percent(split.get(key)) for split in splits)] for name, key in shares)]
 
 
 def _settings(recipe: Recipe, files: RunFiles) -> list[tuple[str, ...]]:

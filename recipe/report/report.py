@@ -85,6 +85,7 @@ def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
         lead=_lead(recipe, files),
         facts=_facts(recipe, files),
         numbers=key_numbers(files),
+        warnings=_warnings(files),
         evaluation=files.evaluation,
         training=files.training,
         training_table=_training_table(recipe, files),
@@ -108,6 +109,12 @@ def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
         plots=pictures,
         run_files=FILES,
     )
+
+
+def _warnings(files: RunFiles) -> list[str]:
+    """What the data stages found odd, each with the name of its stage."""
+    found = {"corpus": files.corpus, "tokenizer": files.tokenizer, **_splits(files)}
+    return [f"{name}: {warning}" for name, stage in found.items() for warning in (stage or {}).get("warnings", [])]
 
 
 def _lead(recipe: Recipe, files: RunFiles) -> str:
@@ -185,8 +192,17 @@ def _vocabulary_table(recipe: Recipe, tokenizer: dict[str, Any]) -> list[tuple[s
         ("learned from", recipe.tokenizer.path or f"{count(tokenizer.get('documents'))} documents"),
         ("words counted", count(tokenizer.get("words"))),
         ("pieces a word (1.00: all words whole)", fixed(tokenizer.get("mean_pieces_per_word"), 2)),
-        ("letters", "lower case, no accents" if recipe.tokenizer.lowercase else "as written"),
+        ("letters", _letters(recipe, tokenizer)),
     ]
+
+
+def _letters(recipe: Recipe, tokenizer: dict[str, Any]) -> str:
+    if recipe.tokenizer.path is not None:
+        return NOT_KNOWN
+    case = "lower case" if recipe.tokenizer.lowercase else "as written"
+    accents = "without accents" if tokenizer.get("strip_accents") else "accents stay"
+    because = tokenizer.get("strip_accents_because")
+    return f"{case}, {accents}" + (f" ({because})" if because else "")
 
 
 def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:
@@ -196,6 +212,7 @@ def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:
         ("empty documents, left out", "empty_documents", count),
         ("empty sentences, left out", "empty_sentences", count),
         ("tokens", "tokens", count),
+        ("share of [UNK], never masked", "unknown_share", percent),
         ("tokens used in pairs", "tokens_used", count),
         ("tokens cut by truncation", "tokens_cut", count),
         ("tokens in no pair", "never_seen_share", percent),

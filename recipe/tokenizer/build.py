@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from tqdm import tqdm
@@ -11,12 +12,13 @@ from recipe.corpus import Document
 from recipe.corpus.prepared import read_prepared_split
 from recipe.errors import InputError
 from recipe.files import atomic_write, write_json
+from recipe.tokenizer.accents import strip_accents
 from recipe.tokenizer.fertility import MOST_SENTENCES, fertility, most_frequent_whole_words, word_counts
 from recipe.tokenizer.folder import load_tokenizer, save_tokenizer
 from recipe.tokenizer.wordpiece import train_wordpiece
 
 # Raise it when the same documents give another vocabulary or other files: every tokenizer is then made again.
-VERSION = 1
+VERSION = 2
 SHOWN_WORDS = 40
 # Function words of English, left out of the list of frequent terms that the report shows.
 _FUNCTION_WORDS = frozenset(
@@ -41,8 +43,13 @@ def make_tokenizer(recipe: Recipe) -> None:
     with atomic_write(recipe.folder / "tokenizer") as folder:
         folder.mkdir()
         given = recipe.tokenizer.path
+        warnings: list[str] = []
+        accents: dict[str, bool | str] = {}
         if given is None:
-            tokenizer = train_wordpiece(documents, recipe.tokenizer, recipe.seed)
+            strips, why = strip_accents(recipe.corpus, recipe.tokenizer, recipe.folder / "corpus")
+            accents = {"strip_accents": strips, "strip_accents_because": why}
+            recipe = replace(recipe, tokenizer=replace(recipe.tokenizer, strip_accents=strips))
+            tokenizer = train_wordpiece(documents, recipe.tokenizer, recipe.seed, warnings.append)
         else:
             tokenizer = load_tokenizer(Path(given))
             documents.read_counted()
@@ -59,8 +66,12 @@ def make_tokenizer(recipe: Recipe) -> None:
             "whole_word_share": found.whole_share,
             "unknown_share": found.unknown_share,
             "top_whole_words": [entry for entry in whole if entry[0] not in _FUNCTION_WORDS][:SHOWN_WORDS],
+            **accents,
+            "warnings": warnings,
         }
         write_json(folder / "statistics.json", statistics)
+    for warning in warnings:
+        print(f"tokenizer: warning: {warning}")
 
 
 class _TrainingDocuments:

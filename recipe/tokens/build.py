@@ -6,9 +6,9 @@ from pathlib import Path
 from tokenizers import Tokenizer
 from tqdm import tqdm
 
-from recipe.config import CorpusConfig, Recipe
+from recipe.config import Recipe
 from recipe.corpus import SPLITS, Document, split_of
-from recipe.corpus.prepared import read_prepared
+from recipe.corpus.prepared import read_prepared, validation_share
 from recipe.errors import InputError
 from recipe.tokenizer.folder import load_tokenizer
 from recipe.tokens.store import TokenStore, write_token_stores
@@ -21,27 +21,28 @@ def build_token_stores(recipe: Recipe) -> None:
         InputError: if a split has fewer than two documents.
     """
     folders = {split: recipe.folder / "store" / split for split in SPLITS}
-    documents = read_prepared(recipe.folder / "corpus")
-    tokenizer = load_tokenizer(recipe.folder / "tokenizer")
-    write_split_stores(folders, documents, recipe.corpus, tokenizer, recipe.seed, recipe.pairs.num_proc)
+    corpus, seed = recipe.folder / "corpus", recipe.seed
+    share = validation_share(corpus, recipe.corpus, seed)
+    if share != recipe.corpus.validation_share:
+        print(
+            f"tokens: corpus.validation_share {recipe.corpus.validation_share} would hold out fewer than two"
+            " documents, so two are held out",
+            flush=True,
+        )
+    documents = tqdm(read_prepared(corpus), desc="tokens: documents tokenised", unit=" documents", disable=None)
+    with_split = ((split_of(document, share, seed), document) for document in documents)
+    write_split_stores(folders, with_split, load_tokenizer(recipe.folder / "tokenizer"), recipe.pairs.num_proc)
 
 
 def write_split_stores(
-    folders: dict[str, Path],
-    documents: Iterable[Document],
-    corpus: CorpusConfig,
-    tokenizer: Tokenizer,
-    seed: int,
-    num_proc: int,
+    folders: dict[str, Path], documents: Iterable[tuple[str, Document]], tokenizer: Tokenizer, num_proc: int
 ) -> dict[str, TokenStore]:
-    """Token stores of the splits, in one pass over the documents.
+    """Token stores of the splits, in one pass over the documents, each with the name of its split.
 
     Raises:
-        InputError: if a split has fewer than two documents.
+        InputError: if a split has fewer than two documents, or most tokens are [UNK].
     """
-    shown = tqdm(documents, desc="tokens: documents tokenised", unit=" documents", disable=None)
-    with_split = ((split_of(document, corpus, seed), document) for document in shown)
-    stores = write_token_stores(folders, with_split, tokenizer, num_proc)
+    stores = write_token_stores(folders, documents, tokenizer, num_proc)
     for split, store in stores.items():
         require_two_documents(store, split)
     return stores

@@ -35,12 +35,15 @@ _PROBES = (
 class SentenceEncoder:
     """A tokenizer that turns plain text into ids, without special tokens, truncation and padding.
 
-    A token of the text that would get the id of a special token, such as "[MASK]" in it, gets that of [UNK].
+    "[MASK]" and the other four of BERT are plain words in a text. A special token of the user's own, such as "[ANON]",
+    has its id here as in fine-tuning.
     """
 
     def __init__(self, tokenizer_json: str, uses_words: bool = True) -> None:
-        self._tokenizer = _plain_tokenizer(tokenizer_json)
-        self._unknown, self._forbidden = _special_ids(self._tokenizer)
+        self._tokenizer = text_tokenizer(tokenizer_json)
+        self._unknown = unknown_id(self._tokenizer)
+        # A word of the text that has one of these ids, of a vocabulary that was made by hand.
+        self._forbidden = sorted(special_ids(self._tokenizer) - {self._unknown})
         self.dtype = ids_dtype(self._tokenizer)
         bert, self._composes = _bert_normalizer(tokenizer_json)
         self._words: WordDictionary | None = None
@@ -108,21 +111,29 @@ def encode_sentences(tokenizer: Tokenizer, sentences: list[str]) -> tuple[np.nda
     return np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum())), lengths
 
 
-def _plain_tokenizer(tokenizer_json: str) -> Tokenizer:
-    tokenizer = Tokenizer.from_str(tokenizer_json)
+def text_tokenizer(tokenizer_json: str) -> Tokenizer:
+    """The tokenizer without truncation and padding, for which "[MASK]" and the others of BERT are text."""
+    parts = json.loads(tokenizer_json)
+    # The library can take all special tokens for text or none. Those of the user's own are meant, so they count as
+    # added words, which it always finds.
+    for token in parts.get("added_tokens", []):
+        token["special"] = token["content"] in SPECIAL_TOKENS
+    tokenizer = Tokenizer.from_str(json.dumps(parts, ensure_ascii=False))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    # "[MASK]" in the text is text.
     tokenizer.encode_special_tokens = True
     return tokenizer
 
 
-def _special_ids(tokenizer: Tokenizer) -> tuple[int, list[int]]:
-    """The id of the unknown token, and the ids that text must not get."""
-    unknown = tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "[UNK]") or 0
+def unknown_id(tokenizer: Tokenizer) -> int:
+    """The id of the unknown token."""
+    return tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "[UNK]") or 0
+
+
+def special_ids(tokenizer: Tokenizer) -> set[int]:
+    """The ids of the special tokens, the user's own and [UNK] too: they are never masked or predicted."""
     added = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
-    named = {number for token in SPECIAL_TOKENS if (number := tokenizer.token_to_id(token)) is not None}
-    return unknown, sorted((added | named) - {unknown})
+    return added | {number for token in SPECIAL_TOKENS if (number := tokenizer.token_to_id(token)) is not None}
 
 
 def _bert_normalizer(tokenizer_json: str) -> tuple[dict | None, bool]:
@@ -133,8 +144,8 @@ def _bert_normalizer(tokenizer_json: str) -> tuple[dict | None, bool]:
     is_bert = [step.get("type") for step in steps] in (["BertNormalizer"], ["NFKC", "BertNormalizer"])
     for name, kind in (("pre_tokenizer", "BertPreTokenizer"), ("model", "WordPiece")):
         is_bert &= (parts.get(name) or {}).get("type") == kind
-    # An added token that is not special may contain white space or punctuation, so lines could not be cut there.
-    is_bert &= all(token["special"] for token in parts.get("added_tokens", []))
+    # A token of the user's own may contain white space or punctuation, so lines could not be cut there.
+    is_bert &= all(token["content"] in SPECIAL_TOKENS for token in parts.get("added_tokens", []))
     return (steps[-1] if is_bert else None), len(steps) > 1
 
 

@@ -1,7 +1,7 @@
 """Documents -> memory-mapped token ids with the offsets of sentences and documents, in a stream of constant memory."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +23,17 @@ from recipe.files import (
 )
 from recipe.provenance import package_versions
 from recipe.tokens.blocks import BlockWriters, TextBlock, TokenBlock, read_block
-from recipe.tokens.encoding import ids_dtype
+from recipe.tokens.encoding import ids_dtype, special_ids, unknown_id
 
 # Raise it when the ids, their blocks or the files of a store change: all stores are then written again.
-VERSION = 1
+VERSION = 2
 # What a killed build loses at most, per process. Larger blocks gain nothing but take more memory.
 CHARACTERS_PER_BLOCK = 1 << 23
 # A sentence must fit in a block, whose offsets are 32-bit numbers.
 MAX_SENTENCE_CHARACTERS = 1 << 28
 MANIFEST = "sha256.json"
+# Over this share of [UNK] there is too little text left to learn from.
+MOST_UNKNOWN = 0.5
 _ARRAYS = ("tokens.bin", "sentences.bin", "documents.bin")
 
 
@@ -43,7 +45,8 @@ class TokenStore:
     sentence_offsets: shape (sentences + 1,), int64: sentence i is tokens[sentence_offsets[i]:sentence_offsets[i + 1]].
     document_offsets: shape (documents + 1,), int64: document d is the sentences document_offsets[d] to
     document_offsets[d + 1]. None of either is empty.
-    counts: documents, sentences and tokens; empty_sentences and empty_documents, which were left out.
+    counts: documents, sentences and tokens; unknown_tokens ([UNK]) and special_tokens ([UNK] too), which are never
+    masked; empty_sentences and empty_documents, which were left out.
     """
 
     folder: Path
@@ -90,7 +93,7 @@ def write_token_stores(
         with BlockWriters(tokenizer_json, num_proc) as writers:
             paths = write_blocks(folders, documents, encoding_version(tokenizer_json), writers)
         for name, folder in folders.items():
-            join_blocks(folder, paths[name], ids_dtype(tokenizer))
+            join_blocks(folder, paths[name], tokenizer)
         for folder in folders.values():
             shutil.rmtree(blocks_folder(folder), ignore_errors=True)
     return {name: open_token_store(folder) for name, folder in folders.items()}
@@ -116,19 +119,25 @@ def write_blocks(
     return paths
 
 
-def join_blocks(folder: Path, paths: list[Path], dtype: np.dtype) -> None:
-    """Write a store atomically, of the blocks of a corpus in order; raises InputError if one is missing or changed."""
+def join_blocks(folder: Path, paths: list[Path], tokenizer: Tokenizer) -> None:
+    """Write a store atomically, of the blocks of a corpus in order.
+
+    Raises:
+        InputError: if a block is missing or changed, or more than half of the tokens are [UNK], or none can be masked.
+    """
     with atomic_write(folder) as partial:
         partial.mkdir()
         with ExitStack() as files:
-            joined = _StoreFiles(*(files.enter_context(open(partial / name, "wb")) for name in _ARRAYS))
+            opened = [files.enter_context(open(partial / name, "wb")) for name in _ARRAYS]
+            joined = _StoreFiles(opened, unknown_id(tokenizer), special_ids(tokenizer))
             for path in paths:
                 block = read_block(path)
                 if block is None:
                     raise InputError(f"{path}: was removed or changed during the build; run the same command again")
                 joined.add(block)
             joined.close()
-        write_json(partial / "store.json", {"dtype": dtype.name, "counts": joined.counts})
+        _refuse_unknown(joined.counts)
+        write_json(partial / "store.json", {"dtype": ids_dtype(tokenizer).name, "counts": joined.counts})
         names = (*_ARRAYS, "store.json")
         write_json(partial / MANIFEST, {name: sha256_of_file(partial / name) for name in names})
 
@@ -219,11 +228,13 @@ class _StoreFiles:
     """Blocks -> the files of a store, one after another."""
 
     # A document that was cut in two must become one again, so the last document of a block stays open.
-    def __init__(self, tokens: BinaryIO, sentences: BinaryIO, ends: BinaryIO) -> None:
-        self._tokens, self._sentences, self._ends = tokens, sentences, ends
-        for offsets in (sentences, ends):
+    def __init__(self, files: Sequence[BinaryIO], unknown: int, special: Iterable[int]) -> None:
+        self._tokens, self._sentences, self._ends = files
+        self._unknown, self._special = unknown, sorted(special)
+        for offsets in files[1:]:
             offsets.write(np.zeros(1, np.int64).data)
-        self.counts = {"documents": 0, "sentences": 0, "tokens": 0, "empty_sentences": 0, "empty_documents": 0}
+        names = ("documents", "sentences", "tokens", "unknown_tokens", "special_tokens", "empty_sentences")
+        self.counts = dict.fromkeys((*names, "empty_documents"), 0)
         self._open_document: int | None = None
 
     def add(self, block: TokenBlock) -> None:
@@ -232,6 +243,8 @@ class _StoreFiles:
         self._sentences.write((self.counts["tokens"] + np.cumsum(block.sentence_lengths)).data)
         self.counts["tokens"] += len(block.tokens)
         self.counts["empty_sentences"] += block.empty_sentences
+        self.counts["unknown_tokens"] += int((block.tokens == self._unknown).sum())
+        self.counts["special_tokens"] += int(np.isin(block.tokens, self._special).sum())
         lengths = block.document_lengths.copy()
         if block.continues:
             lengths[0] += self._open_document or 0
@@ -251,6 +264,17 @@ class _StoreFiles:
         self._ends.write((self.counts["sentences"] + np.cumsum(lengths)).astype(np.int64).data)
         self.counts["sentences"] += int(lengths.sum())
         self.counts["documents"] += len(lengths)
+
+
+def _refuse_unknown(counts: dict[str, int]) -> None:
+    tokens, unknown = counts["tokens"], counts["unknown_tokens"]
+    if tokens and (unknown > MOST_UNKNOWN * tokens or counts["special_tokens"] == tokens):
+        raise InputError(
+            f"corpus: {unknown / tokens:.0%} of the {tokens:,} tokens are [UNK], so there is nothing to learn: the"
+            " tokenizer does not fit the text. Words of over 100 letters (as in Thai, without spaces) and characters"
+            " that the vocabulary lacks become [UNK]; put spaces between words, or train the tokenizer on this text"
+            " (tokenizer.path: null)"
+        )
 
 
 def _blocks(names: Iterable[str], documents: Iterable[tuple[str, Document]]) -> Iterator[tuple[str, TextBlock]]:

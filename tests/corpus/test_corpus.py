@@ -192,7 +192,11 @@ def test_bad_paths(tmp_path, monkeypatch, paths, message):
 
 
 def first_sentences(config: CorpusConfig, split: str, seed: int) -> list[str]:
-    return [found.sentences[0] for found in read_documents(config) if split_of(found, config, seed) == split]
+    return [
+        found.sentences[0]
+        for found in read_documents(config)
+        if split_of(found, config.validation_share, seed) == split
+    ]
 
 
 def test_splits_cover_the_corpus_and_copies_stay_on_one_side(tmp_path):

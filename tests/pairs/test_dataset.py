@@ -15,7 +15,7 @@ from hub_stub import stub_hub
 from reference_pairs import reference_pairs
 
 from recipe.config import PairsConfig
-from recipe.corpus import read_documents, split_of
+from recipe.corpus import Document, read_documents, split_of
 from recipe.errors import InputError
 from recipe.pairs import builder as pair_builders
 from recipe.pairs import dataset as pair_dataset
@@ -173,7 +173,7 @@ def test_both_splits_are_made_in_one_pass_and_by_any_number_of_processes(prepare
         own = [
             document.sentences
             for document in read_documents(recipe.corpus)
-            if split_of(document, recipe.corpus, recipe.seed) == split
+            if split_of(document, recipe.corpus.validation_share, recipe.seed) == split
         ]
         assert np.diff(open_token_store(Path(stores[split])).document_offsets).tolist() == [
             len(sentences) for sentences in own
@@ -197,7 +197,7 @@ def test_one_call_makes_the_rows_of_the_stage_from_text(prepared, corpus_file, t
         documents, *arguments, seed=prepared.seed, validation_share=0.2, max_seq_length=48, num_proc=2
     )
     assert again.cache_files == made.cache_files, "the rows were written twice"
-    with pytest.raises(InputError, match=r"pairs.max_seq_length is 2; it must lie in 5 to 65536"):
+    with pytest.raises(InputError, match=r"^max_seq_length is 2; it must lie in 5 to 65536"):
         build_pair_dataset(corpus_file, *arguments, max_seq_length=2)
 
 
@@ -332,3 +332,32 @@ def test_a_full_disk_is_named_and_no_rows_are_half_written(prepared, stores, tmp
                 tmp_path / "disk",
             )
         assert not list((tmp_path / "disk").rglob("dataset_info.json"))
+
+
+def test_one_call_without_validation_and_with_few_documents(prepared, corpus_file, tmp_path):
+    arguments = (prepared.folder / "tokenizer", tmp_path / "pairs")
+    assert set(build_pair_dataset(corpus_file, *arguments, validation_share=0, max_seq_length=48)) == {"train"}
+    documents = [Document(["abc def gha.", "fed dca hij."] * 4, str(number)) for number in range(97)]
+    documents = [
+        dataclasses.replace(each, sentences=["a" * (1 + int(each.source)), *each.sentences]) for each in documents
+    ]
+    both = build_pair_dataset(documents, prepared.folder / "tokenizer", tmp_path / "few", max_seq_length=48)
+    assert set(both) == {"train", "validation"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"max_seq_length": 2}, r"^max_seq_length is 2"),
+        ({"validation_share": 0.9}, r"^validation_share is 0\.9"),
+        ({"text": ["absent.txt"]}, r"^text: "),
+        ({"text": [Document(["alone."], "a")]}, r"^text: the train split has 1 document"),
+        ({"text": [Document(["ab."], "a")] * 2}, r"^text: .*raise validation_share"),
+        ({"truncation": "middle"}, r"^truncation is 'middle'"),
+    ],
+)
+def test_one_call_names_its_own_arguments(prepared, corpus_file, tmp_path, monkeypatch, rules, message):
+    monkeypatch.chdir(tmp_path)
+    text = rules.pop("text", corpus_file)
+    with pytest.raises(InputError, match=message):
+        build_pair_dataset(text, prepared.folder / "tokenizer", tmp_path / "pairs", **rules)

@@ -1,5 +1,6 @@
 """Pairs on toy corpora in which every token has its own id, so that each token of a row says where it came from."""
 
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -225,3 +226,21 @@ def test_row_ids_stay_positive_in_late_passes(pass_index):
     (pairs,) = make_pairs(sentences, documents, PairRules(20), 1, pass_index, 0, 5)
     assert (pairs.row_id >= 0).all()
     assert len(set(pairs.row_id.tolist())) == len(pairs)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(("wanted", "passes"), [(0.5, 1), (0.3, 2)])
+def test_the_labels_of_the_real_passes_are_balanced_also_of_90_documents(seed, wanted, passes):
+    draw = np.random.default_rng(seed)
+    sentences = draw.integers(3, 30, 90)
+    document_offsets = np.concatenate([[0], np.cumsum(sentences)])
+    sentence_offsets = np.concatenate([[0], np.cumsum(draw.integers(3, 60, sentences.sum()))])
+    rules = PairRules(61, nsp_probability=wanted)
+    chance = balanced_probability(sentence_offsets, document_offsets, rules, seed, passes)
+    rules = dataclasses.replace(rules, nsp_probability=chance)
+    labels = [
+        pairs.next_sentence_label
+        for number in range(passes)
+        for pairs in make_pairs(sentence_offsets, document_offsets, rules, seed, number, 0, 90)
+    ]
+    assert np.concatenate(labels).mean() == pytest.approx(wanted, abs=0.01)

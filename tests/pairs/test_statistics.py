@@ -57,7 +57,7 @@ LINES = [f"line {number} of a text with some words." for number in range(3000)]
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ("\n\n".join(LINES[:200]), "documents have one sentence only.*blank line after every sentence"),
+        ("\n\n".join(LINES[:200]), "documents have one sentence only.*split into sentences, and are blank lines"),
         ("\n\n".join("\n".join(LINES[start : start + 60]) for start in range(0, 3000, 60)), "are blank lines missing"),
         ("\n\n".join("\n".join(LINES[start : start + 2]) for start in range(0, 3000, 2)), "pairs.balance_labels"),
         ("\n\n".join("\n".join(LINES[start : start + 40]) for start in range(0, 2000, 40)), None),
@@ -89,3 +89,10 @@ def test_the_line_for_the_terminal_names_what_was_made(prepared):
         f"{found['never_seen_share']:.1%} of",
     ):
         assert part in line
+
+
+@pytest.mark.parametrize(("unknown", "warned"), [(0, False), (2, False), (3, True)])
+def test_unknown_tokens_are_warned_of_above_two_percent(unknown, warned):
+    counts = {"documents": 9, "sentences": 40, "one_sentence_documents": 0, "pairs": 0, "label_1_share": 0}
+    found = module.suspicions({**counts, "unknown_share": unknown / 100})
+    assert [warning for warning in found if "[UNK]" in warning] == ([found[0]] if warned else [])

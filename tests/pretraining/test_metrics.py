@@ -4,10 +4,12 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 
+from recipe.model.bert import SUMS, metrics_of
 from recipe.pretraining.metrics import MaskedLMMetric, NextSentenceMetric
 from recipe.tasks.types.metrics import EntityF1
 
@@ -142,7 +144,28 @@ def test_balanced_accuracy_is_the_mean_of_both_recalls():
     assert scores == pytest.approx(
         {"accuracy": 3 / 5, "balanced_accuracy": (1 / 2 + 2 / 3) / 2, "share_of_label_1": 3 / 5}
     )
-    assert NextSentenceMetric().compute(predictions=[1, 0], references=[1, 1])["balanced_accuracy"] == 0.5
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_of_one_label_there_is_no_accuracy(label):
+    scores = NextSentenceMetric().compute(predictions=[1, 0], references=[label] * 2)
+    assert scores == {"accuracy": None, "balanced_accuracy": None, "share_of_label_1": label}
+
+
+def test_a_mean_over_nothing_is_left_out():
+    def metrics(**sums):
+        return metrics_of(torch.tensor([float(sums.get(name, 0)) for name in SUMS], dtype=torch.float64))
+
+    assert metrics() == {}
+    assert metrics(pairs=4, nsp_loss=2, nsp_correct=4) == {"nsp_loss": 0.5}
+    assert metrics(pairs=4, nsp_loss=2, nsp_correct=4, label_1=4, label_1_correct=4) == {"nsp_loss": 0.5}
+    assert set(metrics(pairs=4, label_1=1, masked_tokens=3)) == {
+        "mlm_loss",
+        "mlm_accuracy",
+        "nsp_loss",
+        "nsp_accuracy",
+        "nsp_balanced_accuracy",
+    }
 
 
 @pytest.mark.parametrize("labels", [[], [0, 2], [-100]])

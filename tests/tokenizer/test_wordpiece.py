@@ -1,4 +1,5 @@
 import os
+import random
 import subprocess
 import sys
 
@@ -43,9 +44,11 @@ def test_special_tokens_come_first_then_characters_then_pieces():
     assert tokens[:5] == list(SPECIAL_TOKENS)
     characters = [token for token in tokens[5:] if len(token.removeprefix("##")) == 1]
     assert characters == tokens[5 : 5 + len(characters)]
-    assert {f"##{character}" for character in characters if not character.startswith("##")} == {
-        token for token in characters if token.startswith("##")
-    }
+    starts = {character for character in characters if not character.startswith("##")}
+    assert {",", "-", ".", ":", "中", "文"} < starts
+    # The pre-tokenizer sets those apart, so they never stand within a word.
+    inside = starts - {",", "-", ".", ":", "中", "文"}
+    assert {f"##{character}" for character in inside} == {token for token in characters if token.startswith("##")}
 
 
 def test_the_same_text_gives_the_same_tokenizer_with_any_number_of_threads(tmp_path):
@@ -76,16 +79,64 @@ def test_no_character_of_the_text_becomes_unk(sentences, lowercase, nfkc):
     for sentence in sentences:
         assert "[UNK]" not in tokenizer.encode(sentence, add_special_tokens=False).tokens
         characters = "".join(tokenizer.normalizer.normalize_str(sentence).split())
-        assert all(character in vocabulary and f"##{character}" in vocabulary for character in characters)
+        assert all(character in vocabulary for character in characters)
 
 
-def test_of_too_many_characters_the_most_frequent_stay(caplog):
+@pytest.mark.parametrize(
+    ("characters", "size"),
+    [
+        # Ideographs are words of their own: one entry each.
+        ([chr(0x4E00 + number) for number in range(3000)], 4000),
+        ([chr(0x4E00 + number) for number in range(3980)], 4000),
+        # Letters need two; they may take nine tenths.
+        ([chr(0xAC00 + number) for number in range(1700)], 4000),
+        ([chr(0x3041 + number) for number in range(80)], 256),
+    ],
+)
+def test_all_characters_that_fit_are_in_the_vocabulary(characters, size):
+    text = ["".join(characters[start : start + 50]) for start in range(0, len(characters), 50)]
+    tokenizer = trained([*text, "a"], vocab_size=size, min_frequency=2, strip_accents=False)
+    assert len(tokenizer.get_vocab()) <= size
+    for sentence in text:
+        for word in (sentence, " ".join(sentence)):
+            assert "[UNK]" not in tokenizer.encode(word, add_special_tokens=False).tokens
+
+
+def test_no_entry_is_a_form_that_cannot_occur():
+    text = ["中文 word, 日本。ひらがな 한글 (x)! naïve ¿qué? 𠀀"] * 3
+    vocabulary = trained(text, vocab_size=300).get_vocab()
+    assert {token for token in vocabulary if token.startswith("##") and token[2:] in "中文日本。,()!¿?𠀀"} == set()
+    assert {"##ひ", "##e", "中", ",", "。", "𠀀"} <= set(vocabulary)
+
+
+def test_of_too_many_characters_the_most_frequent_stay():
     rare = "".join(chr(code) for code in range(0x4E00, 0x4E00 + 300))
-    tokenizer = trained(["plain words here"] * 400 + [rare], vocab_size=128)
+    said = []
+    document = Document([*["plain words here"] * 400, rare], "test")
+    tokenizer = train_wordpiece([document], TokenizerConfig(vocab_size=128, min_frequency=1), warn=said.append)
     assert "[UNK]" not in tokenizer.encode("plain words here").tokens
     assert "[UNK]" in tokenizer.encode(rare).tokens
-    assert "become [UNK]" in caplog.text
-    assert f"{300 + len(set('plainwordshere'))} characters" in caplog.text
+    assert f"the text has {300 + len(set('plainwordshere'))} characters" in said[0]
+    assert "become [UNK]" in said[0]
+    # English keeps half of the room for its pieces, however many rare characters there are.
+    assert {"plain", "words", "here"} <= set(tokenizer.get_vocab())
+
+
+def test_a_vocabulary_far_below_the_wish_is_said():
+    said = []
+    train_wordpiece([Document(["few words here"] * 5, "a")], TokenizerConfig(vocab_size=1000), warn=said.append)
+    assert len(said) == 1
+    assert "entries instead of 1,000" in said[0]
+    said = []
+    train_wordpiece([Document(TEXT, "a")], TokenizerConfig(vocab_size=64, min_frequency=1), warn=said.append)
+    assert not [warning for warning in said if "instead of" in warning]
+
+
+def test_words_of_megabytes_are_cut_before_training():
+    genome = "".join(random.Random(1).choices("acgt", k=1 << 21))
+    tokenizer = trained(["some words here", f"the genome {genome} is long"] * 2, vocab_size=300)
+    assert {"some", "words", "genome", "long"} <= set(tokenizer.get_vocab())
+    assert not {token for token in tokenizer.get_vocab() if len(token) > 4 and set(token) <= set("acgt#")}
 
 
 @pytest.mark.parametrize(("unused", "expected"), [(0, 0), (1, 1), (30, 30)])

@@ -219,3 +219,22 @@ def test_pandas_is_not_imported():
         ).returncode
         == 0
     )
+
+
+OWN = tokenizer_of()
+OWN.add_special_tokens(["[ANON]", "<drug name>"])
+OWN_ENCODER = SentenceEncoder(OWN.to_str())
+
+
+@given(lines, st.lists(st.sampled_from(["[ANON]", "<drug name>", "[MASK]"]), max_size=3))
+def test_special_tokens_of_the_user_have_their_ids_and_those_of_bert_are_text(text, own):
+    line = f" {text} ".join(["", *own, ""])
+    ids, _ = OWN_ENCODER.encode(line.encode())
+    for token in ("[ANON]", "<drug name>"):
+        assert (ids == OWN.token_to_id(token)).sum() == line.count(token)
+    for token in SPECIAL_TOKENS:
+        if token != "[UNK]":
+            assert not (ids == OWN.token_to_id(token)).any()
+    # Without those of BERT in the text it is what the user's tokenizer gives.
+    if not any(token in line for token in SPECIAL_TOKENS):
+        assert ids.tolist() == OWN.encode(line, add_special_tokens=False).ids

@@ -4,6 +4,7 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -30,6 +31,7 @@ DOCUMENTS = [Document([f"word{number} alpha beta", "\u200b", "gamma"], "a") for 
 # Builds a store again and again smaller than it is, so that a kill finds it at work.
 BUILD = """
 import sys
+import tempfile
 from pathlib import Path
 from tokenizers import Tokenizer
 from recipe.tokens import store as token_store
@@ -73,6 +75,8 @@ def test_store_contains_every_token_in_order_whatever_the_block_and_processes(
         "sentences": 81,
         "tokens": len(ids),
         "empty_sentences": 41,
+        "unknown_tokens": 0,
+        "special_tokens": 0,
         "empty_documents": 1,
     }
     assert token_counts(store, 100).sum() == len(ids)
@@ -113,7 +117,9 @@ def test_several_stores_in_one_pass(tmp_path, tokenizer, monkeypatch):
 
 
 def test_special_tokens_in_the_text_are_text(tmp_path, tokenizer):
-    store = write_token_store(tmp_path / "store", [Document(["[MASK] alpha [SEP]"], "a")], tokenizer)
+    store = write_token_store(
+        tmp_path / "store", [Document(["[MASK] alpha [SEP]", *["alpha beta"] * 9], "a")], tokenizer
+    )
     assert not set(store.tokens.tolist()) & {
         tokenizer.token_to_id(token) for token in ("[MASK]", "[SEP]", "[CLS]", "[PAD]")
     }
@@ -202,11 +208,11 @@ def test_a_full_disk_is_named_and_nothing_is_half_written(tmp_path, tokenizer, m
 
 
 @pytest.fixture(scope="module")
-def build_inputs(tmp_path_factory, tokenizer):
+def build_inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
     write_corpus(folder / "corpus.txt", documents=3000)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    documents = read_documents(CorpusConfig(path=[str(folder / "corpus.txt")]))
+    documents = list(read_documents(CorpusConfig(path=[str(folder / "corpus.txt")])))
+    train_wordpiece(documents, TokenizerConfig(vocab_size=200)).save(str(folder / "tokenizer.json"))
     expected = write_token_store(folder / "expected", documents, Tokenizer.from_file(str(folder / "tokenizer.json")))
     return folder / "corpus.txt", folder / "tokenizer.json", content_of(expected.folder)
 
@@ -288,3 +294,34 @@ def test_fifty_killed_builds(tmp_path, build_inputs, capfd):
     )
     assert cut_off >= 20
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_the_store_counts_what_can_not_be_masked(tmp_path):
+    tokenizer = train_wordpiece([Document(["alpha beta gamma"] * 9, "a")], TokenizerConfig(vocab_size=64))
+    tokenizer.add_special_tokens(["[ANON]"])
+    documents = [Document(["alpha 中 [ANON] beta", "gamma [MASK]"], "a")] * 3
+    store = write_token_store(tmp_path / "store", documents, tokenizer)
+    # [, mask and ] are words of the text; only "mask" has all its letters in the vocabulary.
+    unknown = int((store.tokens == tokenizer.token_to_id("[UNK]")).sum())
+    assert store.counts["unknown_tokens"] == unknown > 0
+    assert store.counts["special_tokens"] == unknown + 3
+    assert int((store.tokens == tokenizer.token_to_id("[ANON]")).sum()) == 3
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(["alpha", "中", "x" * 101, "[ANON]", "beta"]), min_size=1, max_size=12))
+def test_a_store_is_refused_when_it_is_mostly_unknown_or_nothing_can_be_masked(words):
+    tokenizer = train_wordpiece([Document(["alpha beta gamma"] * 9, "a")], TokenizerConfig(vocab_size=64))
+    tokenizer.add_special_tokens(["[ANON]"])
+    ids = [tokenizer.encode(word, add_special_tokens=False).ids for word in words]
+    tokens = sum(map(len, ids))
+    unknown = sum(each == [tokenizer.token_to_id("[UNK]")] for each in ids)
+    is_bad = unknown > tokens / 2 or unknown + words.count("[ANON]") == tokens
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "store"
+        if not is_bad:
+            assert write_token_store(store, [Document([" ".join(words)], "a")], tokenizer).counts["tokens"] == tokens
+            return
+        with pytest.raises(InputError, match=r"of the [\d,]+ tokens are \[UNK\], so there is nothing to learn"):
+            write_token_store(store, [Document([" ".join(words)], "a")], tokenizer)
+        assert not store.exists()

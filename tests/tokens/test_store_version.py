@@ -12,9 +12,9 @@ from recipe.tokens import store
 
 # VERSION of recipe/tokens/store.py -> hash of the files of a store, by words and line by line.
 GOLDEN = {
-    1: (
-        "658c7b7e77d9789e95bb986f9814ce0081690c1db44e274be6463b36556a519d",
-        "19e7526028622e5cd27ce81bfce1da754bba1d56d428d576d76e5b7229a6fc44",
+    2: (
+        "c3a9cca0d54c3954172ef3218cde18feb06894d64eff58f4718d735799a29197",
+        "6031796ecbfa08e7f18e13a542794d880910cdd8f2927987ba84110405f6b53f",
     )
 }
 
