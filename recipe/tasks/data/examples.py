@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from recipe.errors import InputError
+from recipe.tasks.data.answers import require_two_answers
 from recipe.tasks.data.records import TASK_SPLITS, Column, Record, find_split, read_records
 
-ID = Column("id", ("index", "id", "documentid", "questionid", "pmid"), is_needed=False)
+ID = Column("id", ("index", "id", "pairid", "documentid", "questionid", "pmid"), is_needed=False)
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class TextTask:
             for what, number in counted.items()
         }
 
+    def answers(self) -> dict[str, set[Any]]:
+        """The different gold answers of each split."""
+        return {split: {example.gold for example in getattr(self, split)} for split in TASK_SPLITS}
+
     def summary(self) -> str:
         """Sizes of the splits, and oddities, in one line."""
         sizes = ", ".join(f"{' / '.join(map(str, found.values()))} {what}" for what, found in self.counts().items())
@@ -74,7 +79,9 @@ def read_text_task(
             raise InputError(f"{path}: contains no record; write one per line, as {names} with tabs between them")
         splits[split] = examples_of(records)
         notes["fields in quotes"] += quoted
-    return TextTask(folder.resolve().name, labels, unit, **splits, notes=notes)
+    task = TextTask(folder.resolve().name, labels, unit, **splits, notes=notes)
+    require_two_answers(folder, task.answers(), unit)
+    return task
 
 
 def id_of(record: Record, number: int) -> str:
