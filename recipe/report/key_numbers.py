@@ -93,7 +93,9 @@ def _task_row(task: dict[str, Any]) -> KeyNumber:
     title = f"same model, {model_name(name)}" if name == "random_initialisation" else model_name(name)
     to_beat = plus_minus(baseline["mean"], baseline["deviation"])
     if baseline["mean"] is None:
-        return KeyNumber(measure, note, value, to_beat, f"{title}: no score, since {reason_of(baseline, task['score'])}")
+        return KeyNumber(
+            measure, note, value, to_beat, f"{title}: no score, since {reason_of(baseline, task['score'])}"
+        )
     # Within the larger deviation of the seeds a difference may be luck; of one seed no deviation is known.
     gain, noise = model["mean"] - baseline["mean"], max(model["deviation"] or 0, baseline["deviation"] or 0)
     verdict = _gain(gain, noise, "within the deviation")

@@ -30,7 +30,9 @@ def require_words(path: Path, sentences: Sequence[Sequence[Sequence[str]]]) -> N
             remedy = "no other column is left before the tag; write the word first and its tag last"
         else:
             first = len(problems) + 1
-            remedy = f"the word must be the first column; remove what stands before column {first}, by `cut -f{first}-`"
+            remedy = (
+                f"the word must be the first column; remove what stands before column {first}, by `cut -f{first}-`"
+            )
         raise InputError(f"{path}: {named}; {remedy}")
 
 

@@ -91,7 +91,10 @@ class LabelF1(TaskMetric):
         self, predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], labels: Sequence[str]
     ) -> dict[str, Any]:
         right = sum({*expected} == {*found} for expected, found in zip(references, predictions, strict=True))
-        return {**micro_scores(references, predictions, labels), "accuracy": right / len(references) if references else None}
+        return {
+            **micro_scores(references, predictions, labels),
+            "accuracy": right / len(references) if references else None,
+        }
 
 
 class PearsonCorrelation(TaskMetric):
