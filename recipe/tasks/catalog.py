@@ -81,7 +81,7 @@ class NamedTask:
         task: Any = self.task
         cut = replace(task, train=task.train[:max_train_examples], test=task.test[:max_test_examples])
         limits = f"max_train_examples {max_train_examples}, max_test_examples {max_test_examples}"
-        require_two_answers(f"{self.entry.name} with {limits}", cut.answers(), "that are left", "; raise the limit")
+        require_two_answers(f"{self.entry.name} with {limits}", cut.answers(), "raise the limit")
         # The cut is part of the key, or a run on fewer examples would pass for a finished run on all of them.
         return replace(self, task=cut, key=sha256_of_json([self.key, max_train_examples, max_test_examples]))
 
@@ -127,10 +127,11 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
 
 
 def read_checked(entry: TaskEntry, folder: Path) -> Task:
-    """The task of an entry from its files; an `InputError` where counts are not those of the table."""
+    """The task of an entry from its files; an `InputError` for one answer only, or counts that are not the table's."""
     task: Task = TASK_TYPES[entry.type].read(folder, **entry.options)
     # Not the folder's name: results in two folders of one task must be comparable.
     task.name = entry.name
+    require_two_answers(folder, task.answers())
     found = task.counts()
     # Other counts mean other files, whose scores cannot stand next to published ones.
     for what, split, number in _numbers(entry.counts):

@@ -36,7 +36,7 @@ class PlainTextTokenizer:
         return self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
 
     def encode_words(self, sentences: Sequence[Sequence[str]]) -> list[Encoding]:
-        """Sentences whose words are given, with the number of each token's word; the ids are to be taken by `ids_of`."""
+        """Sentences of words, with the number of each token's word; the ids are to be taken by `ids_of`."""
         return self._tokenizer.encode_batch([list(words) for words in sentences], True, add_special_tokens=False)
 
     def ids_of(self, encoding: Encoding) -> list[int]:
@@ -48,7 +48,7 @@ class PlainTextTokenizer:
 
 
 def plain_text_tokenizer(tokenizer: Any) -> PlainTextTokenizer:
-    """A fast tokenizer of transformers as one of plain text, which makes words of its own [CLS], [SEP] and so on too."""
+    """A fast tokenizer of transformers as one of plain text, for which its own [CLS], [SEP] and so on are words."""
     roles = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
     tokens = [token for role in roles if (token := getattr(tokenizer, f"{role}_token", None))]
     return PlainTextTokenizer(tokenizer.backend_tokenizer.to_str(), tokens)

@@ -35,8 +35,7 @@ def test_blank_lines_part_documents_and_offsets_lead_back():
     assert [text.id for text in found] == ["0", "1", "2"]
     for text in found:
         assert PLAIN[text.offset : text.offset + len(text.text)] == text.text
-    assert read(b"\xef\xbb\xbf" + PLAIN.encode()) == read(gzip.compress(PLAIN.encode())) == found
-    assert read(b"") == read(b"\n \n") == []
+    assert read(gzip.compress(PLAIN.encode())) == found
 
 
 def test_a_long_text_is_cut_behind_a_line(monkeypatch):

@@ -1,4 +1,4 @@
-"""The gold answers of a split: with fewer than two different ones there is nothing to learn, to choose by or to score."""
+"""The gold answers of a split: without two different ones there is nothing to learn, to choose by or to score."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -11,23 +11,22 @@ _NEEDED_FOR = {
     "devel": "it cannot choose an epoch",
     "test": "nothing can be scored",
 }
-_WITHOUT_ANSWERS = "; take sentences that differ, and `domain-bert predict` for text without answers"
+_WITHOUT_ANSWERS = "use texts whose answers differ; text without answers is for `domain-bert predict`"
 
 
-def require_two_answers(place: object, answers: Mapping[str, Collection[Any]], unit: str, remedy: str = "") -> None:
+def require_two_answers(place: object, answers: Mapping[str, Collection[Any]], remedy: str = "") -> None:
     """Refuse a task of which a split has one gold answer only, such as O for every word.
 
     Args:
         place: where the answers were found, for the message.
-        answers: the different gold answers of each split.
-        unit: what has an answer, such as "words".
+        answers: the different gold answers of each split; of entities the tags of words.
+        remedy: what to do, where that is not to take other sentences.
     """
     for split, found in answers.items():
         if len(found) < 2:
             only = ", ".join(map(_written, found)) or "no answer"
-            lacks = "contains no entity" if [*found] == ["O"] else "has one answer only"
-            why = f"{split} {lacks} (all {unit} are {only}), so {_NEEDED_FOR[split]}"
-            raise InputError(f"{place}: {why}{remedy or _WITHOUT_ANSWERS}")
+            lacks = "{} contains no entity: every word is O" if [*found] == ["O"] else f"{{}} has one answer only, {only}"
+            raise InputError(f"{place}: {lacks.format(split)}, so {_NEEDED_FOR[split]}; {remedy or _WITHOUT_ANSWERS}")
 
 
 def _written(answer: Any) -> str:

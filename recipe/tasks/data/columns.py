@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recipe.errors import InputError
-from recipe.tasks.data.answers import require_two_answers
 from recipe.tasks.data.numbered import require_words
 from recipe.tasks.data.schemes import SCHEMES, detect_scheme, normal_tag, to_iob2
 
@@ -72,9 +71,7 @@ def read_task(folder: Path, scheme: str = "auto", merged_type: str | None = None
             # Only the type changes, so the number of entities and their positions stay.
             sentence.tags = [tag if tag == "O" else f"{tag[0]}-{merged_type}" for tag in sentence.tags]
     labels = labels_of(splits["train"] + splits["devel"] + splits["test"])
-    task = NerTask(folder.resolve().name, labels, **splits, schemes=schemes, repairs=repairs)
-    require_two_answers(folder, task.answers(), "words")
-    return task
+    return NerTask(folder.resolve().name, labels, **splits, schemes=schemes, repairs=repairs)
 
 
 def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentence], str, list[int]]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from recipe.errors import InputError
-from recipe.tasks.data.answers import require_two_answers
 from recipe.tasks.data.records import TASK_SPLITS, Column, Record, find_split, read_records
 
 ID = Column("id", ("index", "id", "pairid", "documentid", "questionid", "pmid"), is_needed=False)
@@ -79,9 +78,7 @@ def read_text_task(
             raise InputError(f"{path}: contains no record; write one per line, as {names} with tabs between them")
         splits[split] = examples_of(records)
         notes["fields in quotes"] += quoted
-    task = TextTask(folder.resolve().name, labels, unit, **splits, notes=notes)
-    require_two_answers(folder, task.answers(), unit)
-    return task
+    return TextTask(folder.resolve().name, labels, unit, **splits, notes=notes)
 
 
 def id_of(record: Record, number: int) -> str:

@@ -13,7 +13,7 @@ from recipe.tasks.experiments.results import markdown_table, mean_and_deviation,
 
 @dataclass
 class SystemScores:
-    """Scores (0..1, means over the seeds) by task; the tasks without a score, with the reason; repeated evaluations."""
+    """By task: scores (0..1, means over the seeds), why others have none, and how often test was evaluated."""
 
     name: str
     scores: dict[str, float] = field(default_factory=dict)

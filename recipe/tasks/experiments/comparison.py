@@ -39,8 +39,9 @@ class Comparison:
         (first, second), (score_a, score_b) = self.names, self.scores
         both = f"{first} {percent(score_a, 2)}, {second} {percent(score_b, 2)}"
         if score_a is None or score_b is None or self.low is None or self.high is None:
+            both_sides = (self.names, self.reasons)
             reasons = [
-                f"{name} has no score, since {reason}" for name, reason in zip(self.names, self.reasons) if reason
+                f"{name} has no score, since {reason}" for name, reason in zip(*both_sides, strict=True) if reason
             ]
             return f"{both}: no difference; {'; '.join(reasons) or 'in no sample do both have a score'}"
         return (

@@ -49,7 +49,8 @@ class _Sentence:
 class Tagger:
     """A checkpoint folder whose config.json names the labels O, B-X and I-X.
 
-    Words are those of the tokenizer's pre-tokenizer, also "[MASK]" in a text: see `PlainTextTokenizer`. Spans are those of transformers' pipeline("token-classification",
+    Words are those of the tokenizer's pre-tokenizer, also "[MASK]" in a text: see `PlainTextTokenizer`.
+    Spans are those of transformers' pipeline("token-classification",
     aggregation_strategy="first"): the label of a word is that of its first piece, and a stray I-X opens an entity.
     """
 

@@ -107,7 +107,7 @@ def read_pubmed(stream: IO[bytes], name: str) -> Iterator[Text]:
 
 @dataclass(frozen=True)
 class _Copy(Source):
-    """A stream as a file that the corpus's readers can open twice: under the user's name, with an ending of our own."""
+    """A stream as a file that the corpus's readers can open twice; its name is the user's, its ending is ours."""
 
     path: Path
     ending: str

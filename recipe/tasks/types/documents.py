@@ -31,6 +31,7 @@ COLUMNS = (
 # What files write where no label applies.
 NO_LABEL = ("none", "null", "")
 _FLAG = re.compile(r"([0-9]{1,4})_([01])")
+_NUMBER = re.compile(r"\s*(-?[0-9]+)(?:\.0)?\s*")
 
 
 @dataclass(frozen=True)
@@ -98,24 +99,17 @@ def _labels(record: Record, labels: Sequence[str]) -> set[str]:
         return {labels[int(flag[1])] for flag in flags if flag and flag[2] == "1"}
     written = value if isinstance(value, list) else str(value).strip("[] ").split(",")
     # LinkBERT's form: a 0 or 1 for each label. Numbers of any other form may mean another order, so they are refused.
-    numbers = [_number(part) for part in written]
-    if numbers and None not in numbers:
-        if len(numbers) != len(labels) or {*numbers} - {0.0, 1.0}:
+    if written and all(_NUMBER.fullmatch(str(part)) for part in written):
+        ones = [_NUMBER.fullmatch(str(part))[1] for part in written]  # type: ignore[index]
+        if len(ones) != len(labels) or {*ones} - {"0", "1"}:
             order = f"write {len(labels)} numbers 0 or 1, in the order {', '.join(labels)}"
             raise InputError(f"{record.place}: {str(value)[:60]!r} is not a 0 or 1 for each label; {order}")
-        return {name for name, number in zip(labels, numbers, strict=True) if number}
+        return {name for name, one in zip(labels, ones, strict=True) if one == "1"}
     names = {str(name).strip().lower() for name in written} - {*NO_LABEL}
     if unknown := sorted(names - {*labels}):
         wrong = f"the label {unknown[0][:60]!r} is not one of {', '.join(labels)}"
         raise InputError(f"{record.place}: {wrong}; write names or numbers")
     return names
-
-
-def _number(written: Any) -> float | None:
-    try:
-        return float(written)
-    except (TypeError, ValueError):
-        return None
 
 
 def _single_labels(task: TextTask) -> list[frozenset[str]]:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from recipe.tasks.data.answers import require_two_answers
 from recipe.tasks.data.columns import NerTask, TaggedSentence, read_task
 from recipe.tasks.data.records import TASK_SPLITS
 from recipe.tasks.types.ner import EncodedSentences, encode, prediction_lines
@@ -49,7 +48,6 @@ def read(folder: Path) -> PicoTask:
             sentence.tags = [tag if tag == "O" else f"I{tag[1:]}" for tag in sentence.tags]
     # A head with classes that no word has would only learn to avoid them.
     labels = [label for label in task.labels if not label.startswith("B-")]
-    require_two_answers(folder, task.answers(), "words")
     return PicoTask(task.name, labels, task.train, task.devel, task.test, task.schemes, task.repairs)
 
 

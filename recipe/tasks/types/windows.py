@@ -69,7 +69,7 @@ def pieces_of_words(sentences: list[list[str]], tokenizer: Tokenizer, max_num_to
     for words, encoding in zip(sentences, plain.encode_words(sentences), strict=True):
         pieces: list[list[int]] = [[] for _ in words]
         for token_id, word in zip(plain.ids_of(encoding), encoding.word_ids, strict=True):
-            pieces[word].append(token_id)
+            pieces[word].append(token_id)  # type: ignore[index]  # without special tokens each has a word
         # A word without a piece must be scored too, and a longer one must fit.
         found.append([word[:max_num_tokens] or [tokenizer.unk_token_id] for word in pieces])
     return found
