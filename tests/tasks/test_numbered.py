@@ -57,7 +57,7 @@ def test_two_columns_before_the_words_are_refused_together(tmp_path):
 
 def test_a_file_without_words_is_refused(tmp_path):
     (tmp_path / "a.tsv").write_text(text_of([[[str(place)] for place in range(5)]]))
-    with pytest.raises(InputError, match="column 1 counts up .*; no other column is left before the tag"):
+    with pytest.raises(InputError, match=r"column 1 counts up .*; no other column is left before the tag"):
         read_sentences(tmp_path / "a.tsv")
 
 

@@ -25,8 +25,8 @@ def require_two_answers(place: object, answers: Mapping[str, Collection[Any]], r
     for split, found in answers.items():
         if len(found) < 2:
             only = ", ".join(map(_written, found)) or "no answer"
-            lacks = "{} contains no entity: every word is O" if [*found] == ["O"] else f"{{}} has one answer only, {only}"
-            raise InputError(f"{place}: {lacks.format(split)}, so {_NEEDED_FOR[split]}; {remedy or _WITHOUT_ANSWERS}")
+            lacks = "contains no entity: every word is O" if [*found] == ["O"] else f"has one answer only, {only}"
+            raise InputError(f"{place}: {split} {lacks}, so {_NEEDED_FOR[split]}; {remedy or _WITHOUT_ANSWERS}")
 
 
 def _written(answer: Any) -> str:

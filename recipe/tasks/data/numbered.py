@@ -9,7 +9,8 @@ from recipe.errors import InputError
 
 # Lines that must agree before a column is refused, so that a file of one odd sentence is still read.
 LEAST_LINES = 4
-_NUMBERED = re.compile(r"(.*?)([0-9]+)(?:-[0-9]+)?\)?\.?")
+# "7", "T7", "2-7" or "7."; and spans of characters, such as "7-12".
+_FORMS = (re.compile(r"(.*?)([0-9]+)[.)]?"), re.compile(r"()([0-9]+)-[0-9]+"))
 
 
 def require_words(path: Path, sentences: Sequence[Sequence[Sequence[str]]]) -> None:
@@ -52,8 +53,9 @@ def _problem_of(columns: Sequence[Sequence[str]]) -> str | None:
 
 
 def _counts_up(column: Sequence[str]) -> bool:
-    found = [_NUMBERED.fullmatch(value) for value in column]
-    if not all(found):
-        return False
-    numbered = [(match[1], int(match[2])) for match in found if match]
-    return all(before[0] == after[0] and before[1] < after[1] for before, after in pairwise(numbered))
+    for form in _FORMS:
+        numbered = [(match[1], int(match[2])) for value in column if (match := form.fullmatch(value))]
+        ups = [before[0] == after[0] and before[1] < after[1] for before, after in pairwise(numbered)]
+        if len(numbered) == len(column) and all(ups):
+            return True
+    return False

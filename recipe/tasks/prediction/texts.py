@@ -137,6 +137,8 @@ def _read_copy(stream: IO[bytes], name: str, suffix: str) -> Iterator[Text]:
     with tempfile.TemporaryDirectory() as folder:
         source = _Copy(name, Path(folder, "input"), suffix)
         with open(source.path, "wb") as copy:
+            # A byte-order mark would hide the first brace.
+            copy.write(stream.read(3).removeprefix(b"\xef\xbb\xbf"))
             shutil.copyfileobj(stream, copy)
         config, number = CorpusConfig(), 0
         try:
