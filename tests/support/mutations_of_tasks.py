@@ -10,7 +10,7 @@ TRAINING, DOCUMENTS = "recipe/tasks/finetuning/training.py", "recipe/tasks/types
 CARD, COLUMNS = "recipe/report/model_card.py", "recipe/tasks/data/columns.py"
 SUPPORT = ["tests/tasks/test_no_support.py"]
 TESTS = {
-    **{file: SUPPORT for file in (ENTITIES, SCORES, ANSWERS, RESULTS, BLURB, TRAINING, CARD)},
+    **dict.fromkeys((ENTITIES, SCORES, ANSWERS, RESULTS, BLURB, TRAINING, CARD), SUPPORT),
     NUMBERED: ["tests/tasks/test_numbered.py"],
     PLAIN: ["tests/tasks/test_text_route.py"],
     TEXTS: ["tests/tasks/test_texts.py"],
