@@ -104,11 +104,14 @@ def measured(way: str, seed: int, arguments: argparse.Namespace) -> dict:
     """Time and best devel F1 of one run."""
     import torch
 
+    from recipe.tasks.data.answers import require_two_answers
     from recipe.tasks.data.columns import read_task
 
     torch.set_num_threads(arguments.threads)
     task = read_task(arguments.data)
     task = replace(task, train=task.train[: arguments.sentences], devel=task.devel[: arguments.sentences])
+    # Before the run: a devel split without entities has no F1.
+    require_two_answers(arguments.data, task.answers(), "raise --sentences")
     started = time.perf_counter()
     f1 = (_ours if way == "ours" else _padded)(task, seed, arguments)
     seconds = time.perf_counter() - started

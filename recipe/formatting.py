@@ -30,8 +30,10 @@ def fixed(value: float | None, decimals: int = 1) -> str:
     return NOT_KNOWN if value is None else f"{value:,.{decimals}f}"
 
 
-def plus_minus(mean: float, deviation: float) -> str:
-    """Mean and standard deviation of shares in percent: "45.2 ± 0.8 %"."""
+def plus_minus(mean: float | None, deviation: float | None) -> str:
+    """Mean and standard deviation of shares in percent: "45.2 ± 0.8 %", or "45.2 %" of one value."""
+    if mean is None or deviation is None:
+        return percent(mean)
     return f"{100 * mean:.1f} ± {100 * deviation:.1f} %"
 
 

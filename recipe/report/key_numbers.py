@@ -87,15 +87,26 @@ def _task_row(task: dict[str, Any]) -> KeyNumber:
     model, name = task["systems"]["pretrained"], baseline_of(task)
     measure = f"{task['task']} {score_name(task['score'])}"
     note, value = f"{task['metric']}, {len(model['runs'])} seeds", plus_minus(model["mean"], model["deviation"])
+    if model["mean"] is None:
+        return KeyNumber(measure, f"{note}; no score, since {reason_of(model, task['score'])}", value)
     if name is None:
         return KeyNumber(measure, note, value)
     baseline = task["systems"][name]
-    # Within the larger deviation of the seeds a difference may be luck.
-    gain, noise = model["mean"] - baseline["mean"], max(model["deviation"], baseline["deviation"])
     title = f"same model, {model_name(name)}" if name == "random_initialisation" else model_name(name)
-    verdict = _gain(gain, noise, "within the deviation")
     to_beat = plus_minus(baseline["mean"], baseline["deviation"])
+    if baseline["mean"] is None:
+        return KeyNumber(
+            measure, note, value, to_beat, f"{title}: no score, since {reason_of(baseline, task['score'])}"
+        )
+    # Within the larger deviation of the seeds a difference may be luck; of one seed no deviation is known.
+    gain, noise = model["mean"] - baseline["mean"], max(model["deviation"] or 0, baseline["deviation"] or 0)
+    verdict = _gain(gain, noise, "within the deviation")
     return KeyNumber(measure, note, value, to_beat, title, verdict, gain > noise)
+
+
+def reason_of(system: dict[str, Any], score: str) -> str:
+    """Why a system of RUN/task/scores.json has no such score."""
+    return str(system.get("reasons", {}).get(score, "there is nothing to score"))
 
 
 def _gain(difference: float, noise: float, otherwise: str) -> str:

@@ -11,9 +11,10 @@ from recipe.corpus.languages import check_card_language
 from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.records import recorded_recipe
-from recipe.report.key_numbers import baseline_of
+from recipe.report.key_numbers import baseline_of, reason_of
 from recipe.report.run_files import FILES, RunFiles, precision_name, read_run_files
 from recipe.report.templates import render
+from recipe.tasks.experiments.results import dashes
 
 # Stands in the card until the repository is known; recipe/report/push.py puts the name in when it uploads.
 PLACEHOLDER = "NAME/MODEL"
@@ -83,6 +84,8 @@ def _task_results(task: dict[str, Any]) -> list[EvalResult]:
             metric_value=round(value, 4),
         )
         for name, value in values.items()
+        # A score over nothing is not a result.
+        if value is not None
     ]
 
 
@@ -172,6 +175,9 @@ def _not_measured(recipe: Recipe, files: RunFiles) -> list[str]:
     if not files.task:
         wanted = f"`{FILES['task'].command}` has not run" if recipe.task.name else "the recipe names no task"
         sentences.append(f"The model has not been scored on a task ({wanted}).")
+    else:
+        score, systems = files.task["score"], files.task["systems"].items()
+        sentences += dashes({name: {score: reason_of(one, score)} for name, one in systems if one["mean"] is None})
     return sentences
 
 

@@ -10,13 +10,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from recipe.formatting import NOT_KNOWN
+
 # Okabe and Ito's colours, which colour-blind readers tell apart (https://jfly.uni-koeln.de/color/). Line style or
 # position always says the same thing a second time.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, GREY, INK = "#56B4E9", "#8A8F98", "#22262B"
 
 LogLine = dict[str, Any]
-
 
 # The curves of training by name: label of the y axis, scale, and field, label and colour of each line.
 CURVES: dict[str, tuple[str, float, tuple[tuple[str, str, str], ...]]] = {
@@ -173,11 +174,17 @@ def fertility_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     return figure
 
 
-def task_scores_figure(systems: Mapping[str, Sequence[float]], metric: str) -> Figure:
-    """One bar per system: the mean over the seeds as the bar, each seed as a point; all in percent."""
+def task_scores_figure(systems: Mapping[str, Sequence[float | None]], metric: str) -> Figure:
+    """One bar per system: the mean over the seeds as the bar, each seed as a point; all in percent.
+
+    A system of which a seed has no score has a dash.
+    """
     figure, axes = _figure(height=1.0 + 0.62 * len(systems))
     for row, scores in enumerate(systems.values()):
-        percent = [100 * score for score in scores]
+        percent = [100 * score for score in scores if score is not None]
+        if not percent or len(percent) < len(scores):
+            axes.text(1.5, row, NOT_KNOWN, va="center", color=INK, fontsize=10, fontweight="bold")
+            continue
         mean = sum(percent) / len(percent)
         axes.barh(row, mean, color=(BLUE, GREY)[row % 2], height=0.6)
         # Around the middle of the bar, so that equal scores stay apart.
@@ -186,7 +193,8 @@ def task_scores_figure(systems: Mapping[str, Sequence[float]], metric: str) -> F
         axes.plot(percent, heights, "o", color="white", markeredgecolor=INK, markersize=4.5, zorder=3)
         axes.text(max(percent) + 1.5, row, f"{mean:.1f}", va="center", color=INK, fontsize=10, fontweight="bold")
     axes.set_yticks(range(len(systems)), labels=list(systems))
-    axes.set_xlim(0, min(112, 1.18 * 100 * max((max(scores) for scores in systems.values()), default=1)))
+    highest = max((score for scores in systems.values() for score in scores if score is not None), default=1)
+    axes.set_xlim(0, min(112, 118 * highest) if highest > 0 else 100)
     axes.invert_yaxis()
     _finish(axes, f"{metric} (%)", "", grid="x")
     return figure

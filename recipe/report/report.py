@@ -18,7 +18,7 @@ from recipe.report.key_numbers import key_numbers
 from recipe.report.run_files import FILES, RunFiles, precision_name, read_run_files
 from recipe.report.shown_pairs import shown_pair
 from recipe.report.templates import render
-from recipe.tasks.experiments.results import score_in
+from recipe.tasks.experiments.results import dashes, score_in
 
 SHOWN_WORDS = 20
 SHOWN_EXAMPLES = 3
@@ -251,6 +251,7 @@ def _task(task: dict[str, Any]) -> dict[str, Any]:
     score = score_name(task["score"])
     return {
         "name": task["task"],
+        "dashes": dashes({model_name(name): system.get("reasons", {}) for name, system in task["systems"].items()}),
         "note": f"{task['metric']}; {sizes}. Mean ± standard deviation over the seeds.",
         "headings": ["system", score, *columns, "seeds", "test evaluations"],
         "systems": systems,

@@ -11,6 +11,7 @@ import yaml
 
 from recipe.errors import InputError
 from recipe.files import sha256_of_file, sha256_of_json
+from recipe.tasks.data.answers import require_two_answers
 from recipe.tasks.data.nero import read_nero
 from recipe.tasks.types.documents import TASK_TYPE as DOCUMENTS
 from recipe.tasks.types.ner import TASK_TYPE as NER
@@ -53,6 +54,11 @@ class TaskEntry:
     obtain: str = ""
     max_seq_length: int | None = None
 
+    @property
+    def how_to_obtain(self) -> str:
+        """`obtain` with the task's name."""
+        return self.obtain.replace("NAME", self.name)
+
 
 @dataclass(frozen=True)
 class NamedTask:
@@ -65,11 +71,17 @@ class NamedTask:
     key: str
 
     def cut(self, max_train_examples: int | None, max_test_examples: int | None) -> "NamedTask":
-        """The task with only its first examples of train and test; None keeps all."""
+        """The task with only its first examples of train and test; None keeps all.
+
+        Raises:
+            InputError: if a split is left with one answer only.
+        """
         if max_train_examples is None and max_test_examples is None:
             return self
         task: Any = self.task
         cut = replace(task, train=task.train[:max_train_examples], test=task.test[:max_test_examples])
+        limits = f"max_train_examples {max_train_examples}, max_test_examples {max_test_examples}"
+        require_two_answers(f"{self.entry.name} with {limits}", cut.answers(), "raise the limit")
         # The cut is part of the key, or a run on fewer examples would pass for a finished run on all of them.
         return replace(self, task=cut, key=sha256_of_json([self.key, max_train_examples, max_test_examples]))
 
@@ -115,10 +127,11 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
 
 
 def read_checked(entry: TaskEntry, folder: Path) -> Task:
-    """The task of an entry from its files; an `InputError` where counts are not those of the table."""
+    """The task of an entry from its files; an `InputError` for one answer only, or counts that are not the table's."""
     task: Task = TASK_TYPES[entry.type].read(folder, **entry.options)
     # Not the folder's name: results in two folders of one task must be comparable.
     task.name = entry.name
+    require_two_answers(folder, task.answers())
     found = task.counts()
     # Other counts mean other files, whose scores cannot stand next to published ones.
     for what, split, number in _numbers(entry.counts):
@@ -145,7 +158,7 @@ def _entry_and_folder(name: str, data: Path | None) -> tuple[TaskEntry, Path]:
         remedy = "name a folder with train.tsv, devel.tsv and test.tsv, or embedded:nero"
     else:
         entry, folder = find_entry(name), data or DATA / name
-        remedy = f"fetch the task by `domain-bert get-task {name}`" if entry.url else entry.obtain
+        remedy = f"fetch the task by `domain-bert get-task {name}`" if entry.url else entry.how_to_obtain
         remedy += ", or name the folder of its files by --data (task.data)"
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; {remedy}")

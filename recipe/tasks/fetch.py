@@ -19,7 +19,7 @@ def fetch_task(name: str, folder: Path, base_url: str | None = None) -> str:
     if folder.exists():
         return f"{folder}: already there, {_checked(entry, folder)}"
     if not entry.url:
-        raise InputError(f"{name}: cannot be fetched by a program; {entry.obtain}")
+        raise InputError(f"{name}: cannot be fetched by a program; {entry.how_to_obtain}")
     # Complete or absent, or a later run would take half a task for the whole one.
     with atomic_write(folder) as partial:
         partial.mkdir(parents=True)

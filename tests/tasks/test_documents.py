@@ -1,5 +1,8 @@
 """Documents: sentences that are joined, labels that add up, both published forms, and files that are refused."""
 
+import json
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -70,10 +73,31 @@ def test_bad_files_are_named(tmp_path, test, message):
         read(write(tmp_path, test), HALLMARKS)
 
 
-def test_training_without_a_label_is_refused(tmp_path):
+@pytest.mark.parametrize("form", [list, lambda ones: [float(one) for one in ones], lambda ones: str(list(ones))])
+def test_linkberts_form_reads_alike(tmp_path, form):
+    expected = read(write(tmp_path, GOOD), HALLMARKS).test
+    texts = [
+        ("11_s0", "zinc .", {7}),
+        ("11_s1", "the cell .", {1, 7}),
+        ("12_s0", "rats .", {}),
+        ("11_s2", "fever .", {0}),
+    ]
+    rows = [
+        {"id": name, "sentence": text, "label": form([int(label in labels) for label in range(10)])}
+        for name, text, labels in texts
+    ]
+    (tmp_path / "test.tsv").unlink()
+    (tmp_path / "test.json").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert read(tmp_path, HALLMARKS).test == expected
+
+
+@pytest.mark.parametrize("label", [[0, 1], [0] * 9 + [2], [7], [0] * 11])
+def test_numbers_of_another_form_are_refused_with_the_order(tmp_path, label):
     write(tmp_path, GOOD)
-    (tmp_path / "train.tsv").write_text(f"{flags()}\tzinc\t1_s0\n")
-    with pytest.raises(InputError, match="no label applies in train"):
+    (tmp_path / "test.tsv").unlink()
+    (tmp_path / "test.json").write_text(json.dumps([{"id": "1_s0", "sentence": "zinc", "label": label}]))
+    order = "write 10 numbers 0 or 1, in the order activating invasion and metastasis, avoiding immune destruction"
+    with pytest.raises(InputError, match=order):
         read(tmp_path, HALLMARKS)
 
 
@@ -105,5 +129,6 @@ def test_counts_of_a_predictions_file_are_those_of_its_sets(pairs):
     text = "".join(f"1\t{gold}\t{found}\n" for gold, found in written)
     assert counts_by_document(text).tolist() == [[len(gold), len(found), len(gold & found)] for gold, found in pairs]
     scores = reading.scores(*zip(*pairs, strict=True))
-    assert TASK_TYPE.score_of(counts_by_document(text).sum(0)) == pytest.approx(scores["f1"])
+    expected = np.nan if scores["f1"] is None else scores["f1"]
+    assert TASK_TYPE.score_of(counts_by_document(text).sum(0)) == pytest.approx(expected, nan_ok=True)
     assert all(reading.answer(reading.label(gold)) == gold for gold, _ in pairs)

@@ -77,13 +77,14 @@ def test_the_support_is_the_files_count_for_any_length(tokenizer, max_seq_length
     assert len(split.windows) > len(sentences)
     assert max(len(window.input_ids) for window in split.windows) <= max_seq_length
     nothing = [[0] * len(window.words) for window in split.windows]
-    zero = {"precision": 0, "recall": 0, "f1": 0, "support": count_entities(sentences)}
+    support = count_entities(sentences)
+    zero = {"precision": None, "recall": 0, "f1": 0, "support": support, "reason": "nothing was predicted"}
     unseen = {"recall": 0, "support": count_entities(sentences)}
     assert split.score(nothing) == {
         **zero,
         "per_type": {"Chemical": zero},
         "conlleval": zero,
-        "seen": {"recall": 0, "support": 0},
+        "seen": {"recall": None, "support": 0, "reason": "no gold entity is seen"},
         "unseen": unseen,
     }
 

@@ -155,6 +155,27 @@ def test_the_script_writes_json_lines_or_a_page(folder, tmp_path):
     assert page.count("<article>") == 2
 
 
+@pytest.mark.parametrize("options", [(), ("--html",)])
+def test_input_without_a_text_gives_one_line_and_no_output(folder, tmp_path, options):
+    (tmp_path / "empty.xml").write_text("<?xml version='1.0'?><html/>")
+    done = run_script("predict", str(folder), str(tmp_path / "empty.xml"), "--use_cpu", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert "empty.xml: has the root element <html>; " in done.stderr
+
+
+def test_mentions_of_a_file_with_a_byte_order_mark_are_where_they_are_said_to_be(folder, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"\xef\xbb\xbf" + TEXT.encode() + b"\n\nZinc [MASK] aspirin.\n")
+    content = (tmp_path / "a.txt").read_text(encoding="utf-8")
+    done = run_script("predict", str(folder), str(tmp_path / "a.txt"), "--use_cpu")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["offset"] for line in lines] == [1, content.index("Zinc [MASK]")]
+    mentions = [(line["offset"], entity) for line in lines for entity in line["entities"]]
+    assert len(mentions) > 3
+    for offset, entity in mentions:
+        assert content[offset + entity["start"] : offset + entity["end"]] == entity["text"]
+
+
 def test_the_script_refuses_in_one_line(folder, tmp_path):
     for words, part in (
         ((str(folder), "absent.txt"), "absent.txt: cannot be read"),

@@ -2,8 +2,11 @@
 
 import gzip
 import io
+import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recipe.errors import InputError
 from recipe.tasks.prediction import texts
@@ -35,8 +38,74 @@ def test_blank_lines_part_documents_and_offsets_lead_back():
     assert [text.id for text in found] == ["0", "1", "2"]
     for text in found:
         assert PLAIN[text.offset : text.offset + len(text.text)] == text.text
-    assert read(b"\xef\xbb\xbf" + PLAIN.encode()) == read(gzip.compress(PLAIN.encode())) == found
-    assert read(b"") == read(b"\n \n") == []
+    assert read(gzip.compress(PLAIN.encode())) == found
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_offsets_count_a_byte_order_mark(mark):
+    content = mark + PLAIN
+    found = read(content.encode())
+    assert [text.text for text in found] == ["Zinc in rats.\nMore <i>.", "Naïve cells\r\nof rats. ", "end"]
+    for text in found:
+        assert content[text.offset :][: len(text.text)] == text.text
+    assert [text.offset for text in read((mark + "zinc").encode())] == [len(mark)]
+
+
+JATS = "<article><front><article-meta><article-id pub-id-type='pmc'>7</article-id><title-group><article-title>Zinc."
+JATS += "</article-title></title-group></article-meta></front><body><p>In <i>rats</i>.</p></body></article>"
+BIOC = {"documents": [{"id": "7", "passages": [{"infons": {"type": "title"}, "text": "Zinc."}, {"text": "In rats."}]}]}
+SEVEN = [Text("7", None, "Zinc.\nIn rats.")]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lambda content: b"\xef\xbb\xbf" + content])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (JATS, SEVEN),
+        (f"<?xml version='1.0'?>\n<!-- {'long ' * 2000}-->\n{JATS}", SEVEN),
+        (json.dumps(BIOC), SEVEN),
+        (json.dumps(BIOC, indent=2), SEVEN),
+        ('{"text": "Zinc."}\n{"text": "Rats."}\n', [Text("0", None, "Zinc."), Text("1", None, "Rats.")]),
+    ],
+)
+def test_what_the_corpus_reads_is_read(content, expected, pack):
+    assert read(pack(content.encode())) == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "contains no text"),
+        (b"\xef\xbb\xbf", "contains no text"),
+        (b"\n \n", "contains no text"),
+        (b"<html><body>Zinc.</body></html>", "has the root element <html>"),
+        (b"<?xml version='1.0'?><notes/>", "has the root element <notes>"),
+        (b"<article><body/></article>", "contains no text"),
+        (b"<PubmedArticleSet></PubmedArticleSet>", "no PubmedArticle with a title or abstract"),
+        (b'{"documents":\n []}', "contains no text"),
+        (b'{"body": "Zinc."}\n', "there is no 'text'"),
+        (b'{"documents": [{"passages": [{"text": ""}]}]}', "contains no text"),
+    ],
+)
+def test_input_without_a_text_is_refused_in_one_line(content, message):
+    with pytest.raises(InputError, match=f"^a\\.txt.*{message}") as refused:
+        read(content)
+    assert "\n" not in str(refused.value)
+    assert "corpus." not in str(refused.value)
+    assert "predict reads plain text, PubMed, JATS and BioC files" in str(refused.value)
+
+
+@given(st.text(alphabet="ab \n\r\t\u2028é😀\ufeff", max_size=40), st.booleans())
+def test_every_character_but_white_space_is_in_a_text_at_its_offset(content, has_mark):
+    content = "\ufeff" * has_mark + content
+    try:
+        found = read(content.encode())
+    except InputError:
+        found = []
+    for text in found:
+        assert content[text.offset :][: len(text.text)] == text.text
+    kept = "".join("".join(text.text.split()) for text in found)
+    assert kept == "".join(content.removeprefix("\ufeff").split())
 
 
 def test_a_long_text_is_cut_behind_a_line(monkeypatch):
@@ -53,8 +122,9 @@ def test_title_and_abstract_of_each_article():
     assert read(gzip.compress(XML.encode())) == found
 
 
-def test_text_that_begins_with_an_angle_bracket_is_no_xml():
-    assert [text.text for text in read(b"<0.05 was the level.\n")] == ["<0.05 was the level."]
+@pytest.mark.parametrize("line", ["<0.05 was the level.", "<i>In vivo</i>, zinc.", "[Zinc].", "{zinc}", "[1, 2]"])
+def test_text_that_begins_with_a_bracket_is_text(line):
+    assert [text.text for text in read(line.encode() + b"\n")] == [line]
 
 
 @pytest.mark.parametrize(

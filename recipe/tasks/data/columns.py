@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from recipe.errors import InputError
+from recipe.tasks.data.numbered import require_words
 from recipe.tasks.data.schemes import SCHEMES, detect_scheme, normal_tag, to_iob2
 
 # BLURB's scripts write dev.tsv, the files of Crichton et al. are devel.tsv.
@@ -25,7 +26,7 @@ class NerTask:
     """Entity recognition: sentences with IOB2 tags in three splits; every entity starts at a B-X.
 
     `labels`: O, then B-X and I-X of each type in the order of the types' names. `schemes`, `repairs`: for each split,
-    how its file was tagged and how many tags broke the rules of that scheme.
+    how its file was tagged, and the lines of the tags that broke the rules of that scheme.
     """
 
     name: str
@@ -34,7 +35,7 @@ class NerTask:
     devel: list[TaggedSentence]
     test: list[TaggedSentence]
     schemes: dict[str, str] = field(default_factory=dict)
-    repairs: dict[str, int] = field(default_factory=dict)
+    repairs: dict[str, list[int]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Sentences and entities by split."""
@@ -42,14 +43,17 @@ class NerTask:
         counted: dict[str, Callable] = {"sentences": len, "entities": count_entities}
         return {what: {name: count(split) for name, split in splits.items()} for what, count in counted.items()}
 
+    def answers(self) -> dict[str, set[str]]:
+        """The different tags of each split."""
+        return {name: {tag for each in getattr(self, name) for tag in each.tags} for name in SPLIT_FILES}
+
     def summary(self) -> str:
         """Sizes of the splits and repairs in one line."""
         sizes = ", ".join(f"{' / '.join(map(str, found.values()))} {what}" for what, found in self.counts().items())
         schemes = sorted(set(self.schemes.values()) - {"IOB2"})
         line = f"{self.name}: {sizes} (train / devel / test)"
         line += f", tagged by {', '.join(schemes)}" if schemes else ""
-        repairs = sum(self.repairs.values())
-        return line + (f", {repairs} tags repaired" if repairs else "")
+        return line + _repaired(self.repairs)
 
 
 def read_task(folder: Path, scheme: str = "auto", merged_type: str | None = None) -> NerTask:
@@ -66,31 +70,31 @@ def read_task(folder: Path, scheme: str = "auto", merged_type: str | None = None
         for sentence in splits[split] if merged_type is not None else ():
             # Only the type changes, so the number of entities and their positions stay.
             sentence.tags = [tag if tag == "O" else f"{tag[0]}-{merged_type}" for tag in sentence.tags]
-    if not count_entities(splits["train"]):
-        raise InputError(f"{folder / 'train.tsv'}: contains no entity to learn; tag the first word of each as B-X")
     labels = labels_of(splits["train"] + splits["devel"] + splits["test"])
     return NerTask(folder.resolve().name, labels, **splits, schemes=schemes, repairs=repairs)
 
 
-def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentence], str, int]:
-    """Read one file; gives its sentences in IOB2, the scheme of its tags and how many tags broke its rules.
+def read_sentences(path: Path, scheme: str = "auto") -> tuple[list[TaggedSentence], str, list[int]]:
+    """Read one file; gives its sentences in IOB2, the scheme of its tags and the lines of tags that broke its rules.
 
     The first column is the word, the last one the tag; 2 to 5 columns are separated by tabs, or by spaces in a line
     without a tab. A byte-order mark, \\r at the end of lines and -DOCSTART- lines are dropped.
 
     Raises:
-        InputError: with file and line number, for a line of other columns than the first one, or an unknown tag.
+        InputError: with file and line number, for a line of other columns than the first one, or an unknown tag; with
+            the file for a first column of numbers or ids, which is not a word.
     """
     blocks = list(_blocks(path, scheme))
     if not blocks:
         raise InputError(f"{path}: contains no sentence; write one word, a tab and its tag per line")
+    require_words(path, [block.columns for block in blocks])
     # By the whole file, since a single sentence fits several schemes.
-    found = detect_scheme(tags for _, tags in blocks) if scheme == "auto" else scheme
-    sentences, repairs = [], 0
-    for words, tags in blocks:
-        iob2, repaired = to_iob2(tags, found)
-        sentences.append(TaggedSentence(words, iob2))
-        repairs += repaired
+    found = detect_scheme(block.tags for block in blocks) if scheme == "auto" else scheme
+    sentences, repairs = [], list[int]()
+    for block in blocks:
+        iob2, repaired = to_iob2(block.tags, found)
+        sentences.append(TaggedSentence([columns[0] for columns in block.columns], iob2))
+        repairs += [block.lines[place] for place in repaired]
     return sentences, found, repairs
 
 
@@ -104,6 +108,18 @@ def labels_of(sentences: list[TaggedSentence]) -> list[str]:
 def count_entities(sentences: Iterable[TaggedSentence]) -> int:
     """Entities in IOB2 sentences: the number of B-X."""
     return sum(tag[0] == "B" for sentence in sentences for tag in sentence.tags)
+
+
+def _repaired(repairs: dict[str, list[int]]) -> str:
+    found = {split: lines for split, lines in repairs.items() if lines}
+    if not found:
+        return ""
+    places = "; ".join(
+        f"{split}: {len(lines):,}, first in line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines[:3]))}"
+        for split, lines in found.items()
+    )
+    means = "an I-X that opens an entity was read as B-X; many of them mean IOB1 tags, or sentences cut in two"
+    return f", {sum(map(len, found.values())):,} tags repaired ({places}): {means}"
 
 
 def lines_of(path: Path) -> list[str]:
@@ -121,24 +137,32 @@ def lines_of(path: Path) -> list[str]:
         raise InputError(f"{place}: is not UTF-8 ({error.reason}); convert it, such as by iconv -t utf-8") from None
 
 
-def _blocks(path: Path, scheme: str) -> Iterator[tuple[list[str], list[str]]]:
-    """Words and tags of each sentence, the tags as `normal_tag` gives them."""
-    words, tags = list[str](), list[str]()
-    width, typed = 0, ""
+@dataclass
+class _Block:
+    """The lines of a sentence: their numbers, their columns, and the tags as `normal_tag` gives them."""
+
+    lines: list[int] = field(default_factory=list)
+    columns: list[list[str]] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+
+
+def _blocks(path: Path, scheme: str) -> Iterator[_Block]:
+    block, width, typed = _Block(), 0, ""
     for number, line in enumerate(lines_of(path), start=1):
         # CoNLL's marks of documents are not words.
         if not line.strip() or line.startswith("-DOCSTART-"):
-            if words:
-                yield words, tags
-            words, tags = [], []
+            if block.lines:
+                yield block
+            block = _Block()
             continue
         place = f"{path}, line {number}"
         columns = _columns(line, place, width)
         width, typed = len(columns), _check_types(columns[-1], typed, place)
-        words.append(columns[0])
-        tags.append(_tag(columns[-1], scheme, place))
-    if words:
-        yield words, tags
+        block.lines.append(number)
+        block.columns.append(columns)
+        block.tags.append(_tag(columns[-1], scheme, place))
+    if block.lines:
+        yield block
 
 
 def _columns(line: str, place: str, width: int) -> list[str]:

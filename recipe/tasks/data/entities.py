@@ -3,7 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+NO_GOLD = "the gold answers contain none"
+NO_PREDICTION = "nothing was predicted"
 # First word, last word + 1, type.
 Entity = tuple[int, int, str]
 
@@ -37,7 +40,7 @@ class EntityCounts:
             counter.update(name for _, _, name in entities)
 
     def scores(self) -> dict:
-        """ "precision", "recall", "f1" (0..1), "support" (gold entities) of all types; "per_type": of each."""
+        """`scores_of` all types: "support" is the number of gold entities; "per_type": of each."""
         types = sorted(self.gold.keys() | self.predicted.keys())
         overall = scores_of(self.gold.total(), self.predicted.total(), self.right.total())
         per_type = {name: scores_of(self.gold[name], self.predicted[name], self.right[name]) for name in types}
@@ -54,14 +57,16 @@ def count_entities_of(
     return counts
 
 
-def scores_of(gold: int, predicted: int, right: int) -> dict[str, float | int]:
-    """Precision, recall, F1 and support of counts; where there is nothing to divide by, the number is 0.0."""
-    return {
-        "precision": right / predicted if predicted else 0.0,
-        "recall": right / gold if gold else 0.0,
-        "f1": 2 * right / (gold + predicted) if gold + predicted else 0.0,
+def scores_of(gold: int, predicted: int, right: int) -> dict[str, Any]:
+    """Precision, recall, F1 and support of counts; a score over nothing is None, with its "reason" in words."""
+    # Without gold ones an F1 of 0 would only say that something was predicted.
+    scores = {
+        "precision": right / predicted if gold and predicted else None,
+        "recall": right / gold if gold else None,
+        "f1": 2 * right / (gold + predicted) if gold else None,
         "support": gold,
     }
+    return scores if gold and predicted else {**scores, "reason": NO_GOLD if not gold else NO_PREDICTION}
 
 
 def _entities(tags: Sequence[str], opens_at_stray: bool) -> list[Entity]:

@@ -9,7 +9,7 @@ from typing import Any
 from recipe.errors import InputError
 from recipe.tasks.data.records import TASK_SPLITS, Column, Record, find_split, read_records
 
-ID = Column("id", ("index", "id", "documentid", "questionid", "pmid"), is_needed=False)
+ID = Column("id", ("index", "id", "pairid", "documentid", "questionid", "pmid"), is_needed=False)
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,10 @@ class TextTask:
             what: {split: sum(map(number, getattr(self, split))) for split in TASK_SPLITS}
             for what, number in counted.items()
         }
+
+    def answers(self) -> dict[str, set[Any]]:
+        """The different gold answers of each split."""
+        return {split: {example.gold for example in getattr(self, split)} for split in TASK_SPLITS}
 
     def summary(self) -> str:
         """Sizes of the splits, and oddities, in one line."""

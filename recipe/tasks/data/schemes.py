@@ -1,4 +1,4 @@
-"""Tags in the schemes IO, IOB1, IOB2 and BIOES -> IOB2, with a count of what had to be repaired.
+"""Tags in the schemes IO, IOB1, IOB2 and BIOES -> IOB2, with the places of what had to be repaired.
 
 One reading serves all of them, that of conlleval: an entity starts at B, at S, and at I or E where no entity of the
 type is open; it ends before O, B, S and another type, and after E and S.
@@ -41,15 +41,15 @@ def detect_scheme(sentences: Iterable[Sequence[str]]) -> str:
     return "IOB1" if "B" in prefixes and is_iob1 else "IOB2"
 
 
-def to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], int]:
-    """The same entities in IOB2, and the number of tags that broke the rules of `scheme`."""
-    converted, repairs = [], 0
-    for previous, tag, following in zip(("O", *tags), tags, (*tags[1:], "O"), strict=False):
+def to_iob2(tags: Sequence[str], scheme: str) -> tuple[list[str], list[int]]:
+    """The same entities in IOB2, and the indices of the tags that broke the rules of `scheme`."""
+    converted, repairs = [], []
+    for place, (previous, tag, following) in enumerate(zip(("O", *tags), tags, (*tags[1:], "O"), strict=False)):
         starts = _starts(previous, tag)
         converted.append("O" if tag == "O" else ("B" if starts else "I") + tag[1:])
-        repairs += tag != "O" and tag[0] not in _right_prefixes(
-            scheme, previous, starts, ends=_starts(tag, following) or following == "O"
-        )
+        ends = _starts(tag, following) or following == "O"
+        if tag != "O" and tag[0] not in _right_prefixes(scheme, previous, starts, ends):
+            repairs.append(place)
     return converted, repairs
 
 

@@ -9,7 +9,7 @@ from recipe.errors import InputError
 from recipe.files import read_json
 from recipe.formatting import percent, points
 from recipe.tasks.catalog import TASK_TYPES
-from recipe.tasks.experiments.results import system_title
+from recipe.tasks.experiments.results import reason_in, system_title
 
 # Samples that are drawn at once: more would only take more memory.
 BLOCK = 500
@@ -17,13 +17,18 @@ BLOCK = 500
 
 @dataclass(frozen=True)
 class Comparison:
-    """Mean scores of A and B (0..1), the 95 % interval of A - B, and what was drawn."""
+    """Mean scores of A and B (0..1), the 95 % interval of A - B, and what was drawn.
+
+    A score over nothing is None, with its reason. Without both scores there is no interval. `samples` counts those
+    in which both systems have a score.
+    """
 
     names: tuple[str, str]
-    scores: tuple[float, float]
-    low: float
-    high: float
-    share_better: float
+    scores: tuple[float | None, float | None]
+    reasons: tuple[str | None, str | None]
+    low: float | None
+    high: float | None
+    share_better: float | None
     samples: int
     units: int
     unit: str
@@ -32,8 +37,15 @@ class Comparison:
     def line(self) -> str:
         """All of it in one line."""
         (first, second), (score_a, score_b) = self.names, self.scores
+        both = f"{first} {percent(score_a, 2)}, {second} {percent(score_b, 2)}"
+        if score_a is None or score_b is None or self.low is None or self.high is None:
+            both_sides = (self.names, self.reasons)
+            reasons = [
+                f"{name} has no score, since {reason}" for name, reason in zip(*both_sides, strict=True) if reason
+            ]
+            return f"{both}: no difference; {'; '.join(reasons) or 'in no sample do both have a score'}"
         return (
-            f"{first} {percent(score_a, 2)}, {second} {percent(score_b, 2)}: {points(score_a - score_b)}, 95 %"
+            f"{both}: {points(score_a - score_b)}, 95 %"
             f" interval {points(self.low)} to {points(self.high)}; better in {percent(self.share_better)} of"
             f" {self.samples:,} paired samples of {self.units:,} {self.unit} and {self.seeds[0]} x {self.seeds[1]}"
             " seeds"
@@ -54,7 +66,10 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
         raise InputError(f"{first} and {second} were scored on different test files; run both on the same one")
     units = [np.stack([task_type.units(text) for text in of_seeds]) for of_seeds in texts]
     drawn = bootstrap(units[0], units[1], task_type.score_of, samples, seed)
-    scores = [float(task_type.score_of(found.sum(1)).mean()) for found in units]
+    drawn = drawn[np.isfinite(drawn)]
+    means = [float(task_type.score_of(found.sum(1)).mean()) for found in units]
+    scores = [mean if np.isfinite(mean) else None for mean in means]
+    is_known = None not in scores and len(drawn) > 0
     # The name "pretrained" would not tell two checkpoints apart, so their folders stand for them.
     names = [
         str(folder) if result["system"] == "pretrained" else system_title(result)
@@ -63,10 +78,11 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
     return Comparison(
         names=(names[0], names[1]),
         scores=(scores[0], scores[1]),
-        low=float(np.quantile(drawn, 0.025)),
-        high=float(np.quantile(drawn, 0.975)),
-        share_better=float((drawn > 0).mean()),
-        samples=samples,
+        reasons=(reason_in(results[0]["runs"], task_type.score), reason_in(results[1]["runs"], task_type.score)),
+        low=float(np.quantile(drawn, 0.025)) if is_known else None,
+        high=float(np.quantile(drawn, 0.975)) if is_known else None,
+        share_better=float((drawn > 0).mean()) if is_known else None,
+        samples=len(drawn),
         units=units[0].shape[1],
         unit=task_type.unit,
         seeds=(len(units[0]), len(units[1])),
@@ -74,7 +90,7 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
 
 
 def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, seed: int) -> np.ndarray:
-    """Differences of the mean score in `samples` draws, float64 of shape (samples,).
+    """Differences of the mean score in `samples` draws, float64 of shape (samples,); NaN where one has no score.
 
     `first`, `second`: numbers of each unit that add up, shape (seeds, units, numbers), of the same units.
     """

@@ -5,7 +5,6 @@ on devel), test_evaluations.json and, written last, result.json.
 """
 
 import shutil
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,13 +16,16 @@ from typing import Any
 from recipe.config import TaskConfig
 from recipe.errors import InputError
 from recipe.files import atomic_write, read_json, sha256_of_json, write_json
+from recipe.formatting import NOT_KNOWN
 from recipe.provenance import git_commit, package_versions
 from recipe.tasks.catalog import NamedTask
 from recipe.tasks.experiments.protocol import OPTIONS
+from recipe.tasks.experiments.results import mean_and_deviation, reason_in, score_in
 from recipe.tasks.experiments.runs import Run, System, run_of
 from recipe.tasks.experiments.shards import Shard
 from recipe.tasks.finetuning.settings import RunSettings, grid_of
 from recipe.tasks.finetuning.training import Materials, prepare, save_model, score_split, train_once, trained_model
+from recipe.tasks.types.scores import rank_of
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,11 @@ def evaluate_system(experiment: Experiment, system: System) -> bool:
     if not _train_all(experiment, system, [run for runs in tried for run in runs], materials, is_chosen=False):
         return False
     by_setting = {
-        point.title: statistics.fmean(run.result["devel_score"] for run in runs)
+        point.title: mean_and_deviation([run.result for run in runs], "devel_score")[0]
         for point, runs in zip(grid, tried, strict=True)
         if runs
     }
-    chosen = max(grid, key=lambda point: by_setting.get(point.title, 0.0))
+    chosen = max(grid, key=lambda point: rank_of(by_setting.get(point.title)))
     final = [experiment.run(system, chosen, seed) for seed in experiment.config.seeds]
     if not _train_all(experiment, system, final, materials, is_chosen=True):
         return False
@@ -120,7 +122,7 @@ def run_baseline(experiment: Experiment, name: str) -> None:
         "runs": [{"seed": 0, **scores}],
     }
     write_json(experiment.output / name / "result.json", result)
-    print(f"{name}: test {named.task_type.score} {scores[named.task_type.score]:.4f}", flush=True)
+    print(f"{name}: test {_shown(scores, named.task_type.score)}", flush=True)
 
 
 def check_test_reuse(experiment: Experiment, system: System) -> None:
@@ -159,7 +161,8 @@ def _train_all(
             with atomic_write(run.folder / "model") as partial:
                 save_model(trained.model, materials().tokenizer, partial)
             run.write_result(trained.devel_score, trained.best_epoch, trained.epochs, trained.seconds)
-            score = f"devel {experiment.named.task_type.score} {trained.devel_score:.4f}"
+            name = experiment.named.task_type.score
+            score = f"devel {_shown({name: trained.devel_score, 'reason': 'no epoch has one'}, name)}"
             epoch = f"epoch {trained.best_epoch} of {trained.epochs}"
             experiment.log(system, run, f"{score} at {epoch}, {trained.seconds:.0f} s")
     while experiment.shard.together and missing():
@@ -172,18 +175,22 @@ def _test(experiment: Experiment, system: System, run: Run, materials: Callable[
         scores, predictions = score_split(materials(), trained_model(materials(), run.folder / "model"), "test")
         _write_text(run.folder / "predictions.tsv", predictions)
         write_json(run.folder / "test.json", scores)
-    score = experiment.named.task_type.score
-    experiment.log(system, run, f"test {score} {run.test[score]:.4f}")
+    experiment.log(system, run, f"test {_shown(run.test, experiment.named.task_type.score)}")
 
 
-def _write(experiment: Experiment, system: System, final: list[Run], by_setting: dict[str, float]) -> None:
+def _shown(scores: dict[str, Any], name: str) -> str:
+    value = score_in(scores, name)
+    return f"{name} " + (f"{NOT_KNOWN} ({reason_in([scores], name)})" if value is None else f"{value:.4f}")
+
+
+def _write(experiment: Experiment, system: System, final: list[Run], by_setting: dict[str, float | None]) -> None:
     folder, named = experiment.output / system.name, experiment.named
     shutil.rmtree(folder / "predictions", ignore_errors=True)
     for run in final:
         text = (run.folder / "predictions.tsv").read_text(encoding="utf-8")
         _write_text(folder / "predictions" / f"seed-{run.seed}.tsv", text)
     # By devel: the best on test would be a choice on test.
-    best = max(final, key=lambda run: run.result["devel_score"])
+    best = max(final, key=lambda run: rank_of(run.result["devel_score"]))
     _keep_model(folder, best)
     # result.json is written last: where it is, the rest is complete.
     kept = ("devel_score", "best_epoch", "epochs", "seconds")

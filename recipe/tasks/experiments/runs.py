@@ -61,7 +61,7 @@ class Run:
         # A tested run may have lost its model, but its scores are there.
         return self.is_tested() or (self.is_trained() and (self.folder / "model" / "config.json").is_file())
 
-    def write_result(self, devel_score: float, best_epoch: int, epochs: int, seconds: float) -> None:
+    def write_result(self, devel_score: float | None, best_epoch: int, epochs: int, seconds: float) -> None:
         """Mark it as trained; to be called after its model was written."""
         start = {"task": self.task_key, "start": self.system_key, **asdict(self.settings), "seed": self.seed}
         found = {"devel_score": devel_score, "best_epoch": best_epoch, "epochs": epochs, "seconds": seconds}

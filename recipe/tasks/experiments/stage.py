@@ -8,7 +8,7 @@ from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.files import read_json, write_json
 from recipe.tasks.experiments.command import check_checkpoint, make_plan, open_task
-from recipe.tasks.experiments.results import mean_and_deviation
+from recipe.tasks.experiments.results import mean_and_deviation, reasons_of
 
 
 def task_inputs(recipe: Recipe) -> list[Path]:
@@ -68,12 +68,13 @@ def finetune_task(recipe: Recipe) -> None:
 
 
 def summarize(result: dict[str, Any], score: str, columns: tuple[str, ...]) -> dict[str, Any]:
-    """Mean and sample deviation (0 for one run) of a system's score, means of further scores, and its runs."""
+    """Mean and sample deviation of a system's score, means of further scores, why some are None, and the runs."""
     mean, deviation = mean_and_deviation(result["runs"], score)
     return {
         "mean": mean,
         "deviation": deviation,
         "columns": {name: mean_and_deviation(result["runs"], name)[0] for name in columns},
+        "reasons": reasons_of(result["runs"], (score, *columns)),
         "test_evaluations": result.get("test_evaluations", 1),
         "runs": result["runs"],
     }

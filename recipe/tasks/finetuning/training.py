@@ -30,6 +30,7 @@ from recipe.tasks.finetuning.heads import HEADS, collator_of
 from recipe.tasks.finetuning.inference import predict
 from recipe.tasks.finetuning.loading import load_weights, quiet_transformers
 from recipe.tasks.finetuning.settings import RunSettings
+from recipe.tasks.types.scores import rank_of
 from recipe.tasks.types.task_type import EncodedSplit, Task, TaskType
 
 NEEDED_TOKENS = ("unk_token", "cls_token", "sep_token", "pad_token")
@@ -49,10 +50,13 @@ class Materials:
 
 @dataclass
 class TrainedModel:
-    """The model of a run with the weights of its best epoch, that epoch's devel score, and the run's seconds."""
+    """The model of a run with the weights of its best epoch, that epoch's devel score, and the run's seconds.
+
+    The devel score is None if no epoch had one, such as a correlation of predictions that are all the same.
+    """
 
     model: PreTrainedModel
-    devel_score: float
+    devel_score: float | None
     best_epoch: int
     epochs: int
     seconds: float
@@ -61,16 +65,19 @@ class TrainedModel:
 class BestEpoch(TrainerCallback):
     """Scores devel after every epoch, keeps the best weights, and stops after `patience` epochs without a gain."""
 
-    def __init__(self, score: Callable[[PreTrainedModel], float], patience: int | None) -> None:
+    def __init__(self, score: Callable[[PreTrainedModel], float | None], patience: int | None) -> None:
         self.score, self.patience = score, patience
-        self.best_score, self.epoch, self.epochs_seen = -math.inf, 0, 0
+        self.best_score: float | None = None
+        self.epoch, self.epochs_seen = 0, 0
         self.weights: dict[str, torch.Tensor] = {}
 
     def on_epoch_end(self, args, state, control, model=None, **kwargs) -> None:
         """Called by Trainer, also after a last epoch that is cut short."""
         self.epochs_seen += 1
-        # Of equal scores the first epoch wins, since longer training gained nothing.
-        if (score := self.score(model)) > self.best_score:
+        # Of equal scores the first epoch wins, since longer training gained nothing. Without a score the first one
+        # is kept until there is one.
+        score = self.score(model)
+        if not self.weights or rank_of(score) > rank_of(self.best_score):
             self.best_score, self.epoch = score, self.epochs_seen
             self.weights = {name: tensor.detach().to("cpu", copy=True) for name, tensor in model.state_dict().items()}
         elif self.patience is not None and self.epochs_seen - self.epoch >= self.patience:

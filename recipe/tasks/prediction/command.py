@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
-from itertools import tee
+from itertools import chain, tee
 from pathlib import Path
 from typing import IO
 
@@ -20,23 +20,27 @@ def predict_file(model: Path, source: str, html: bool, use_cpu: bool, output: IO
     """Find the entities of a file, or of standard input ("-"), and write them as they come.
 
     A line of JSON for each text: {"id", "offset", "text", "entities": [{"type", "start", "end", "text", "score"}]};
-    start and end count characters of the text. Or a page of HTML. Words and time go to standard error.
+    start and end count characters of the text, offset those of the file before it. Or a page of HTML. Words and time
+    go to standard error.
 
     Raises:
-        InputError: for a model or file that cannot be read; what was found before stays written.
+        InputError: for a model or file that cannot be read or has no text; what was found before stays written.
     """
     tagger, started, words = Tagger(model, use_cpu), time.monotonic(), 0
     types = sorted({label[2:] for label in tagger.labels if label != "O"})
-    output.write(HEAD if html else "")
     with _opened(source) as stream:
+        found = read_texts(stream, "standard input" if source == STANDARD_INPUT else source)
+        # Before anything is written, since input without a text is refused.
+        first = next(found)
+        output.write(HEAD if html else "")
         # Twice, since the tagger takes texts in blocks: each must be here again when its entities come out.
-        texts, again = tee(read_texts(stream, "standard input" if source == STANDARD_INPUT else source))
+        texts, again = tee(chain([first], found))
         for text, entities in zip(texts, tagger.tag(text.text for text in again), strict=True):
             if html:
                 output.write(article(text, entities, types))
             else:
-                found = {**asdict(text), "entities": [asdict(entity) for entity in entities]}
-                output.write(json.dumps(found, ensure_ascii=False) + "\n")
+                line = {**asdict(text), "entities": [asdict(entity) for entity in entities]}
+                output.write(json.dumps(line, ensure_ascii=False) + "\n")
             words += len(text.text.split())
     output.write(TAIL if html else "")
     output.flush()
@@ -50,5 +54,5 @@ def _opened(source: str) -> IO[bytes]:
     try:
         return open(source, "rb")
     except OSError as error:
-        remedy = "name a file of text or PubMed XML, or - for standard input"
+        remedy = "name a file of text, PubMed, JATS or BioC, or - for standard input"
         raise InputError(f"{source}: cannot be read ({error.strerror}); {remedy}") from None

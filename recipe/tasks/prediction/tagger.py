@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from tokenizers import Encoding
 from transformers import AutoConfig, AutoTokenizer
 
 from recipe.corpus.sentences import split_sentences
@@ -17,6 +18,7 @@ from recipe.tasks.finetuning.inference import logits_of
 from recipe.tasks.finetuning.loading import load_weights
 from recipe.tasks.types.task_type import Row
 from recipe.tasks.types.windows import join_windows, windows_of_pieces
+from recipe.tokens.plain_text import plain_text_tokenizer
 
 # Sentences that are sorted by length together: enough for full batches, few enough that output keeps coming.
 SENTENCES_PER_BLOCK = 512
@@ -47,7 +49,8 @@ class _Sentence:
 class Tagger:
     """A checkpoint folder whose config.json names the labels O, B-X and I-X.
 
-    Words are those of the tokenizer's pre-tokenizer. Spans are those of transformers' pipeline("token-classification",
+    Words are those of the tokenizer's pre-tokenizer, also "[MASK]" in a text: see `PlainTextTokenizer`.
+    Spans are those of transformers' pipeline("token-classification",
     aggregation_strategy="first"): the label of a word is that of its first piece, and a stray I-X opens an entity.
     """
 
@@ -69,6 +72,7 @@ class Tagger:
         device = torch.device("cuda" if torch.cuda.is_available() and not use_cpu else "cpu")
         self.model.to(device)  # type: ignore[arg-type]
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self._plain = plain_text_tokenizer(self.tokenizer)
         # Fine-tuned checkpoints of others may name a length beyond the positions.
         self.longest = min(self.tokenizer.model_max_length, config.max_position_embeddings)
 
@@ -86,8 +90,11 @@ class Tagger:
     def _encode(self, sentences: list[str], starts: list[int]) -> list[_Sentence]:
         if not sentences:
             return []
-        encodings = self.tokenizer(sentences, add_special_tokens=False, verbose=False).encodings
-        return [_sentence_of(*each, self.longest - 2) for each in zip(starts, encodings, strict=True)]
+        encodings = self._plain.encode(sentences)
+        return [
+            _sentence_of(start, encoding, self._plain.ids_of(encoding), self.longest - 2)
+            for start, encoding in zip(starts, encodings, strict=True)
+        ]
 
     def _labels(self, sentences: Sequence[_Sentence]) -> list[list[tuple[str, float]]]:
         """Tag and probability of each word of each sentence."""
@@ -129,11 +136,11 @@ def _texts_of_a_block(texts: Iterator[str]) -> Iterator[tuple[str, list[tuple[in
         yield text, spans
 
 
-def _sentence_of(start: int, encoding, max_num_tokens: int) -> _Sentence:
+def _sentence_of(start: int, encoding: Encoding, ids: Sequence[int], max_num_tokens: int) -> _Sentence:
     pieces: list[list[int]] = []
     spans: list[tuple[int, int]] = []
     before = None
-    for token, word, (first, last) in zip(encoding.ids, encoding.word_ids, encoding.offsets, strict=True):
+    for token, word, (first, last) in zip(ids, encoding.word_ids, encoding.offsets, strict=True):
         if word != before:
             pieces.append([])
             spans.append((first, last))

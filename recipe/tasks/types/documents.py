@@ -3,7 +3,8 @@
 As in BLURB: the sentences of a document are joined, its labels are those of all its sentences, the head has one output
 for each label, and the score is the micro F1 over the labels of all documents. HoC (the ten hallmarks of cancer) comes
 as BLURB's scripts write it, a TSV of labels ("0_0,1_1,...": number of the label, 1 where it applies), sentence and
-index ("PMID_s3") with a heading, or as the Hub's bigbio/hallmarks_of_cancer with the labels' names.
+index ("PMID_s3") with a heading, as LinkBERT writes it, JSON lines with a 0 or 1 for each label in the same order, or
+as the Hub's bigbio/hallmarks_of_cancer with the labels' names.
 """
 
 import re
@@ -30,6 +31,7 @@ COLUMNS = (
 # What files write where no label applies.
 NO_LABEL = ("none", "null", "")
 _FLAG = re.compile(r"([0-9]{1,4})_([01])")
+_NUMBER = re.compile(r"\s*(-?[0-9]+)(?:\.0)?\s*")
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,6 @@ def read(folder: Path, labels: Sequence[str]) -> TextTask:
     """Read a folder with train, dev and test; `labels` are in the order of the numbers in BLURB's files."""
     task = read_text_task(folder, COLUMNS, [*labels], "documents", partial(_examples, labels=labels))
     task.further["labels"] = lambda example: len(example.gold)
-    if not task.counts()["labels"]["train"]:
-        raise InputError(f"{folder}: no label applies in train, so nothing can be learned; correct it")
     return task
 
 
@@ -97,7 +97,14 @@ def _labels(record: Record, labels: Sequence[str]) -> set[str]:
             wrong = f"{str(value)[:60]!r} does not number the labels 0 to {len(labels) - 1}"
             raise InputError(f"{record.place}: {wrong}; correct it")
         return {labels[int(flag[1])] for flag in flags if flag and flag[2] == "1"}
-    written = value if isinstance(value, list) else str(value).split(",")
+    written = value if isinstance(value, list) else str(value).strip("[] ").split(",")
+    # LinkBERT's form: a 0 or 1 for each label. Numbers of any other form may mean another order, so they are refused.
+    if written and all(_NUMBER.fullmatch(str(part)) for part in written):
+        ones = [_NUMBER.fullmatch(str(part))[1] for part in written]  # type: ignore[index]
+        if len(ones) != len(labels) or {*ones} - {"0", "1"}:
+            order = f"write {len(labels)} numbers 0 or 1, in the order {', '.join(labels)}"
+            raise InputError(f"{record.place}: {str(value)[:60]!r} is not a 0 or 1 for each label; {order}")
+        return {name for name, one in zip(labels, ones, strict=True) if one == "1"}
     names = {str(name).strip().lower() for name in written} - {*NO_LABEL}
     if unknown := sorted(names - {*labels}):
         wrong = f"the label {unknown[0][:60]!r} is not one of {', '.join(labels)}"

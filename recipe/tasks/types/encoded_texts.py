@@ -13,6 +13,7 @@ from recipe.tasks.data.examples import Example, TextTask
 from recipe.tasks.data.records import TASK_SPLITS
 from recipe.tasks.types.task_type import Row, TaskType, Tokenizer
 from recipe.tasks.types.truncation import longest_first, nearest
+from recipe.tokens.plain_text import plain_text_tokenizer
 
 
 class Reading(Protocol):
@@ -127,22 +128,20 @@ def encode_texts(
     must_stay: re.Pattern[str] | None = None,
 ) -> dict[str, EncodedTexts]:
     """The three splits, each example as [CLS] text [SEP] or [CLS] text [SEP] other [SEP]; `must_stay` is never cut."""
-    encoded = {}
+    encoded, plain = {}, plain_text_tokenizer(tokenizer)
     for split in TASK_SPLITS:
         examples, rows, truncated = getattr(task, split), [], 0
         # Windows with a vote, as for entities, are left out: BLURB has none, and one row per example keeps "scored
         # once" plain.
-        texts, others = (
-            tokenizer([getattr(each, side) for each in examples], add_special_tokens=False, verbose=False).encodings
-            for side in ("text", "other")
-        )
+        texts, others = (plain.encode([getattr(each, side) for each in examples]) for side in ("text", "other"))
         for example, text, other in zip(examples, texts, others, strict=True):
+            ids, other_ids = plain.ids_of(text), plain.ids_of(other)
             if example.other:
-                parts = longest_first(text.ids, other.ids, max_seq_length - 3)
+                parts = longest_first(ids, other_ids, max_seq_length - 3)
             else:
                 stays = _stays(example, text, must_stay, max_seq_length - 2)
-                parts = (nearest(text.ids, stays, max_seq_length - 2), [])
-            truncated += sum(map(len, parts)) < len(text.ids) + len(other.ids)
+                parts = (nearest(ids, stays, max_seq_length - 2), [])
+            truncated += sum(map(len, parts)) < len(ids) + len(other_ids)
             rows.append(_row(*parts, bool(example.other), reading.label(example.gold), tokenizer))
         encoded[split] = EncodedTexts(examples, rows, truncated, reading)
     return encoded

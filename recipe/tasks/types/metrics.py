@@ -34,7 +34,7 @@ class EntityF1(TaskMetric):
     strict scores, and "conlleval" with the first four of the other.
 
     Returns "precision", "recall", "f1" (0..1, over all types), "support" (gold entities) and "per_type": the same four
-    for each type. Where there is no entity to divide by, the number is 0.0.
+    for each type. Where there is no entity to divide by, the number is None and "reason" says why.
     """
 
     feature = datasets.Sequence(datasets.Value("string"))
@@ -61,7 +61,7 @@ class WordF1(TaskMetric):
     """Macro F1 of the types of words, as BLURB scores PICO.
 
     `compute(predictions, references)` takes one list of types per sentence, "" for a word without one. Returns "f1",
-    the mean F1 of the types that gold words have, "micro" (precision, recall, f1), "per_type" and "support".
+    the mean F1 of the types that gold words have, "micro" (precision, recall, f1, support), "per_type" and "support".
     """
 
     feature = datasets.Sequence(datasets.Value("string"))
@@ -73,7 +73,7 @@ class WordF1(TaskMetric):
         # is scored by the same types.
         types = sorted({*gold} - {""})
         scores = label_scores(Counter(gold), Counter(found), right, types)
-        micro = {name: scores[name] for name in ("precision", "recall", "f1")}
+        micro = {name: value for name, value in scores.items() if name not in ("macro_f1", "per_type")}
         return {"f1": scores["macro_f1"], "micro": micro, "per_type": scores["per_type"], "support": scores["support"]}
 
 
@@ -91,13 +91,24 @@ class LabelF1(TaskMetric):
         self, predictions: Sequence[Sequence[str]], references: Sequence[Sequence[str]], labels: Sequence[str]
     ) -> dict[str, Any]:
         right = sum({*expected} == {*found} for expected, found in zip(references, predictions, strict=True))
-        return {**micro_scores(references, predictions, labels), "accuracy": right / max(len(references), 1)}
+        return {
+            **micro_scores(references, predictions, labels),
+            "accuracy": right / len(references) if references else None,
+        }
 
 
 class PearsonCorrelation(TaskMetric):
-    """Pearson's correlation of numbers: `compute(predictions, references)` returns "pearson", -1..1."""
+    """Pearson's correlation of numbers.
+
+    `compute(predictions, references)` returns "pearson", -1..1, and "support", the number of pairs. Constant numbers
+    have no correlation: "pearson" is None and "reason" says why.
+    """
 
     feature = datasets.Value("float64")
 
-    def _compute(self, predictions: Sequence[float], references: Sequence[float]) -> dict[str, float]:
-        return {"pearson": pearson(references, predictions)}
+    def _compute(self, predictions: Sequence[float], references: Sequence[float]) -> dict[str, Any]:
+        scores = {"pearson": pearson(references, predictions), "support": len(references)}
+        if scores["pearson"] is not None:
+            return scores
+        side = "gold scores" if len({*references}) < 2 else "predictions"
+        return {**scores, "reason": f"all {side} are the same number"}

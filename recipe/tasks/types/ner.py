@@ -128,8 +128,12 @@ def _recall_of_seen_and_unseen(
             group = "seen" if (words_of(sentence.words[first:last]), name) in known else "unseen"
             gold[group] += 1
             right[group] += (first, last, name) in found
-    groups = ("seen", "unseen")
-    return {each: {"recall": right[each] / max(gold[each], 1), "support": gold[each]} for each in groups}
+    return {
+        group: {"recall": right[group] / gold[group], "support": gold[group]}
+        if gold[group]
+        else {"recall": None, "support": 0, "reason": f"no gold entity is {group}"}
+        for group in ("seen", "unseen")
+    }
 
 
 def _by_dictionary(task: NerTask, least_share: float) -> tuple[str, dict[str, Any]]:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from recipe.errors import InputError
 from recipe.tasks.data.columns import NerTask, TaggedSentence, read_task
 from recipe.tasks.data.records import TASK_SPLITS
 from recipe.tasks.types.ner import EncodedSentences, encode, prediction_lines
@@ -41,14 +40,12 @@ class EncodedWords(EncodedSentences):
 
 
 def read(folder: Path) -> PicoTask:
-    """Read a folder of column files; a split in which no word has a type is an `InputError`."""
+    """Read a folder of column files."""
     task = read_task(folder)
     for split in TASK_SPLITS:
         for sentence in getattr(task, split):
             # The score is over words, so B-X and I-X are one class; two would only split the examples.
             sentence.tags = [tag if tag == "O" else f"I{tag[1:]}" for tag in sentence.tags]
-        if not _typed_words(getattr(task, split)):
-            raise InputError(f"{folder}: no word of {split} has a type, so nothing can be scored; tag words as I-PAR")
     # A head with classes that no word has would only learn to avoid them.
     labels = [label for label in task.labels if not label.startswith("B-")]
     return PicoTask(task.name, labels, task.train, task.devel, task.test, task.schemes, task.repairs)

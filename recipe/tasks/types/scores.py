@@ -1,5 +1,9 @@
-"""Scores of whole texts, and the numbers of each text that add up to them, so that a bootstrap can draw texts."""
+"""Scores of whole texts, and the numbers of each text that add up to them, so that a bootstrap can draw texts.
 
+A score over nothing is None; in an array it is NaN.
+"""
+
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,30 +14,39 @@ from recipe.tasks.data.entities import scores_of
 
 
 def f1_of_counts(counts: np.ndarray) -> np.ndarray:
-    """F1 of (gold, predicted, right) in the last dimension; 0 where there is nothing."""
+    """F1 of (gold, predicted, right) in the last dimension; NaN where nothing is gold."""
     gold, predicted, right = np.moveaxis(counts, -1, 0)
-    return 2 * right / np.maximum(gold + predicted, 1)
+    return np.where(gold > 0, 2 * right / np.maximum(gold + predicted, 1), np.nan)
 
 
 def macro_f1_of_counts(counts: np.ndarray) -> np.ndarray:
-    """Mean F1 of the types; the last dimension contains (gold, predicted, right) of one type after the other."""
-    # Types of no gold word are not among the counts.
-    return f1_of_counts(counts.reshape(*counts.shape[:-1], -1, 3)).mean(-1)
+    """Mean F1 of the types that are gold; the last dimension: (gold, predicted, right) of one type after the other."""
+    scores = f1_of_counts(counts.reshape(*counts.shape[:-1], -1, 3))
+    # A draw of few sentences may lack a type. Not np.nanmean, which warns where no type is gold.
+    types = np.isfinite(scores).sum(-1)
+    return np.where(types > 0, np.nansum(scores, axis=-1) / np.maximum(types, 1), np.nan)
 
 
 def accuracy_of_counts(counts: np.ndarray) -> np.ndarray:
-    """Share of what is right; the last dimension contains (right, all)."""
-    return counts[..., 0] / np.maximum(counts[..., 1], 1)
+    """Share of what is right; the last dimension contains (right, all); NaN of nothing."""
+    return np.where(counts[..., 1] > 0, counts[..., 0] / np.maximum(counts[..., 1], 1), np.nan)
 
 
-def pearson(first: Sequence[float], second: Sequence[float]) -> float:
-    """Pearson's correlation, 0 where one side is constant, which has none."""
+def pearson(first: Sequence[float], second: Sequence[float]) -> float | None:
+    """Pearson's correlation; None where one side is constant or empty, which has none."""
+    if len(first) < 2:
+        return None
     deviations = [np.asarray(values, dtype=np.float64) - np.mean(values) for values in (first, second)]
     squares = [float(np.square(values).sum()) for values in deviations]
     scale = float(np.sqrt(squares[0]) * np.sqrt(squares[1]))
     # What rounding may leave of the spread of constant numbers.
     smallest = 1e-12 * float(np.linalg.norm(first) * np.linalg.norm(second))
-    return float(np.clip((deviations[0] * deviations[1]).sum() / scale, -1, 1)) if scale > smallest else 0.0
+    return float(np.clip((deviations[0] * deviations[1]).sum() / scale, -1, 1)) if scale > smallest else None
+
+
+def rank_of(score: float | None) -> float:
+    """A score's place in an order: one over nothing stands below all others."""
+    return -math.inf if score is None else score
 
 
 def sums_of_pairs(first: Sequence[float], second: Sequence[float]) -> np.ndarray:
@@ -43,14 +56,14 @@ def sums_of_pairs(first: Sequence[float], second: Sequence[float]) -> np.ndarray
 
 
 def pearson_of_sums(sums: np.ndarray) -> np.ndarray:
-    """Pearson's correlation of added-up `sums_of_pairs` in the last dimension; 0 where one side is constant."""
+    """Pearson's correlation of added-up `sums_of_pairs` in the last dimension; NaN where one side is constant."""
     n, x, y, xx, yy, xy = np.moveaxis(sums, -1, 0)
     n = np.maximum(n, 1)
     # Below this share of its squares a variance is what rounding leaves of none.
     sums_around_mean = ((xx, xx - x**2 / n), (yy, yy - y**2 / n))
     variances = [np.where(variance > 1e-12 * squares, variance, 0) for squares, variance in sums_around_mean]
     scale = np.sqrt(variances[0]) * np.sqrt(variances[1])
-    return np.where(scale > 0, np.clip((xy - x * y / n) / np.where(scale > 0, scale, 1), -1, 1), 0.0)
+    return np.where(scale > 0, np.clip((xy - x * y / n) / np.where(scale > 0, scale, 1), -1, 1), np.nan)
 
 
 def micro_scores(
@@ -67,11 +80,13 @@ def micro_scores(
 
 
 def label_scores(gold: Counter, predicted: Counter, right: Counter, labels: Sequence[str]) -> dict[str, Any]:
-    """ "precision", "recall", "f1", "support" over all labels, "macro_f1", and "per_type": the first four of each."""
+    """`scores_of` all labels, "macro_f1" over those that are gold, and "per_type": `scores_of` each."""
     counters = (gold, predicted, right)
     per_type = {name: scores_of(*(counter[name] for counter in counters)) for name in labels}
     total = scores_of(*(sum(counter[name] for name in labels) for counter in counters))
-    return {**total, "macro_f1": float(np.mean([found["f1"] for found in per_type.values()])), "per_type": per_type}
+    # A label that no gold answer has makes others worse by its predictions, but has no F1 of its own.
+    of_gold = [found["f1"] for found in per_type.values() if found["support"]]
+    return {**total, "macro_f1": float(np.mean(of_gold)) if of_gold else None, "per_type": per_type}
 
 
 def last_columns(text: str) -> list[tuple[str, str]]:

@@ -41,6 +41,9 @@ class Task(Protocol):
     def counts(self) -> dict[str, dict[str, int]]:
         """What is counted, by split: {"sentences": {"train": 4560, ...}, "entities": {"train": 5203, ...}}."""
 
+    def answers(self) -> dict[str, set[Any]]:
+        """The different gold answers of each split."""
+
 
 class EncodedSplit(Protocol):
     """A split encoded for one tokenizer; `truncated`: texts of which a row lacks a part.

@@ -12,6 +12,7 @@ from itertools import accumulate
 import numpy as np
 
 from recipe.tasks.types.task_type import Tokenizer
+from recipe.tokens.plain_text import plain_text_tokenizer
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,11 @@ def pieces_of_words(sentences: list[list[str]], tokenizer: Tokenizer, max_num_to
     """Token ids of each word; [UNK] for a word without pieces (a control character), at most `max_num_tokens` ids."""
     if not sentences:
         return []
-    arguments = {"add_special_tokens": False, "return_attention_mask": False, "verbose": False}
-    encoded = tokenizer(sentences, is_split_into_words=True, **arguments)
-    found = []
-    for index, words in enumerate(sentences):
+    plain, found = plain_text_tokenizer(tokenizer), []
+    for words, encoding in zip(sentences, plain.encode_words(sentences), strict=True):
         pieces: list[list[int]] = [[] for _ in words]
-        for token_id, word in zip(encoded["input_ids"][index], encoded.word_ids(index), strict=True):
-            pieces[word].append(token_id)
+        for token_id, word in zip(plain.ids_of(encoding), encoding.word_ids, strict=True):
+            pieces[word].append(token_id)  # type: ignore[index]  # without special tokens each has a word
         # A word without a piece must be scored too, and a longer one must fit.
         found.append([word[:max_num_tokens] or [tokenizer.unk_token_id] for word in pieces])
     return found
