@@ -28,6 +28,7 @@ from recipe.pairs.sampling import VERSION as PAIRS_VERSION
 from recipe.processes import is_first_process
 from recipe.provenance import git_commit, package_versions
 from recipe.records import read_records, recorded_recipe, write_recipe, write_record
+from recipe.tasks.experiments.protocol import VERSION as TASK_VERSION
 from recipe.tokenizer.build import VERSION as TOKENIZER_VERSION
 from recipe.tokenizer.folder import load_tokenizer
 from recipe.tokens.store import VERSION as TOKENS_VERSION
@@ -256,6 +257,7 @@ STAGES = (
         sections=("task",),
         reads=("pretrain",),
         results=("task/scores.json",),
+        version=TASK_VERSION,
         inputs=_task_inputs,
     ),
 )

@@ -48,7 +48,7 @@ class SentenceCheck:
         per_document = self._sentences / self._documents
         if self._is_by_line and marked < LEAST_MARKED and self._continuing > self._sentences / 4:
             return (
-                f"only {marked:.0%} of the lines end with a full stop or another mark, and many begin within a sentence:"
+                f"only {marked:.0%} of the lines end with a full stop or another mark, and many begin within one:"
                 " the text seems to be hard-wrapped, but each line counts as a sentence; set corpus.format to"
                 " paragraphs or plain_text"
             )

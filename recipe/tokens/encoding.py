@@ -10,6 +10,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from recipe.tokenizer.folder import SPECIAL_TOKENS
+from recipe.tokens.plain_text import text_tokenizer, unknown_id
 from recipe.tokens.words import NEWLINE, LongWordCutter, WordDictionary
 
 CHECKED_LINES = 16
@@ -109,25 +110,6 @@ def encode_sentences(tokenizer: Tokenizer, sentences: list[str]) -> tuple[np.nda
     ids = [encoding.ids for encoding in encodings]
     lengths = np.fromiter(map(len, ids), np.int64, len(ids))
     return np.fromiter(chain.from_iterable(ids), np.int64, int(lengths.sum())), lengths
-
-
-def text_tokenizer(tokenizer_json: str) -> Tokenizer:
-    """The tokenizer without truncation and padding, for which "[MASK]" and the others of BERT are text."""
-    parts = json.loads(tokenizer_json)
-    # The library can take all special tokens for text or none. Those of the user's own are meant, so they count as
-    # added words, which it always finds.
-    for token in parts.get("added_tokens", []):
-        token["special"] = token["content"] in SPECIAL_TOKENS
-    tokenizer = Tokenizer.from_str(json.dumps(parts, ensure_ascii=False))
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    tokenizer.encode_special_tokens = True
-    return tokenizer
-
-
-def unknown_id(tokenizer: Tokenizer) -> int:
-    """The id of the unknown token."""
-    return tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "[UNK]") or 0
 
 
 def special_ids(tokenizer: Tokenizer) -> set[int]:

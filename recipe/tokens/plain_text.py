@@ -17,16 +17,8 @@ class PlainTextTokenizer:
 
     def __init__(self, tokenizer_json: str, special_tokens: Iterable[str] = SPECIAL_TOKENS) -> None:
         special = {*SPECIAL_TOKENS, *special_tokens}
-        parts = json.loads(tokenizer_json)
-        for token in parts.get("added_tokens", []):
-            # `encode_special_tokens` makes text of every special token; those of the user must be found in the text.
-            token["special"] = token["content"] in special
-        self._tokenizer = Tokenizer.from_str(json.dumps(parts))
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self._tokenizer.encode_special_tokens = True
-        unknown = getattr(self._tokenizer.model, "unk_token", None) or "[UNK]"
-        self.unknown_id = self._tokenizer.token_to_id(unknown) or 0
+        self._tokenizer = text_tokenizer(tokenizer_json, special)
+        self.unknown_id = unknown_id(self._tokenizer)
         ids = {self._tokenizer.token_to_id(token) for token in special}
         # A pre-tokenizer that keeps "[MASK]" in one piece would find it in the vocabulary.
         self._forbidden = {number for number in ids if number is not None} - {self.unknown_id}
@@ -52,3 +44,22 @@ def plain_text_tokenizer(tokenizer: Any) -> PlainTextTokenizer:
     roles = ("cls", "sep", "pad", "mask", "unk", "bos", "eos")
     tokens = [token for role in roles if (token := getattr(tokenizer, f"{role}_token", None))]
     return PlainTextTokenizer(tokenizer.backend_tokenizer.to_str(), tokens)
+
+
+def text_tokenizer(tokenizer_json: str, special: Iterable[str] = SPECIAL_TOKENS) -> Tokenizer:
+    """The tokenizer without truncation and padding, for which these special tokens are text."""
+    parts, special = json.loads(tokenizer_json), set(special)
+    # The library can take all special tokens for text or none. Those of the user's own are meant, so they count as
+    # added words, which it always finds.
+    for token in parts.get("added_tokens", []):
+        token["special"] = token["content"] in special
+    tokenizer = Tokenizer.from_str(json.dumps(parts, ensure_ascii=False))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def unknown_id(tokenizer: Tokenizer) -> int:
+    """The id of the unknown token."""
+    return tokenizer.token_to_id(getattr(tokenizer.model, "unk_token", None) or "[UNK]") or 0

@@ -23,7 +23,8 @@ from recipe.files import (
 )
 from recipe.provenance import package_versions
 from recipe.tokens.blocks import BlockWriters, TextBlock, TokenBlock, read_block
-from recipe.tokens.encoding import ids_dtype, special_ids, unknown_id
+from recipe.tokens.encoding import ids_dtype, special_ids
+from recipe.tokens.plain_text import unknown_id
 
 # Raise it when the ids, their blocks or the files of a store change: all stores are then written again.
 VERSION = 2

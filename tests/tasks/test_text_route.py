@@ -48,6 +48,15 @@ def tokenizer(request) -> PreTrainedTokenizerFast:
     return found
 
 
+@pytest.mark.parametrize("text", ["zinc [ANON] oxide", "[ANON]", "[MASK] [ANON]-[SEP] zinc"])
+def test_a_special_token_of_the_user_has_one_id_everywhere(text):
+    found = build_tokenizer(MORE)
+    found.add_special_tokens({"additional_special_tokens": ["[ANON]"]})
+    own = found.convert_tokens_to_ids("[ANON]")
+    assert pretraining_ids(found, text).count(own) == 1
+    assert finetuning_ids(found, text) == pretraining_ids(found, text)
+
+
 def pretraining_ids(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:
     return SentenceEncoder(tokenizer.backend_tokenizer.to_str()).encode(text.encode())[0].tolist()
 

@@ -11,12 +11,7 @@ from recipe.tokenizer import build
 from recipe.tokenizer.folder import load_tokenizer
 
 # VERSION of recipe/tokenizer/build.py -> hash of the folder of a trained tokenizer, and of a given one.
-GOLDEN = {
-    2: (
-        "A0",
-        "A1",
-    )
-}
+GOLDEN = {2: ("A0", "A1")}
 FILES = ("vocab.txt", "tokenizer_config.json", "statistics.json")
 PROBES = ["An in vitro Étude of K\u207a, \ufb01brosis and [MASK].", "alphabetical 漢字", "zzz"]
 

@@ -14,6 +14,9 @@ PROTOCOLS = Path(__file__).with_name("protocols.yaml")
 _NOT_OPTIONS = ("name", "data", "baselines")
 OPTIONS = {found.name: found for found in fields(TaskConfig) if found.name not in _NOT_OPTIONS}
 
+# Raise it when the same model and task files give other scores, or another RUN/task/scores.json.
+VERSION = 2
+
 
 def load_protocol(protocol: str, options: dict[str, str]) -> TaskConfig:
     """A protocol of protocols.yaml, with the text of `options` over its values."""
