@@ -16,9 +16,10 @@ from recipe.errors import InputError
 from recipe.files import atomic_write, explain_disk_full, write_json
 
 # Raise it when the clean documents change, by a reader, the sentences or a filter: every corpus is prepared again.
-VERSION = 1
-# Of one filter; a corpus of copies would otherwise fill the disk with their list.
+VERSION = 2
+# Of one filter and kind; a corpus of copies would otherwise fill the disk with their list.
 MOST_LISTED = 100_000
+SAMPLES = 5
 
 
 def prepare_corpus(recipe: Recipe) -> None:
@@ -59,10 +60,12 @@ def write_clean(
             kept = _Kept(cleaned(report, removed, counts))
             write_prepared(partial, kept)
         # Only now is the number of documents known; the folder is thrown away if they are too few.
-        kept.require_two(report)
+        kept.require_two(report, counts)
         statistics = {
             "filters": report.statistics(),
-            "removed_documents": dict(removed.counts),
+            "removed_documents": dict(removed.documents),
+            "deleted_parts": dict(removed.parts),
+            "samples_of_deleted_parts": removed.samples,
             "reading": dict(sorted(counts.items())),
         }
         write_json(partial / "statistics.json", statistics)
@@ -73,7 +76,9 @@ def summary(statistics: dict) -> str:
     """The cleaning report in one line."""
     first, last = statistics["filters"][0], statistics["filters"][-1]
     removed = ", ".join(f"{name} {number:,}" for name, number in statistics["removed_documents"].items()) or "none"
-    notes = [f"; {name.replace('_', ' ')}: {number:,}" for name, number in statistics["reading"].items() if number]
+    deleted = ", ".join(f"{name} {number:,}" for name, number in statistics["deleted_parts"].items())
+    notes = [f"; deleted inside documents: {deleted}"] if deleted else []
+    notes += [f"; {_plain(name)}: {number:,}" for name, number in statistics["reading"].items() if number]
     return (
         f"{last['documents']:,} of {first['documents']:,} documents, {last['sentences']:,} sentences,"
         f" {last['characters'] / 1e6:,.1f} M characters; removed: {removed}{''.join(notes)}"
@@ -81,17 +86,26 @@ def summary(statistics: dict) -> str:
 
 
 class RemovedList:
-    """removed.jsonl: the first MOST_LISTED of every filter, and how many there were."""
+    """removed.jsonl: the first MOST_LISTED of every filter and kind, how many there were, and some deleted parts."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
-        self.counts: Counter[str] = Counter()
+        self.documents: Counter[str] = Counter()
+        self.parts: Counter[str] = Counter()
+        self.samples: dict[str, list[str]] = {}
 
     def add(self, entry: dict[str, str]) -> None:
-        """Count a document that was removed, and list it."""
-        self.counts[entry["filter"]] += 1
-        if self.counts[entry["filter"]] <= MOST_LISTED:
+        """Count a document that was removed or a part that was deleted, and list it."""
+        name = entry["filter"]
+        counts = self.documents if entry["kind"] == "document" else self.parts
+        counts[name] += 1
+        if counts[name] <= MOST_LISTED:
             self._file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        if entry["kind"] == "part":
+            samples = self.samples.setdefault(name, [])
+            # Different ones: a journal writes the same notice under every article.
+            if len(samples) < SAMPLES and entry["excerpt"] not in samples:
+                samples.append(entry["excerpt"])
 
 
 class _Kept:
@@ -109,13 +123,17 @@ class _Kept:
             self.last_source = document.source
             yield document
 
-    def require_two(self, report: CleaningReport) -> None:
-        """Raise InputError for fewer than two documents."""
+    def require_two(self, report: CleaningReport, counts: Counter[str]) -> None:
+        """Raise InputError for fewer than two documents, with what was counted in reading."""
         if self.number > 1:
             return
         first = report.statistics()[0]["documents"]
         if first == 0:
-            raise InputError("corpus.path: no document has any text; check the files and corpus.format")
+            found = ", ".join(f"{_plain(name)} {number:,}" for name, number in sorted(counts.items()) if number)
+            raise InputError(
+                f"corpus.path: no document has any text (counted: {found or 'nothing'}); check the files,"
+                " corpus.format and corpus.text_column"
+            )
         if first == 1 == self.number:
             raise InputError(
                 f"{self.last_source}: found 1 document, but a random segment B must come from another one; put a blank"
@@ -131,3 +149,7 @@ def _greediest(report: CleaningReport) -> str:
     rows = report.statistics()
     number, name = max((before["documents"] - row["documents"], row["filter"]) for before, row in pairwise(rows))
     return f"the filter {name} removed {number:,}; change its settings in the section corpus of the recipe"
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")

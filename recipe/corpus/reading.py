@@ -57,7 +57,7 @@ def read_source(
     if isinstance(source, HubSource):
         yield from read_hub(source, config, counts)
     else:
-        yield from _read_file(source, format_of(source, config.format), config, counts, superseded)
+        yield from _read_file(source, format_of(source, config), config, counts, superseded)
 
 
 def read_documents(config: CorpusConfig) -> Iterator[Document]:
@@ -66,10 +66,15 @@ def read_documents(config: CorpusConfig) -> Iterator[Document]:
 
 
 def split_documents(raw: Iterable[RawDocument], config: CorpusConfig, counts: Counter[str]) -> Iterator[Document]:
-    """The documents as sentences; those of which none is left are counted as "documents_without_text"."""
+    """The documents as sentences.
+
+    Counted are those of which none is left ("documents_without_text") and lists that were split as paragraphs.
+    """
     split = splitter(config.sentence_splitter)
     for entry in raw:
         document = split_document(entry, split)
+        if entry.is_split is None and len(document.sentences) > len(entry.parts) + bool(entry.title):
+            counts["lists_split_as_paragraphs"] += 1
         if document.sentences:
             yield document
         else:
@@ -86,7 +91,7 @@ def split_of(document: Document, config: CorpusConfig, seed: int) -> str:
 
 
 def _formats(config: CorpusConfig) -> dict[Source, str]:
-    return {source: format_of(source, config.format) for source in source_files(config)}
+    return {source: format_of(source, config) for source in source_files(config)}
 
 
 def _pubmed(formats: dict[Source, str]) -> list[Source]:
@@ -98,8 +103,13 @@ def _read_file(
 ) -> Iterator[RawDocument]:
     reader = partial(read_pubmed, superseded=superseded) if format_ == "pubmed" else READERS[format_]
     before = source.state()
+    has_documents = False
     with explain_broken_data(source):
-        yield from reader(source, config, counts)
+        for document in reader(source, config, counts):
+            has_documents = True
+            yield document
+    if not has_documents:
+        counts["files_without_documents"] += 1
     after = source.state()
     if before != after:
         raise InputError(

@@ -42,7 +42,7 @@ def lines_and_documents(content: bytes) -> list[tuple[int, list[str]]]:
     """First line and sentences of each document, as one reads them by eye."""
     documents: list[tuple[int, list[str]]] = []
     is_open = False
-    for number, line in enumerate(content.decode("utf-8-sig").split("\n"), start=1):
+    for number, line in enumerate(re.split("\r\n|\r|\n", content.decode("utf-8-sig")), start=1):
         if not line.strip():
             is_open = False
         elif is_open:
@@ -55,7 +55,9 @@ def lines_and_documents(content: bytes) -> list[tuple[int, list[str]]]:
 
 text_lines = st.lists(
     st.one_of(
-        st.sampled_from(["", "", " \t", "\r", "a", " b\r", "\x0c", "\x00", "\u2028", "c\u0085d", "\ufeff"]),
+        st.sampled_from(
+            ["", "", " \t", "\r", "\r\r", "a", " b\r", "c\rd", "\x0c", "\x00", "\u2028", "c\u0085d", "\ufeff"]
+        ),
         st.text(max_size=3),
     )
 )
