@@ -89,7 +89,7 @@ def _document(document: dict[str, Any], source: Source, place: str, counts: Coun
     for passage in document["passages"]:
         if not isinstance(passage, dict):
             raise InputError(f"{place}: a passage is {shown(passage)} and not an object with a text; correct the file")
-        infons = passage.get("infons") or {}
+        infons = passage["infons"] if isinstance(passage.get("infons"), dict) else {}
         text, split = _text_of(passage)
         kind, section = str(infons.get("type", "")).lower(), str(infons.get("section_type", "")).upper()
         if not text:
@@ -115,8 +115,11 @@ def _text_of(passage: dict[str, Any]) -> tuple[str, list[str]]:
     """The text of a passage, and its sentences if it has these in place of a text."""
     if text := " ".join(str(passage.get("text") or "").split()):
         return text, []
-    found = [sentence for sentence in passage.get("sentences") or [] if isinstance(sentence, dict)]
-    sentences = [text for sentence in found if (text := " ".join(str(sentence.get("text") or "").split()))]
+    found = passage.get("sentences")
+    texts = (
+        [str(entry.get("text") or "") for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    )
+    sentences = [folded for text in texts if (folded := " ".join(text.split()))]
     return " ".join(sentences), sentences
 
 

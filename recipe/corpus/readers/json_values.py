@@ -11,6 +11,8 @@ from recipe.corpus.sources import Source
 from recipe.errors import InputError
 
 _BYTES_OF_HEAD = 1 << 16
+# The first line that begins an object, if it ends in the head.
+_LINE_OF_OBJECT = re.compile(rb"(?:^|[\r\n])[ \t]*(\{[^\r\n]*)[\r\n]")
 _SPACES = re.compile(r"\s*")
 _DECODER = json.JSONDecoder()
 # It says "Unterminated string" at the string's beginning, which may be far from the end of what was read.
@@ -26,10 +28,11 @@ def json_values(source: Source, errors: str, counts: Counter[str]) -> Places:
     """
     # One object per line is the common form, and its lines are decoded fastest one by one.
     head = source.head(_BYTES_OF_HEAD).removeprefix(b"\xef\xbb\xbf").lstrip()
-    first_line, end, _ = head.replace(b"\r", b"\n").partition(b"\n")
-    is_cut = end and not first_line.rstrip().endswith(b"}")
-    if head.startswith(b"[") or (head.startswith(b"{") and is_cut):
-        return _values_in_a_row(source, errors, counts, is_array=head.startswith(b"["))
+    if head.startswith(b"["):
+        return _values_in_a_row(source, errors, counts, is_array=True)
+    object_line = _LINE_OF_OBJECT.search(head)
+    if object_line and not object_line[1].rstrip().endswith(b"}"):
+        return _values_in_a_row(source, errors, counts, is_array=False)
     return _values_of_lines(source, errors, counts)
 
 
@@ -55,6 +58,7 @@ def _values_in_a_row(source: Source, errors: str, counts: Counter[str], is_array
     number = 0
     while is_array or text.next():
         number += 1
+        text.next()
         line = text.line
         try:
             value = text.take_value()
@@ -111,8 +115,7 @@ class _Text:
         return is_next
 
     def take_value(self) -> Any:
-        """The value that begins here; raises json.JSONDecodeError if there is none."""
-        self.next()
+        """The value that begins here, after `next`; raises json.JSONDecodeError if there is none."""
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._place)
