@@ -122,6 +122,35 @@ def test_jats_article(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("<boxed-text><caption><title>Box 1</title></caption><p>Key points.</p></boxed-text>", ["Key points."]),
+        ("<p>Before<boxed-text><p>boxed</p></boxed-text>after.</p>", ["Before boxed after."]),
+        ("<def-list><def-item><term>DNA</term><def><p>An acid.</p></def></def-item></def-list>", ["DNA An acid."]),
+        ("<list><list-item><label>1</label><p>An item.</p></list-item></list>", ["An item."]),
+        ("<preformat>A line\n  and more.</preformat><p>After.</p>", ["A line and more.", "After."]),
+        ("<disp-quote><p>A quote.</p></disp-quote>", ["A quote."]),
+        (
+            "<verse-group><verse-line>Roses</verse-line><verse-line>are red.</verse-line></verse-group>",
+            ["Roses are red."],
+        ),
+        ("<statement><title>Law</title><p>All hold.</p></statement>", ["All hold."]),
+        ("<boxed-text><fig><caption><p>A caption.</p></caption></fig><p>A box.</p></boxed-text>", ["A box."]),
+        ("<table-wrap><table><tr><td><preformat>cell</preformat></td></tr></table></table-wrap>", []),
+        ("<fig><caption><def-list><def-item><term>a</term></def-item></def-list></caption></fig>", []),
+        ("<code>x = 1</code>", []),
+    ],
+)
+def test_prose_of_boxes_and_lists_is_read(tmp_path, body, expected):
+    (tmp_path / "a.xml").write_text(
+        f"<article><front/><body><sec><p>First.</p>{body}</sec></body><floats-group><fig><caption><p>No.</p></caption>"
+        "</fig><boxed-text><p>Last.</p></boxed-text></floats-group></article>"
+    )
+    (document,) = read_raw_documents(CorpusConfig(path=[str(tmp_path / "a.xml")]))
+    assert document.parts == ["First.", *expected, "Last."]
+
+
+@pytest.mark.parametrize(
     ("paragraph", "expected"),
     [
         ("Seen before {1},{2}, and again {3}–{5}.", "Seen before, and again."),
