@@ -129,6 +129,7 @@ def test_jats_article(tmp_path):
         ("<def-list><def-item><term>DNA</term><def><p>An acid.</p></def></def-item></def-list>", ["DNA An acid."]),
         ("<list><list-item><label>1</label><p>An item.</p></list-item></list>", ["An item."]),
         ("<preformat>A line\n  and more.</preformat><p>After.</p>", ["A line and more.", "After."]),
+        ("<p>Type<preformat>make</preformat>now.</p>", ["Type make now."]),
         ("<disp-quote><p>A quote.</p></disp-quote>", ["A quote."]),
         (
             "<verse-group><verse-line>Roses</verse-line><verse-line>are red.</verse-line></verse-group>",

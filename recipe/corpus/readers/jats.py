@@ -30,7 +30,7 @@ _PLACES = ("./front//abstract", "./body", "./floats-group")
 # Their words stand apart from those around them; without a space they would be glued.
 _APART = frozenset(
     "p list list-item def-list def-item term def disp-quote verse-group verse-line speech speaker statement title"
-    " label break hr boxed-text caption sec preformat".split()
+    " label break hr preformat".split()
 )
 # Placeholders for what is taken out, until the text around it is known; XML has none of these characters.
 _GAP, _CITATION, _NAME_BEGIN, _NAME_END = "\x01", "\x02", "\x03", "\x04"
