@@ -39,17 +39,21 @@ class RawDocument:
 
 def split_document(raw: RawDocument, split: Callable[[str], list[str]] = split_sentences) -> Document:
     """The document with its sentences, as `split` cuts a paragraph: white space folded, empty ones left out."""
-    if raw.is_split or (raw.is_split is None and not are_paragraphs(raw.parts, split)):
-        sentences = raw.parts if not raw.title else [raw.title, *raw.parts]
+    pieces = [] if raw.is_split else [split(part) for part in raw.parts]
+    if raw.is_split or (raw.is_split is None and not _are_paragraphs(pieces)):
+        sentences = [raw.title, *raw.parts] if raw.title else raw.parts
     else:
-        sentences = [sentence for part in (raw.title, *raw.parts) if part for sentence in split(part)]
+        title = split(raw.title) if raw.title else []
+        sentences = [sentence for part in (title, *pieces) for sentence in part]
     return Document(sentences, raw.source, raw.id, raw.title)
 
 
-def are_paragraphs(parts: list[str], split: Callable[[str], list[str]]) -> bool:
-    """Whether `split` finds so many sentences in the elements of a list that they are paragraphs."""
-    numbers = [len(split(part)) for part in parts]
-    return sum(numbers) > MOST_SENTENCES_PER_ELEMENT * len(parts) or max(numbers) > MOST_SENTENCES_OF_ELEMENT
+def _are_paragraphs(pieces: list[list[str]]) -> bool:
+    """Whether the elements of a list, cut by the splitter, have so many sentences that they are paragraphs."""
+    numbers = [len(sentences) for sentences in pieces]
+    return (
+        sum(numbers) > MOST_SENTENCES_PER_ELEMENT * len(pieces) or max(numbers, default=0) > MOST_SENTENCES_OF_ELEMENT
+    )
 
 
 def paragraphs_of(text: str) -> list[str]:

@@ -117,6 +117,17 @@ def test_an_array_gives_the_line_of_each_element(tmp_path):
     assert counts == {"null_records": 1}
 
 
+def test_an_object_around_a_list_of_records_stands_for_them(tmp_path):
+    path = write(tmp_path / "a.json", json.dumps({"data": [{"text": "One."}, None, {"text": "Two."}]}, indent=1))
+    found, counts = read(path)
+    assert [(document.parts, document.source) for document in found] == [
+        (["One."], f"{path}:1 element 1"),
+        (["Two."], f"{path}:1 element 3"),
+    ]
+    assert counts == {"null_records": 1}
+    assert [document.parts for document in read(path, text_column="data.text")[0]] == [["One.", "Two."]]
+
+
 def test_an_array_of_megabytes_on_one_line_is_a_stream(tmp_path, monkeypatch):
     monkeypatch.setattr(text_blocks, "BYTES_PER_READ", 1 << 12)
     rows = [{"text": f"Row {number} of }} many."} for number in range(20_000)]
@@ -189,6 +200,8 @@ def test_a_column_whose_name_has_a_dot_comes_first(tmp_path):
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
     for path in (write(tmp_path / "a.jsonl", json.dumps(rows[0])), tmp_path / "a.parquet"):
         assert sentences(path, text_column="body.text")[0] == [["Right."]]
+    inside = write(tmp_path / "b.jsonl", json.dumps({"m": {"a": {"b": "Wrong."}, "a.b": "Right."}}))
+    assert sentences(inside, text_column="m.a.b")[0] == [["Right."]]
     assert sentences(write(tmp_path / "a.csv", "a.b,c\nRight.,x\n"), text_column="a.b")[0] == [["Right."]]
 
 

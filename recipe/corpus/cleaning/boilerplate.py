@@ -10,17 +10,17 @@ from recipe.corpus.cleaning.filter import Candidate, Deletion
 _SIGNS = (b"copyright", "©".encode(), b"(c) ", b"truncated", b"rights reserved", b"creative commons", b"published by ")
 # Where a sentence begins, also one that the splitter left inside.
 _BEGIN = r"(?:^|(?<=[.!?)\]] ))"
-_SIGN = r"(?:(?:Crown )?(?:Copyright|COPYRIGHT),? ?(?:©|\([cC]\))|©(?: ?(?:Copyright|COPYRIGHT))?)"
+_SIGN = r"(?:(?:Crown )?(?:Copyright|COPYRIGHT),? ?(?:©|\([cC]\))|©(?: ?(?:Copyright|COPYRIGHT))?|\([cC]opyright\))"
 _YEARS = r"(?:19|20)\d\d(?: ?(?:[-–/,&]|and) ?(?:19|20)\d\d){0,4}"
 # An owner is a name: words with a capital or a digit, small words between them, and no other small word after it.
 # An owner is a name: words with a capital or a digit, small words between them, and no other small word after it:
 # have megabytes.
 _NAME = r"(?:[&|·]|authors?|\(or their employer\(s\)\)|\(?[A-ZÀ-ÖØ-Þ][\w'’.&/+()-]{0,40}|\d[\w/.$-]{0,40})"
-_SMALL = r"(?:a|an|and|at|behalf|de|der|des|die|du|et|for|für|im|in|la|le|of|on|part|the|to|und|under|van|von|y)"
+_SMALL = r"(?:a|an|and|at|behalf|by|de|der|des|die|du|et|for|für|im|in|la|le|of|on|part|the|to|und|under|van|von|y)"
 _OWNER = rf"(?:(?:by|to) )?(?:the )?{_NAME}(?:[,;:]? (?:{_SMALL} ){{0,4}}{_NAME}){{0,20}}"
 # Where a notice ends: with the line, or with a sentence before another one.
 _GOES_ON_AT_ONCE = r"(?:[Aa]ll rights reserved|ALL RIGHTS RESERVED|[Pp]ublished by )"
-_END = rf"(?:[.,]?$|(?:(?<=\.)|\.|,)(?= [A-Z\d(]|[)\]])|,? (?={_GOES_ON_AT_ONCE}))"
+_END = rf"(?:[)\]]{{0,2}}[.,]?$|(?:(?<=\.)|\.|,)(?= [A-Z\d(]|[)\]])|[,;]? (?={_GOES_ON_AT_ONCE}))"
 # Words of owners. Where "(c)" may count a list, or "Copyright" a law, a year alone says nothing.
 _OWNER_WORDS = re.compile(
     r"""\b(?:Inc|LLC|Ltd|Limited|AG|GmbH|B\.?V|S\.A|Corp|Co|Company|Press|Verlag|Publish\w+|Societ\w+|Association

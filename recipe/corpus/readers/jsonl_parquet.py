@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,9 +19,17 @@ ROWS_PER_BATCH = 512
 
 
 def read_jsonl(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
-    """One JSON object per line, objects one after the other, or one array of them; errors of `document_of`."""
-    for record, place in json_values(source, config.errors, counts):
-        yield from document_of(record, place, config, counts)
+    """One JSON object per line, objects one after the other, or one array of them; errors of `document_of`.
+
+    An object that has nothing but a list of objects, such as {"data": [...]}, stands for these.
+    """
+    for value, place in json_values(source, config.errors, counts):
+        inner = _records_around(value, config)
+        if inner is None:
+            yield from document_of(value, place, config, counts)
+        else:
+            for number, record in enumerate(inner, start=1):
+                yield from document_of(record, f"{place} element {number}", config, counts)
 
 
 def read_parquet(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
@@ -42,6 +51,13 @@ def read_parquet(source: Source, config: CorpusConfig, counts: Counter[str]) -> 
         raise InputError(
             f"{source}: is not a complete Parquet file ({cause}); copy or download it again, or correct corpus.format"
         ) from None
+
+
+def _records_around(value: Any, config: CorpusConfig) -> list[Any] | None:
+    if not isinstance(value, dict) or len(value) != 1 or root_column(config.text_column, value) is not None:
+        return None
+    (inner,) = value.values()
+    return inner if isinstance(inner, list) and inner and isinstance(inner[0], dict) else None
 
 
 def _columns(config: CorpusConfig, names: list[str]) -> list[str]:

@@ -84,6 +84,8 @@ def _value(record: Mapping[str, Any], setting: str, place: str, config: CorpusCo
     wanted = getattr(config, setting)
     if wanted is None:
         return None
+    if wanted in record:
+        return record[wanted]
     found = _find(record, wanted)
     if found is _ABSENT:
         raise InputError(_absent(wanted, setting, place, _names_of(record)))
