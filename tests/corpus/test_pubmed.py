@@ -80,7 +80,7 @@ def test_records_without_text_are_counted(tmp_path):
     assert counts == {"documents_without_text": 1, "records_without_abstract": 2, "records_superseded": 0}
 
 
-def book(pmid: int, title: str, abstract: str = "", chapter: str = "", version: int = 1) -> str:
+def book(pmid: object, title: str, abstract: str = "", chapter: str = "", version: int = 1) -> str:
     inside = f"<Abstract><AbstractText>{abstract}</AbstractText></Abstract>" if abstract else ""
     inside = (f"<ArticleTitle>{chapter}</ArticleTitle>" if chapter else "") + inside
     begin = f'<BookDocument><PMID Version="{version}">{pmid}</PMID><Book><BookTitle>{title}</BookTitle></Book>'
@@ -176,9 +176,15 @@ def test_the_newest_version_counts_unless_it_was_deleted_later(tmp_path_factory,
         for kind, pmid, version in content:
             number += 1
             entries.append((kind, pmid, version, number))
-            elements.append(record(pmid, f"Title {number}.", version=version) if kind == "record" else deleted(pmid))
+            # Books are numbered as articles are.
+            make = record if number % 3 else book
+            elements.append(make(pmid, f"Title {number}.", version=version) if kind == "record" else deleted(pmid))
         write(folder / f"{place}.xml", *elements)
-    assert [document.title for document in read(folder)] == [f"Title {number}." for number in kept_of(entries)]
+    counts: Counter = Counter()
+    found = read(folder, counts)
+    assert [document.title for document in found] == [f"Title {number}." for number in kept_of(entries)]
+    # Any record is used or counted.
+    assert len(found) + counts["records_superseded"] == sum(kind == "record" for kind, *_ in entries)
 
 
 def kept_of(entries: list[tuple]) -> list[int]:
