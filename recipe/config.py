@@ -13,7 +13,10 @@ import yaml
 
 from recipe.errors import InputError
 
-FORMATS = ("blank_line_text", "plain_text", "paragraphs", "jsonl", "parquet", "pubmed", "jats", "bioc_json")
+FORMATS = (
+    *("blank_line_text", "plain_text", "paragraphs", "jsonl", "csv", "parquet"),
+    *("pubmed", "jats", "bioc_json", "bioc_xml"),
+)
 SPLITTERS = ("rules", "blingfire", "pysbd")
 
 
@@ -54,17 +57,23 @@ class CorpusConfig:
     format: str = key(
         "auto",
         "blank_line_text (one sentence per line, a blank line between documents), plain_text (a file is a document),"
-        " paragraphs (a block between blank lines is a document), jsonl, parquet, pubmed (baseline XML), jats (journal"
-        " articles), bioc_json; auto: by file name, .xml and .json by their content (.txt is blank_line_text). All"
-        " also as .gz and .zst.",
+        " paragraphs (a block between blank lines is a document), jsonl (also one array), csv (also .tsv), parquet,"
+        " pubmed (baseline XML), jats (journal articles), bioc_json, bioc_xml; auto: by file name, .xml and JSON by"
+        " their content (.txt is blank_line_text). All also as .gz and .zst.",
         choices=("auto", *FORMATS),
     )
-    text_column: str = key("text", "JSONL, Parquet, Hub: field of the text, or of the list of sentences.")
-    title_column: str | None = key(None, "JSONL, Parquet, Hub: field of the title, the first sentence; null: none.")
-    id_column: str | None = key(None, "JSONL, Parquet, Hub: field of the document's id; null: none.")
+    text_column: str = key(
+        "text",
+        "JSON, CSV, Parquet, Hub: field of the text, or of the list of its sentences or paragraphs; body.text: the"
+        " field text of the object body.",
+    )
+    title_column: str | None = key(
+        None, "JSON, CSV, Parquet, Hub: field of the title, the first sentence; null: none."
+    )
+    id_column: str | None = key(None, "JSON, CSV, Parquet, Hub: field of the document's id; null: none.")
     errors: str = key(
         "strict",
-        "Bytes that are not UTF-8 in text and JSONL: strict refuses the file, replace puts U+FFFD and counts.",
+        "Bytes that are not UTF-8 in text, JSON and CSV: strict refuses the file, replace puts U+FFFD and counts.",
         choices=("strict", "replace"),
     )
     language: str = key(
@@ -83,7 +92,10 @@ class CorpusConfig:
         "Cleaning: Unicode normal form; NFKC also unifies ligatures, full-width and raised letters.",
         choices=("none", "NFC", "NFKC"),
     )
-    control_characters: bool = key(True, "Cleaning: delete control and zero-width characters and soft hyphens.")
+    control_characters: bool = key(
+        True,
+        "Cleaning: delete control and zero-width characters and soft hyphens; a zero-width space becomes a space.",
+    )
     white_space: bool = key(True, "Cleaning: fold every run of white space, no-break spaces too, to one space.")
     boilerplate: bool = key(True, "Cleaning: delete copyright notices, notes of truncation and the like.")
     script: str | None = key(None, "Cleaning: script of the documents that stay, such as latin or greek; null: any.")

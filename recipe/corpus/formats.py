@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import RawDocument
-from recipe.corpus.readers.bioc import read_bioc_json
+from recipe.corpus.readers.bioc import ROOTS as BIOC_ROOTS
+from recipe.corpus.readers.bioc import looks_like_bioc, read_bioc_json, read_bioc_xml
+from recipe.corpus.readers.csv_table import read_csv
 from recipe.corpus.readers.jats import ROOTS as JATS_ROOTS
 from recipe.corpus.readers.jats import read_jats
 from recipe.corpus.readers.jsonl_parquet import read_jsonl, read_parquet
@@ -23,15 +25,21 @@ READERS: dict[str, Reader] = {
     "plain_text": read_plain_text,
     "paragraphs": read_paragraphs,
     "jsonl": read_jsonl,
+    "csv": read_csv,
     "parquet": read_parquet,
     "pubmed": read_pubmed,
     "jats": read_jats,
     "bioc_json": read_bioc_json,
+    "bioc_xml": read_bioc_xml,
 }
-_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"} | dict.fromkeys(
-    (".txt", ".text"), "blank_line_text"
-)
-_XML = frozenset({"pubmed", "jats"})
+_BY_SUFFIX = {
+    **dict.fromkeys((".txt", ".text"), "blank_line_text"),
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), "jsonl"),
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    ".parquet": "parquet",
+}
+_XML_ROOTS = {"pubmed": PUBMED_ROOTS, "jats": JATS_ROOTS, "bioc_xml": BIOC_ROOTS}
+_BYTES_OF_HEAD = 1 << 16
 # How files begin that are not text, whatever their name says. Refused here, since a reader would only find bad UTF-8.
 _MAGIC = {
     b"%PDF": "a PDF; turn it into text first",
@@ -44,11 +52,12 @@ _MAGIC = {
 }
 
 
-def format_of(source: Source, wanted: str) -> str:
-    """The format of a file, `wanted` unless that is "auto"; raises InputError if it is another or an unknown one."""
-    if wanted in _XML or (wanted == "auto" and source.suffix in (".xml", ".nxml")):
+def format_of(source: Source, config: CorpusConfig) -> str:
+    """The format of a file, corpus.format unless that is "auto"; raises InputError for another or an unknown one."""
+    wanted = config.format
+    if wanted in _XML_ROOTS or (wanted == "auto" and source.suffix in (".xml", ".nxml")):
         return _xml_format(source, wanted)
-    format_ = wanted if wanted != "auto" else _by_name_or_content(source)
+    format_ = wanted if wanted != "auto" else _by_name_or_content(source, config)
     head = source.head(4) if format_ != "parquet" else b""
     for magic, kind in _MAGIC.items():
         if head.startswith(magic):
@@ -56,27 +65,26 @@ def format_of(source: Source, wanted: str) -> str:
     return format_
 
 
-def _by_name_or_content(source: Source) -> str:
-    if source.suffix == ".json":
-        # BioC has its documents in one object; data sets often call JSON lines .json.
-        first_line = source.head(1 << 16).split(b"\n", 1)[0].strip()
-        is_record = first_line.startswith(b"{") and first_line.endswith(b"}") and b'"passages"' not in first_line
-        return "jsonl" if is_record else "bioc_json"
+def _by_name_or_content(source: Source, config: CorpusConfig) -> str:
     if source.suffix not in _BY_SUFFIX:
         raise InputError(
             f"{source}: unknown kind of file; set corpus.format to {' or '.join(READERS)}, or give it one of the"
             f" endings {', '.join(SUFFIXES)}"
         )
-    return _BY_SUFFIX[source.suffix]
+    format_ = _BY_SUFFIX[source.suffix]
+    # Who names a column has records, which may have passages of their own.
+    may_be_bioc = format_ == "jsonl" and config.text_column == CorpusConfig.text_column
+    is_bioc = may_be_bioc and looks_like_bioc(source.head(_BYTES_OF_HEAD), is_lines=source.suffix != ".json")
+    return "bioc_json" if is_bioc else format_
 
 
 def _xml_format(source: Source, wanted: str) -> str:
     root = root_name(source)
-    found_format = "pubmed" if root in PUBMED_ROOTS else "jats" if root in JATS_ROOTS else None
+    found_format = next((name for name, roots in _XML_ROOTS.items() if root in roots), None)
     if found_format is None or wanted not in ("auto", found_format):
-        found = f"has the root element <{root}>" if root else "is not XML"
-        pubmed, jats = (" or ".join(f"<{name}>" for name in sorted(names)) for names in (PUBMED_ROOTS, JATS_ROOTS))
-        raise InputError(
-            f"{source}: {found}; pubmed reads {pubmed}, jats {jats}; set corpus.format to what it is or leave it out"
+        found = f"has the root element <{root}>" if root else f"is not XML but begins with {source.head(40)!r}"
+        known = ", ".join(
+            f"{name} reads {' or '.join(f'<{root}>' for root in sorted(roots))}" for name, roots in _XML_ROOTS.items()
         )
+        raise InputError(f"{source}: {found}; {known}; set corpus.format to what it is or leave it out")
     return found_format

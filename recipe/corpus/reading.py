@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import Document, RawDocument, split_document
 from recipe.corpus.formats import READERS, format_of
+from recipe.corpus.languages import UNMARKED
 from recipe.corpus.readers.hub_dataset import HubSource, hub_sources, read_hub
 from recipe.corpus.readers.pubmed import read_pubmed, superseded_records
 from recipe.corpus.sentences import splitter
@@ -54,7 +56,7 @@ def read_source(
     if isinstance(source, HubSource):
         yield from read_hub(source, config, counts)
     else:
-        yield from _read_file(source, format_of(source, config.format), config, counts, superseded)
+        yield from _read_file(source, format_of(source, config), config, counts, superseded)
 
 
 def read_documents(config: CorpusConfig) -> Iterator[Document]:
@@ -63,10 +65,18 @@ def read_documents(config: CorpusConfig) -> Iterator[Document]:
 
 
 def split_documents(raw: Iterable[RawDocument], config: CorpusConfig, counts: Counter[str]) -> Iterator[Document]:
-    """The documents as sentences; those of which none is left are counted as "documents_without_text"."""
+    """The documents as sentences.
+
+    Counted are those of which none is left ("documents_without_text") and lists that were split as paragraphs.
+    """
     split = splitter(config.sentence_splitter, config.language)
     for entry in raw:
+        if entry.is_split is None and config.language in UNMARKED:
+            # Nothing here could split a paragraph, so a list can only be one of sentences.
+            entry = replace(entry, is_split=True)
         document = split_document(entry, split)
+        if entry.is_split is None and len(document.sentences) > len(entry.parts) + bool(entry.title):
+            counts["lists_split_as_paragraphs"] += 1
         if document.sentences:
             yield document
         else:
@@ -74,7 +84,7 @@ def split_documents(raw: Iterable[RawDocument], config: CorpusConfig, counts: Co
 
 
 def _formats(config: CorpusConfig) -> dict[Source, str]:
-    return {source: format_of(source, config.format) for source in source_files(config)}
+    return {source: format_of(source, config) for source in source_files(config)}
 
 
 def _pubmed(formats: dict[Source, str]) -> list[Source]:
@@ -86,8 +96,13 @@ def _read_file(
 ) -> Iterator[RawDocument]:
     reader = partial(read_pubmed, superseded=superseded) if format_ == "pubmed" else READERS[format_]
     before = source.state()
+    has_documents = False
     with explain_broken_data(source):
-        yield from reader(source, config, counts)
+        for document in reader(source, config, counts):
+            has_documents = True
+            yield document
+    if not has_documents:
+        counts["files_without_documents"] += 1
     after = source.state()
     if before != after:
         raise InputError(

@@ -114,7 +114,7 @@ def _any_boundary(more_marks: str) -> re.Pattern[str]:
     marks = f"[{_WEAK}{_STRONG}{more_marks}]"
     # French sets a space before its closing mark; without one after it, it is the opening mark of German or Danish.
     ends = f"{marks}+(?:[{_CLOSING}]| [»”](?= |$))*"
-    return re.compile(f"{ends}(?: (?=[^a-z ])|(?=[^\\x00-\\x7f])|(?<=[^\\x00-\\x7f])(?=.))")
+    return re.compile(f"{ends}(?: (?=[^a-z ])|(?=[^\\x00-\\x7f])|(?<=[^\\x00-\\x7f]) ?(?=.))")
 
 
 class _Word(Enum):

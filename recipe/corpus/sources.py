@@ -19,7 +19,7 @@ from recipe.files import sha256_of_file, sha256_of_stream
 EMBEDDED = "embedded:allofplos"
 HUB = "hub:"
 # Endings of the names of files, without .gz or .zst after them.
-SUFFIXES = (".txt", ".text", ".jsonl", ".ndjson", ".json", ".parquet", ".xml", ".nxml")
+SUFFIXES = (".txt", ".text", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xml", ".nxml")
 COMPRESSED = (".gz", ".zst")
 
 

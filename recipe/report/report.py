@@ -92,6 +92,7 @@ def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
         corpus=files.corpus,
         cleaning_table=_cleaning_table(files.corpus or {"filters": []}),
         reading_table=[(name.replace("_", " "), count(number)) for name, number in reading.items()],
+        deleted_parts=_deleted_parts(files.corpus or {}),
         pairs=_splits(files),
         pairs_table=_pairs_table(_splits(files)),
         tokenizer=files.tokenizer,
@@ -184,6 +185,13 @@ def _cleaning_table(corpus: dict[str, Any]) -> list[list[str]]:
         ]
         for before, row in zip([*rows[:1], *rows], rows, strict=False)
     ]
+
+
+def _deleted_parts(corpus: dict[str, Any]) -> list[tuple[str, str, list[str]]]:
+    """Each filter that deleted parts of documents that went on: its name, how many parts, and samples of them."""
+    samples = corpus.get("samples_of_deleted_parts", {})
+    parts = corpus.get("deleted_parts", {})
+    return [(name.replace("_", " "), count(number), samples.get(name, [])) for name, number in parts.items()]
 
 
 def _vocabulary_table(recipe: Recipe, tokenizer: dict[str, Any]) -> list[tuple[str, str]]:

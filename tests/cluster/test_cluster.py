@@ -99,7 +99,17 @@ def test_every_step_has_something_to_do_over_the_files(mixed):
     assert removed["exact_duplicates"] >= 6 + 1
     assert removed["decontaminate"] == 2
     reading = statistics["reading"]
-    assert (reading["records_superseded"], reading["replaced_bytes"], reading["documents_without_text"]) == (5, 1, 2)
+    assert reading == {
+        **{"documents_without_text": 1, "null_texts": 1, "null_records": 1, "empty_lists": 1, "nulls_in_lists": 1},
+        **{"records_superseded": 5, "records_without_abstract": 1, "replaced_bytes": 1, "passages_without_text": 1},
+        **{"lists_split_as_paragraphs": 1, "files_without_documents": 1},
+    }
+    assert statistics["deleted_parts"] == {"boilerplate": 1, "sentence_length": 1}
+    assert statistics["samples_of_deleted_parts"]["boilerplate"] == ["Copyright 2001 Elsevier."]
+    lines = (one.folder / "corpus" / "removed.jsonl").read_text(encoding="utf-8").splitlines()
+    kinds = [(entry["filter"], entry["kind"]) for entry in map(json.loads, lines)]
+    assert {name: kinds.count((name, "part")) for name, kind in kinds if kind == "part"} == statistics["deleted_parts"]
+    assert {name: kinds.count((name, "document")) for name, kind in kinds if kind == "document"} == removed
     assert len(list((one.folder / "corpus").glob("*.parquet"))) > 3
 
 

@@ -14,7 +14,7 @@ from recipe.corpus.cleaning.boilerplate import Boilerplate
 from recipe.corpus.cleaning.characters import ControlCharacters, Unicode, WhiteSpace
 from recipe.corpus.cleaning.decontamination import LEAST, RUN, Decontamination
 from recipe.corpus.cleaning.duplicates import ExactDuplicates, NearDuplicates
-from recipe.corpus.cleaning.filter import Candidate, Removal
+from recipe.corpus.cleaning.filter import Candidate, Deletion, Removal
 from recipe.corpus.cleaning.hash_set import HashSet
 from recipe.corpus.cleaning.limits import DocumentLength, ScriptShare, SentenceLength
 from recipe.corpus.cleaning.report import CleaningReport
@@ -35,10 +35,14 @@ LINES = st.lists(
 CHANGING = [Unicode("NFC"), Unicode("NFKC"), ControlCharacters(), WhiteSpace(), Boilerplate(), SentenceLength(2)]
 
 
+def text_of(found: str | Deletion) -> str:
+    return found.text if isinstance(found, Deletion) else found
+
+
 @settings(max_examples=300, deadline=None)
 @given(LINES, st.sampled_from(CHANGING))
 def test_a_second_time_changes_nothing(lines, filter_):
-    once = filter_(Candidate("\n".join(lines)))
+    once = text_of(filter_(Candidate("\n".join(lines))))
     # The same object, not only an equal one: by it the report knows that nothing was changed.
     assert filter_(Candidate(once)) is once
 
@@ -56,7 +60,7 @@ def test_characters_as_slow_and_plain_code_does_it(lines):
         if character in "\n\t\x0b\x0c\r\x1c\x1d\x1e\x1f\x85" or unicodedata.category(character) not in invisible
     )
     assert ControlCharacters()(Candidate(text)) == re.sub(
-        "[\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]", "", kept
+        "[\u00ad\u061c\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]", "", kept.replace("\u200b", " ")
     )
     folded = "\n".join(filter(None, (" ".join(line.split()) for line in text.split("\n"))))
     assert WhiteSpace()(Candidate(text)) == folded
@@ -85,7 +89,23 @@ def test_characters_as_slow_and_plain_code_does_it(lines):
     ],
 )
 def test_boilerplate(text, expected):
-    assert Boilerplate()(Candidate(text)) == (text if expected is None else expected)
+    assert text_of(Boilerplate()(Candidate(text))) == (text if expected is None else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("one\u200btwo", "one two"),
+        ("one \u200b two\u200b", "one two"),
+        ("one\u2028two\u2029three\u0085four", "one two three four"),
+        (
+            "hy\u00adphen, zero\u200cwidth\u200djoiners, byte\ufefforder",
+            "hyphen, zero\u200cwidth\u200djoiners, byteorder",
+        ),
+    ],
+)
+def test_invisible_separators_do_not_glue_words(text, expected):
+    assert WhiteSpace()(Candidate(ControlCharacters()(Candidate(text)))) == expected
 
 
 @pytest.mark.parametrize(
@@ -103,7 +123,7 @@ def test_boilerplate(text, expected):
 )
 def test_limits(filter_, text, expected):
     found = filter_(Candidate(text))
-    assert (found.reason if isinstance(found, Removal) else found) == expected
+    assert (found.reason if isinstance(found, Removal) else text_of(found)) == expected
 
 
 def test_a_script_that_there_is_not():

@@ -42,7 +42,7 @@ def lines_and_documents(content: bytes) -> list[tuple[int, list[str]]]:
     """First line and sentences of each document, as one reads them by eye."""
     documents: list[tuple[int, list[str]]] = []
     is_open = False
-    for number, line in enumerate(content.decode("utf-8-sig").split("\n"), start=1):
+    for number, line in enumerate(re.split("\r\n|\r|\n", content.decode("utf-8-sig")), start=1):
         if not line.strip():
             is_open = False
         elif is_open:
@@ -55,7 +55,9 @@ def lines_and_documents(content: bytes) -> list[tuple[int, list[str]]]:
 
 text_lines = st.lists(
     st.one_of(
-        st.sampled_from(["", "", " \t", "\r", "a", " b\r", "\x0c", "\x00", "\u2028", "c\u0085d", "\ufeff"]),
+        st.sampled_from(
+            ["", "", " \t", "\r", "\r\r", "a", " b\r", "c\rd", "\x0c", "\x00", "\u2028", "c\u0085d", "\ufeff"]
+        ),
         st.text(max_size=3),
     )
 )
@@ -117,6 +119,36 @@ def test_jats_article(tmp_path):
         "Item two.",
         "With formula.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("<boxed-text><caption><title>Box 1</title></caption><p>Key points.</p></boxed-text>", ["Key points."]),
+        ("<p>Before<boxed-text><p>boxed</p></boxed-text>after.</p>", ["Before boxed after."]),
+        ("<def-list><def-item><term>DNA</term><def><p>An acid.</p></def></def-item></def-list>", ["DNA An acid."]),
+        ("<list><list-item><label>1</label><p>An item.</p></list-item></list>", ["An item."]),
+        ("<preformat>A line\n  and more.</preformat><p>After.</p>", ["A line and more.", "After."]),
+        ("<p>Type<preformat>make</preformat>now.</p>", ["Type make now."]),
+        ("<disp-quote><p>A quote.</p></disp-quote>", ["A quote."]),
+        (
+            "<verse-group><verse-line>Roses</verse-line><verse-line>are red.</verse-line></verse-group>",
+            ["Roses are red."],
+        ),
+        ("<statement><title>Law</title><p>All hold.</p></statement>", ["All hold."]),
+        ("<boxed-text><fig><caption><p>A caption.</p></caption></fig><p>A box.</p></boxed-text>", ["A box."]),
+        ("<table-wrap><table><tr><td><preformat>cell</preformat></td></tr></table></table-wrap>", []),
+        ("<fig><caption><def-list><def-item><term>a</term></def-item></def-list></caption></fig>", []),
+        ("<code>x = 1</code>", []),
+    ],
+)
+def test_prose_of_boxes_and_lists_is_read(tmp_path, body, expected):
+    (tmp_path / "a.xml").write_text(
+        f"<article><front/><body><sec><p>First.</p>{body}</sec></body><floats-group><fig><caption><p>No.</p></caption>"
+        "</fig><boxed-text><p>Last.</p></boxed-text></floats-group></article>"
+    )
+    (document,) = read_raw_documents(CorpusConfig(path=[str(tmp_path / "a.xml")]))
+    assert document.parts == ["First.", *expected, "Last."]
 
 
 @pytest.mark.parametrize(

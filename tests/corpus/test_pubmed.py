@@ -80,6 +80,81 @@ def test_records_without_text_are_counted(tmp_path):
     assert counts == {"documents_without_text": 1, "records_without_abstract": 2, "records_superseded": 0}
 
 
+def book(pmid: object, title: str, abstract: str = "", chapter: str = "", version: int = 1) -> str:
+    inside = f"<Abstract><AbstractText>{abstract}</AbstractText></Abstract>" if abstract else ""
+    inside = (f"<ArticleTitle>{chapter}</ArticleTitle>" if chapter else "") + inside
+    begin = f'<BookDocument><PMID Version="{version}">{pmid}</PMID><Book><BookTitle>{title}</BookTitle></Book>'
+    return f"<PubmedBookArticle>{begin}{inside}</BookDocument><PubmedBookData/></PubmedBookArticle>"
+
+
+def test_books_and_chapters_are_documents(tmp_path):
+    counts: Counter = Counter()
+    path = write(
+        tmp_path / "a.xml",
+        record(1, "One."),
+        book(2, "A book", "About lamps.", "A chapter"),
+        book(3, "Old"),
+        book(4, "Gone", "Away."),
+        record(5, "Five."),
+        book(3, "New", version=2),
+        "<DeleteDocument><PMID>4</PMID></DeleteDocument>",
+    )
+    assert [(document.id, document.title, document.parts) for document in read(path, counts)] == [
+        ("1", "One.", []),
+        ("2", "A chapter", ["About lamps."]),
+        ("5", "Five.", []),
+        ("3", "New", []),
+    ]
+    assert counts == {"records_without_abstract": 3, "records_superseded": 2}
+    only = tmp_path / "b.xml"
+    only.write_text(f"<PubmedBookArticleSet>{book(7, 'A book')}</PubmedBookArticleSet>")
+    assert [document.title for document in read(only)] == ["A book"]
+
+
+def other(text: str, **attributes: str) -> str:
+    names = "".join(f' {name}="{value}"' for name, value in attributes.items())
+    return f"<OtherAbstract{names}><AbstractText>{text}</AbstractText></OtherAbstract>"
+
+
+@pytest.mark.parametrize(
+    ("abstract", "others", "expected", "left_out"),
+    [
+        ("", [other("Mine.", Language="eng")], ["Mine."], 0),
+        ("", [other("Meins.", Language="ger"), other("Mine."), other("Again.")], ["Mine."], 2),
+        ("", [other("Meins.", Language="ger")], [], 1),
+        ("", [other(" "), other("Mine.")], ["Mine."], 1),
+        ("<AbstractText>Own.</AbstractText>", [other("Again.", Type="plain-language-summary")], ["Own."], 1),
+    ],
+)
+def test_another_abstract_is_read_where_there_is_none_and_counted_else(tmp_path, abstract, others, expected, left_out):
+    text = record(1, abstract=abstract).replace("</MedlineCitation>", "".join(others) + "</MedlineCitation>")
+    counts: Counter = Counter()
+    (document,) = read(write(tmp_path / "a.xml", text), counts)
+    assert document.parts == expected
+    assert (counts["other_abstracts_left_out"], counts["records_without_abstract"]) == (left_out, not expected)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        f"<AbstractText>{'word ' * 2_100_000}</AbstractText>",
+        "<b>" * 300 + "x" + "</b>" * 300,
+        f"<!--{'x' * 10_500_000}-->",
+        f"<![CDATA[{'x' * 10_500_000}]]>",
+        f'<b c="{"x" * 10_500_000}"/>',
+    ],
+)
+def test_texts_beyond_the_limits_of_the_parser_are_named(tmp_path, inside):
+    with pytest.raises(InputError, match=r"a\.xml: line [35] has one text of more than 10 MB, or 256 elements inside"):
+        read(write(tmp_path / "a.xml", record(1), record(2, abstract=inside)))
+
+
+def test_a_set_without_records_is_counted(tmp_path):
+    counts: Counter = Counter()
+    assert read(write(tmp_path / "a.xml", deleted(1)), counts) == []
+    assert counts["files_without_documents"] == 1
+
+
 ENTRIES = st.lists(
     st.one_of(
         st.tuples(st.just("record"), st.integers(1, 4), st.integers(1, 3)),
@@ -101,9 +176,15 @@ def test_the_newest_version_counts_unless_it_was_deleted_later(tmp_path_factory,
         for kind, pmid, version in content:
             number += 1
             entries.append((kind, pmid, version, number))
-            elements.append(record(pmid, f"Title {number}.", version=version) if kind == "record" else deleted(pmid))
+            # Books are numbered as articles are.
+            make = record if number % 3 else book
+            elements.append(make(pmid, f"Title {number}.", version=version) if kind == "record" else deleted(pmid))
         write(folder / f"{place}.xml", *elements)
-    assert [document.title for document in read(folder)] == [f"Title {number}." for number in kept_of(entries)]
+    counts: Counter = Counter()
+    found = read(folder, counts)
+    assert [document.title for document in found] == [f"Title {number}." for number in kept_of(entries)]
+    # Any record is used or counted.
+    assert len(found) + counts["records_superseded"] == sum(kind == "record" for kind, *_ in entries)
 
 
 def kept_of(entries: list[tuple]) -> list[int]:

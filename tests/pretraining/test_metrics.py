@@ -48,12 +48,13 @@ def slow_entities(sentences: list[list[str]]) -> list[tuple]:
     return found
 
 
-def slow_scores(predicted: list[tuple], gold: list[tuple]) -> dict[str, float]:
+def slow_scores(predicted: list[tuple], gold: list[tuple]) -> dict[str, float | None]:
+    if not gold:
+        return {**dict.fromkeys(("precision", "recall", "f1")), "support": 0}
     right = sum(entity in gold for entity in predicted)
-    precision = right / len(predicted) if predicted else 0.0
-    recall = right / len(gold) if gold else 0.0
-    f1 = 2 * right / (len(predicted) + len(gold)) if predicted or gold else 0.0
-    return {"precision": precision, "recall": recall, "f1": f1, "support": len(gold)}
+    precision = right / len(predicted) if predicted else None
+    f1 = 2 * right / (len(predicted) + len(gold))
+    return {"precision": precision, "recall": right / len(gold), "f1": f1, "support": len(gold)}
 
 
 @settings(max_examples=200, deadline=None)
@@ -63,6 +64,9 @@ def test_strict_scores_equal_a_slow_implementation(pair):
     scores = EntityF1().compute(predictions=predictions, references=references)
     predicted, gold = slow_entities(predictions), slow_entities(references)
     per_type = scores.pop("per_type")
+    for found in (scores, *per_type.values()):
+        assert ("reason" in found) == (None in found.values())
+        found.pop("reason", None)
     assert scores == pytest.approx(slow_scores(predicted, gold))
     assert set(per_type) == {entity[3] for entity in predicted + gold}
     for name, found in per_type.items():
@@ -79,7 +83,10 @@ def test_conlleval_scores_equal_seqevals_default(pair):
     if predictions:
         arguments = (references, predictions)
         expected = [score(*arguments, zero_division=0) for score in (precision_score, recall_score, f1_score)]
-        assert [scores["precision"], scores["recall"], scores["f1"]] == pytest.approx(expected)
+        found = [scores["precision"], scores["recall"], scores["f1"]]
+        # Where seqeval says 0 of nothing, there is no score.
+        assert [value or 0 for value in found] == pytest.approx(expected)
+        assert (None in found) == ("reason" in scores)
     assert sum(found["support"] for found in scores["per_type"].values()) == scores["support"]
 
 
@@ -91,9 +98,10 @@ def test_a_stray_tag_tells_the_modes_apart():
 
 @pytest.mark.parametrize("mode", ["strict", "conlleval"])
 @pytest.mark.parametrize("sentences", [[], [[]], [["O", "O"]]])
-def test_no_entity_gives_zero_without_a_warning(mode, sentences):
+def test_without_a_gold_entity_there_is_no_score_and_no_warning(mode, sentences):
     scores = EntityF1().compute(predictions=sentences, references=sentences, mode=mode)
-    assert scores == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 0, "per_type": {}}
+    none = dict.fromkeys(("precision", "recall", "f1"))
+    assert scores == {**none, "support": 0, "reason": "the gold answers contain none", "per_type": {}}
 
 
 @pytest.mark.parametrize("mode", ["strict", "conlleval"])

@@ -56,11 +56,24 @@ def write_mixed_corpus(folder: Path) -> dict[str, str]:
     (folder / "in" / "c.jsonl").write_text(
         "".join(json.dumps(row) + "\n" for row in [*rows, {"text": None}, {"text": " "}])
     )
+    _write_records(folder / "in", draw)
     for name, records in _pubmed_files(draw, documents).items():
         (folder / "in" / name).write_bytes(
             gzip.compress(f"<PubmedArticleSet>{records}</PubmedArticleSet>".encode(), mtime=0)
         )
     return {**SETTINGS, "corpus.decontaminate": str(folder / "task.tsv")}
+
+
+def _write_records(folder: Path, draw: random.Random) -> None:
+    """A table, an array with nulls and lists of paragraphs, and BioC with sentences."""
+    texts = [f"{sentence(draw)} {sentence(draw)}" for _ in range(12)]
+    (folder / "d.csv").write_text("text,n\r\n" + "".join(f'"{text}\r\n\r\n{text[:40]}",1\r\n' for text in texts[:3]))
+    rows: list[object] = [{"text": [texts[3], None, texts[4]]}, {"text": []}, None, {"text": [sentence(draw)] * 2}]
+    (folder / "e.json").write_text(json.dumps(rows))
+    passages = [{"infons": {}, "sentences": [{"text": sentence(draw)} for _ in range(3)]}, {"infons": {}}]
+    (folder / "f.json").write_text(json.dumps({"PubTator3": [{"id": "7", "passages": passages}]}))
+    (folder / "g.txt").write_bytes(b"\r".join(text.encode() for text in [texts[5], "", texts[6], sentence(draw, 50)]))
+    (folder / "h.txt").write_bytes(b"\n")
 
 
 def _pubmed_files(draw: random.Random, documents: list[list[str]]) -> dict[str, str]:

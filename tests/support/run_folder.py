@@ -110,6 +110,8 @@ def corpus_statistics() -> dict[str, Any]:
     return {
         "filters": filters,
         "removed_documents": removed,
+        "deleted_parts": {"boilerplate": 12},
+        "samples_of_deleted_parts": {"boilerplate": ["© 2019 The Authors <x>."]},
         "reading": {"documents_without_text": 3, "replaced_bytes": 17},
     }
 

@@ -81,7 +81,7 @@ def test_what_the_corpus_reads_is_read(content, expected, pack):
         (b"<html><body>Zinc.</body></html>", "has the root element <html>"),
         (b"<?xml version='1.0'?><notes/>", "has the root element <notes>"),
         (b"<article><body/></article>", "contains no text"),
-        (b"<PubmedArticleSet></PubmedArticleSet>", "no PubmedArticle with a title or abstract"),
+        (b"<PubmedArticleSet></PubmedArticleSet>", "no article or book with a title or abstract"),
         (b'{"documents":\n []}', "contains no text"),
         (b'{"body": "Zinc."}\n', "there is no 'text'"),
         (b'{"documents": [{"passages": [{"text": ""}]}]}', "contains no text"),

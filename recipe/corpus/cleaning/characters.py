@@ -6,12 +6,14 @@ from typing import Literal
 
 from recipe.corpus.cleaning.filter import Candidate
 
-# Controls that are not white space, DEL and C1, soft hyphen, zero-width space, marks of direction, byte order mark,
-# and lone halves of pairs. The zero-width joiners stay: some scripts need them.
+# Controls that are not white space, DEL and C1, soft hyphen, marks of direction, byte order mark, and lone halves of
+# pairs. The zero-width joiners stay: some scripts need them.
 _CONTROLS = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u061c\u200e\u200f\u202a-\u202e"
     "\u2060-\u2064\u2066-\u206f\ufeff\ud800-\udfff]+"
 )
+# Says where words end in scripts without spaces, and on web pages; without a space the words would be glued.
+_ZERO_WIDTH_SPACE = "\u200b"
 _SPACES = re.compile(r"[^\S\n]+")
 _EDGES = re.compile(r"(?m)^ +| +$")
 _EMPTY_LINES = re.compile(r"\n{2,}")
@@ -35,14 +37,17 @@ class Unicode:
 
 
 class ControlCharacters:
-    """Delete control and invisible characters."""
+    """Delete control and invisible characters; a zero-width space becomes a space."""
 
     name = "control_characters"
 
     def __call__(self, candidate: Candidate) -> str:
+        text = candidate.text
+        if _ZERO_WIDTH_SPACE in candidate.rare:
+            text = text.replace(_ZERO_WIDTH_SPACE, " ")
         if candidate.rare and _CONTROLS.search(candidate.rare_text):
-            return _CONTROLS.sub("", candidate.text)
-        return candidate.text
+            text = _CONTROLS.sub("", text)
+        return text
 
 
 class WhiteSpace:

@@ -1,4 +1,4 @@
-"""What a filter of the cleaning is: text in, and out comes changed text or the reason why the document goes."""
+"""What a filter of the cleaning is: text in, and changed text, less text or the reason why the document goes out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -56,13 +56,24 @@ class Removal:
     excerpt: str
 
 
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The text without some of its parts, and these parts in their order."""
+
+    text: str
+    deleted: tuple[str, ...]
+
+
 class Filter(Protocol):
     """One named filter."""
 
     name: str
 
-    def __call__(self, candidate: Candidate) -> str | Removal:
-        """The new text, the same object if there is nothing to do; "" removes a document of which nothing is left."""
+    def __call__(self, candidate: Candidate) -> "str | Deletion | Removal":
+        """The new text, the same object if there is nothing to do; "" removes a document of which nothing is left.
+
+        A filter that deletes words says which, as a `Deletion`; one that only writes them otherwise gives a text.
+        """
 
 
 class SignatureFilter(ABC):

@@ -4,7 +4,7 @@ import unicodedata
 from collections import Counter
 from functools import lru_cache
 
-from recipe.corpus.cleaning.filter import Candidate, Removal
+from recipe.corpus.cleaning.filter import Candidate, Deletion, Removal
 from recipe.errors import InputError
 
 _NO_ASCII_LETTER = bytes(code for code in range(256) if code > 127 or not chr(code).isalpha())
@@ -43,13 +43,16 @@ class SentenceLength:
     def __init__(self, max_words: int) -> None:
         self._max_words = max_words
 
-    def __call__(self, candidate: Candidate) -> str:
+    def __call__(self, candidate: Candidate) -> str | Deletion:
         text = candidate.text
         sentences = text.split("\n")
         # A word and its space take two characters at least, so short sentences need no count, which takes the time.
         most = self._max_words
         kept = [sentence for sentence in sentences if len(sentence) < 2 * most or sentence.count(" ") < most]
-        return text if len(kept) == len(sentences) else "\n".join(kept)
+        if len(kept) == len(sentences):
+            return text
+        deleted = (sentence for sentence in sentences if len(sentence) >= 2 * most and sentence.count(" ") >= most)
+        return Deletion("\n".join(kept), tuple(deleted))
 
 
 class DocumentLength:

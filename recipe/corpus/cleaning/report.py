@@ -4,10 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from recipe.corpus.cleaning.filter import Candidate, Filter, Removal, SignatureFilter
+from recipe.corpus.cleaning.filter import Candidate, Deletion, Filter, Removal, SignatureFilter
 from recipe.corpus.document import Document
 
 _UNITS = ("documents", "sentences", "characters")
+# Characters of a deleted part that are listed: all of a notice, the beginning of a table.
+_EXCERPT = 500
 Listed = Callable[[dict[str, str]], None]
 
 
@@ -16,7 +18,8 @@ class CleaningReport:
 
     Args:
         filters: in the order in which they are done.
-        listed: is called with filter, id, source, reason and excerpt of every document that is removed.
+        listed: is called with filter, id, source, kind, reason and excerpt of every document that is removed
+            ("document") and of every part that is deleted from a document that goes on ("part").
     """
 
     def __init__(self, filters: Sequence[Filter], listed: Listed = lambda entry: None) -> None:
@@ -71,12 +74,18 @@ class CleaningReport:
     def _through(self, filters: Sequence[Filter], candidate: Candidate) -> str | None:
         """The text as the last of the filters leaves it, None if one of them removed the document."""
         for filter_ in filters:
-            before, found = candidate.text, filter_(candidate)
-            if found is before:
+            before, result = candidate.text, filter_(candidate)
+            if result is before:
                 continue
+            found, deleted = (result.text, result.deleted) if isinstance(result, Deletion) else (result, ())
             if isinstance(found, Removal) or not found:
                 self._remove(filter_.name, candidate, found or Removal("nothing is left of it", candidate.excerpt))
                 return None
+            for part in deleted:
+                words = part.count(" ") + 1
+                self._list(
+                    filter_.name, candidate, "part", f"{words:,} words deleted in the document", part[:_EXCERPT]
+                )
             self._changed[filter_.name] += 1
             _add(self._lost[filter_.name], 0, before.count("\n") - found.count("\n"), len(before) - len(found))
             candidate = replace(candidate, text=found)
@@ -84,8 +93,11 @@ class CleaningReport:
 
     def _remove(self, name: str, candidate: Candidate, removal: Removal) -> None:
         _add(self._lost[name], 1, candidate.text.count("\n") + 1, len(candidate.text))
+        self._list(name, candidate, "document", removal.reason, removal.excerpt)
+
+    def _list(self, name: str, candidate: Candidate, kind: str, reason: str, excerpt: str) -> None:
         place = {"filter": name, "id": candidate.id, "source": candidate.source}
-        self._listed({**place, "reason": removal.reason, "excerpt": removal.excerpt})
+        self._listed({**place, "kind": kind, "reason": reason, "excerpt": excerpt})
 
 
 def _add(counts: dict[str, int], documents: int, sentences: int, characters: int) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 
 from recipe.config import CorpusConfig
 from recipe.corpus.document import RawDocument
-from recipe.corpus.readers.jsonl_parquet import document_of, require_columns
+from recipe.corpus.readers.records import document_of, require_columns
 from recipe.corpus.sources import HUB
 from recipe.errors import InputError
 from recipe.files import sha256_of_json

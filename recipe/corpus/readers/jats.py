@@ -1,4 +1,4 @@
-"""Journal articles in JATS XML (PubMed Central, PLOS) -> title, abstract and the paragraphs of the body.
+"""Journal articles in JATS XML (PubMed Central, PLOS) -> title, abstract, and the paragraphs of the body and of boxes.
 
 Source of the tag names: Journal Article Tag Suite, ANSI/NISO Z39.96.
 """
@@ -19,14 +19,18 @@ ROOTS = frozenset({"article", "pmc-articleset", "records"})
 _SKIPPED = frozenset(
     """
     table-wrap table-wrap-group table fig fig-group disp-formula disp-formula-group inline-formula ref-list
-    supplementary-material media boxed-text graphic inline-graphic alternatives math tex-math chem-struct-wrap fn
+    supplementary-material media graphic inline-graphic alternatives math tex-math chem-struct-wrap fn
     {http://www.w3.org/1998/Math/MathML}math object-id
     """.split()
 )
+# Where prose stands: each is a paragraph, unless it is inside another one.
+_PARAGRAPHS = ("p", "preformat", "def-item", "verse-group")
+# Boxes may stand after the body, where the tables and figures are.
+_PLACES = ("./front//abstract", "./body", "./floats-group")
 # Their words stand apart from those around them; without a space they would be glued.
 _APART = frozenset(
     "p list list-item def-list def-item term def disp-quote verse-group verse-line speech speaker statement title"
-    " label break hr".split()
+    " label break hr preformat".split()
 )
 # Placeholders for what is taken out, until the text around it is known; XML has none of these characters.
 _GAP, _CITATION, _NAME_BEGIN, _NAME_END = "\x01", "\x02", "\x03", "\x04"
@@ -57,8 +61,9 @@ def read_jats(source: Source, config: CorpusConfig, counts: Counter[str]) -> Ite
 def _paragraphs_of(article: etree._Element) -> list[etree._Element]:
     """The paragraphs in order, without those of tables and figures."""
     # A paragraph inside another one, such as in a list, is left out too: the outer one's text contains it.
-    found = [element for place in ("./front//abstract//p", "./body//p") for element in article.iterfind(place)]
-    outside = _SKIPPED | {"p"}
+    places = (place for name in _PLACES for place in article.iterfind(name))
+    found = [element for place in places for element in place.iter(*_PARAGRAPHS)]
+    outside = _SKIPPED.union(_PARAGRAPHS)
     return [element for element in found if not any(above.tag in outside for above in element.iterancestors())]
 
 

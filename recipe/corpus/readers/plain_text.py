@@ -10,7 +10,7 @@ from recipe.corpus.sources import Source
 
 
 def read_blank_line_text(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
-    """One sentence per line ("\\n"; "\\r" is stripped), a blank line between documents."""
+    """One sentence per line, a blank line between documents."""
     for lines, first_line in _blocks(source, config, counts):
         yield RawDocument(lines, f"{source}:{first_line}", is_split=True)
 
@@ -24,7 +24,7 @@ def read_paragraphs(source: Source, config: CorpusConfig, counts: Counter[str]) 
 def read_plain_text(source: Source, config: CorpusConfig, counts: Counter[str]) -> Iterator[RawDocument]:
     """The file is a document, with blank lines between its paragraphs."""
     text = "\n".join(blocks_of_lines(source, config.errors, counts))
-    parts = paragraphs_of(text.replace("\r\n", "\n"))
+    parts = paragraphs_of(text)
     if parts:
         yield RawDocument(parts, str(source), id=source.name)
 

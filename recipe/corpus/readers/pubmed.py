@@ -1,4 +1,4 @@
-"""PubMed's baseline and update files -> one document per citation: title and abstract, the newest version only.
+"""PubMed's baseline and update files -> one document per article or book: title and abstract, the newest version only.
 
 Source of the tag names: NLM, PubMed DTD of 2025 (pubmed_250101.dtd).
 """
@@ -16,7 +16,15 @@ from recipe.corpus.document import RawDocument
 from recipe.corpus.readers.xml import elements, text_of
 from recipe.corpus.sources import Source, explain_broken_data
 
-ROOTS = frozenset({"PubmedArticleSet", "PubmedArticle"})
+ROOTS = frozenset({"PubmedArticleSet", "PubmedArticle", "PubmedBookArticleSet", "PubmedBookArticle"})
+# What a record is called: the parent of PMID, titles and abstract; titles, the best one first; abstract. A book of the
+# Bookshelf, or a chapter of it, has its own form.
+RECORDS = {
+    "PubmedArticle": ("MedlineCitation", ("Article/ArticleTitle",), "Article/Abstract"),
+    "PubmedBookArticle": ("BookDocument", ("ArticleTitle", "Book/BookTitle"), "Abstract"),
+}
+_DELETIONS = ("DeleteCitation", "DeleteDocument")
+_ENGLISH = ("", "eng", "en")
 # What NLM writes where it does not have a title (yet).
 _NO_TITLE = frozenset({"[Not Available].", "[Not available].", "[In Process Citation]", "[In Process Citation]."})
 _NO_LABEL = frozenset({"", "UNLABELLED", "UNASSIGNED", "UNKNOWN"})
@@ -34,11 +42,13 @@ def read_pubmed(
         InputError: if the XML is broken.
     """
     counts["records_superseded"] += len(superseded)
-    for place, record in enumerate(elements(source, "PubmedArticle")):
+    for place, record in enumerate(elements(source, *RECORDS)):
         if place in superseded:
             continue
         pmid, title, sections = pmid_title_and_sections(record)
         counts["records_without_abstract"] += not sections
+        if left := len(record.findall("MedlineCitation/OtherAbstract")) - _is_in_other_place(record):
+            counts["other_abstracts_left_out"] += left
         if title or sections:
             yield RawDocument([_labelled(*section) for section in sections], f"{source}#{pmid}", id=pmid, title=title)
         else:
@@ -46,15 +56,38 @@ def read_pubmed(
 
 
 def pmid_title_and_sections(record: etree._Element) -> tuple[str, str, list[tuple[str, str]]]:
-    """PMID and title of a PubmedArticle, and label and text of each section of its abstract that has text."""
-    found = record.find("MedlineCitation/Article/ArticleTitle")
-    title = " ".join(text_of(found).split()) if found is not None else ""
-    sections = [
-        (section.get("Label", "").strip(), text_of(section).strip())
-        for section in record.iterfind("MedlineCitation/Article/Abstract/AbstractText")
-    ]
-    pmid = record.findtext("MedlineCitation/PMID", "").strip()
-    return pmid, "" if title in _NO_TITLE else title, [section for section in sections if section[1]]
+    """PMID and title of a record, and label and text of each section of its abstract that has text.
+
+    An article without an abstract of its own has that of its first <OtherAbstract> in English, if there is one. A book
+    without a title of a chapter has the book's.
+    """
+    parent_path, title_paths, abstract_path = RECORDS[record.tag]
+    parent = record.find(parent_path)
+    if parent is None:
+        return "", "", []
+    titles = (" ".join(text_of(found).split()) for path in title_paths for found in parent.iterfind(path))
+    title = next(filter(None, titles), "")
+    sections = _sections_of(parent.find(abstract_path))
+    if not sections:
+        sections = _sections_of(_other_abstract(record))
+    return parent.findtext("PMID", "").strip(), "" if title in _NO_TITLE else title, sections
+
+
+def _sections_of(abstract: etree._Element | None) -> list[tuple[str, str]]:
+    found = () if abstract is None else abstract.iterfind("AbstractText")
+    sections = [(section.get("Label", "").strip(), text_of(section).strip()) for section in found]
+    return [section for section in sections if section[1]]
+
+
+def _other_abstract(record: etree._Element) -> etree._Element | None:
+    # Another language, or a second abstract beside the first, would stand in the text as if the article went on.
+    others = record.iterfind("MedlineCitation/OtherAbstract")
+    return next((other for other in others if other.get("Language", "") in _ENGLISH and _sections_of(other)), None)
+
+
+def _is_in_other_place(record: etree._Element) -> bool:
+    """Whether the abstract is read from an <OtherAbstract>."""
+    return not _sections_of(record.find("MedlineCitation/Article/Abstract")) and _other_abstract(record) is not None
 
 
 @dataclass(frozen=True)
@@ -82,9 +115,11 @@ def record_numbers(source: Source) -> RecordNumbers:
     """The numbers of a file's records; raises InputError if the XML is broken."""
     pmids, versions, deleted = array("q"), array("i"), array("q")
     with explain_broken_data(source):
-        for element in elements(source, "PubmedArticle", "DeleteCitation"):
-            if element.tag == "PubmedArticle":
-                pmid = element.find("MedlineCitation/PMID")
+        for element in elements(source, *RECORDS, *_DELETIONS):
+            if element.tag in RECORDS:
+                pmid = element.find(
+                    "BookDocument/PMID" if element.tag == "PubmedBookArticle" else "MedlineCitation/PMID"
+                )
                 pmids.append(_number(pmid.text if pmid is not None else None))
                 versions.append(_number(pmid.get("Version") if pmid is not None else None))
             else:

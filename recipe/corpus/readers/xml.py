@@ -13,6 +13,8 @@ from recipe.errors import InputError
 _PROLOG = re.compile(rb"\s*(?:<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>)", re.S)
 _START_TAG = re.compile(rb"\s*<(?:[\w.-]+:)?([A-Za-z_][\w.-]*)")
 _BYTES_OF_PROLOG = 1 << 16
+# What libxml2 refuses to read unless it is told to trust the file: texts, names and comments of 10 MB, 256 levels.
+_TOO_LARGE = re.compile(r"huge|too (?:big|long)|excessive depth", re.IGNORECASE)
 
 
 def elements(source: Source, *tags: str) -> Iterator[etree._Element]:
@@ -23,6 +25,11 @@ def elements(source: Source, *tags: str) -> Iterator[etree._Element]:
             yield from elements_of(file, *tags)
     except etree.XMLSyntaxError as error:
         cause = " ".join(str(error).split())[:150]
+        if _TOO_LARGE.search(cause):
+            raise InputError(
+                f"{source}: line {error.lineno} has one text of more than 10 MB, or 256 elements inside one another,"
+                " the most that is read of XML from others; remove that element, or save its text in a .txt file"
+            ) from None
         raise InputError(f"{source}: the XML is broken ({cause}); copy or download the file again") from None
 
 

@@ -17,8 +17,8 @@ from lxml import etree
 
 from recipe.config import CorpusConfig
 from recipe.corpus.formats import READERS, format_of
+from recipe.corpus.readers.pubmed import RECORDS, pmid_title_and_sections
 from recipe.corpus.readers.pubmed import ROOTS as PUBMED_ROOTS
-from recipe.corpus.readers.pubmed import pmid_title_and_sections
 from recipe.corpus.readers.xml import elements_of, root_name
 from recipe.corpus.sources import Source
 from recipe.errors import InputError
@@ -90,10 +90,10 @@ def read_plain(lines: Iterable[bytes], name: str) -> Iterator[Text]:
 
 
 def read_pubmed(stream: IO[bytes], name: str) -> Iterator[Text]:
-    """PubmedArticles with a title or abstract: a line for the title and one for each part of the abstract."""
+    """PubMed records with a title or abstract: a line for the title and one for each part of the abstract."""
     found = False
     try:
-        for record in elements_of(stream, "PubmedArticle"):
+        for record in elements_of(stream, *RECORDS):
             pmid, title, sections = pmid_title_and_sections(record)
             if text := "\n".join(filter(None, [title, *(" ".join(section.split()) for _, section in sections)])):
                 yield Text(pmid, None, text)
@@ -102,7 +102,7 @@ def read_pubmed(stream: IO[bytes], name: str) -> Iterator[Text]:
         place = f"{name}, line {error.lineno}"
         raise InputError(f"{place}: is not well-formed XML ({error.msg}); mend the file, or fetch it again") from None
     if not found:
-        raise InputError(f"{name}: is PubMed XML, but has no PubmedArticle with a title or abstract; {_READ}")
+        raise InputError(f"{name}: is PubMed XML, but has no article or book with a title or abstract; {_READ}")
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def _read_copy(stream: IO[bytes], name: str, suffix: str) -> Iterator[Text]:
             shutil.copyfileobj(stream, copy)
         config, number = CorpusConfig(), 0
         try:
-            for document in READERS[format_of(source, "auto")](source, config, Counter()):
+            for document in READERS[format_of(source, config)](source, config, Counter()):
                 if text := "\n".join(filter(None, (document.title, *document.parts))):
                     yield Text(document.id or str(number), None, text)
                     number += 1
