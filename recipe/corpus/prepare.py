@@ -54,13 +54,14 @@ def write_clean(
         InputError: if fewer than two documents are left.
     """
     counts: Counter[str] = Counter()
+    check = SentenceCheck(_is_by_line(recipe.corpus))
     folder = recipe.folder / "corpus"
     with atomic_write(folder) as partial, explain_disk_full(folder.parent):
         partial.mkdir()
         with open(partial / "removed.jsonl", "w", encoding="utf-8") as file:
             removed = RemovedList(file)
             report = CleaningReport(cleaning_filters(recipe.corpus), removed.add)
-            kept = _Kept(cleaned(report, removed, counts), SentenceCheck(_is_by_line(recipe.corpus)))
+            kept = _Kept(cleaned(report, removed, counts), check)
             write_prepared(partial, kept)
         # Only now is the number of documents known; the folder is thrown away if they are too few.
         kept.require_two(report, counts)
@@ -70,7 +71,7 @@ def write_clean(
             "deleted_parts": dict(removed.parts),
             "samples_of_deleted_parts": removed.samples,
             "reading": dict(sorted(counts.items())),
-            "warnings": [warning] if (warning := kept.check.warning()) else [],
+            "warnings": [warning] if (warning := check.warning()) else [],
         }
         write_json(partial / "statistics.json", statistics)
     print(f"corpus: {summary(statistics)}")
@@ -119,7 +120,7 @@ def _is_by_line(config: CorpusConfig) -> bool:
 
 
 class _Kept:
-    """An iteration over the documents that are left, with their number, the source of the last one, and a check."""
+    """An iteration over the documents that are left, with their number and the source of the last one."""
 
     # Counted in passing: the documents come in a stream and are never all in memory.
     def __init__(self, documents: Iterable[Document], check: SentenceCheck) -> None:

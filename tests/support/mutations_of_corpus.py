@@ -1,6 +1,6 @@
-"""Seeded bugs in the readers and the cleaning; the runner is that of `mutations_of_pairs`."""
+"""Seeded bugs in the readers and the cleaning."""
 
-from mutations_of_pairs import Mutation
+from mutations import Mutation
 
 RECORDS, JSON, CSV = (f"recipe/corpus/readers/{name}.py" for name in ("records", "json_values", "csv_table"))
 BLOCKS, BIOC = (f"recipe/corpus/readers/{name}.py" for name in ("text_blocks", "bioc"))
@@ -76,7 +76,7 @@ MUTATIONS = (
     Mutation(
         "books are passed over",
         PUBMED,
-        "enumerate(elements(source, *_FORMS))",
+        "enumerate(elements(source, *RECORDS))",
         'enumerate(elements(source, "PubmedArticle"))',
     ),
     Mutation(

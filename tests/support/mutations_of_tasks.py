@@ -1,6 +1,6 @@
 """Seeded bugs in what a task's files, texts and scores are taken for; run as tests/support/mutations_of_pairs.py."""
 
-from mutations_of_pairs import Mutation
+from mutations import Mutation
 
 ENTITIES, SCORES = "recipe/tasks/data/entities.py", "recipe/tasks/types/scores.py"
 ANSWERS, NUMBERED = "recipe/tasks/data/answers.py", "recipe/tasks/data/numbered.py"

@@ -11,7 +11,12 @@ from recipe.tokenizer import build
 from recipe.tokenizer.folder import load_tokenizer
 
 # VERSION of recipe/tokenizer/build.py -> hash of the folder of a trained tokenizer, and of a given one.
-GOLDEN = {2: ("2b9f0c5847562527ab657731dce3bc0896a173c6dd43f392f54b453d1fd77213", "d572a508c12bbd916b2419c47968ceb3bc7c94af97a353b3f5a8da04c5be45b9")}
+GOLDEN = {
+    2: (
+        "2b9f0c5847562527ab657731dce3bc0896a173c6dd43f392f54b453d1fd77213",
+        "d572a508c12bbd916b2419c47968ceb3bc7c94af97a353b3f5a8da04c5be45b9",
+    )
+}
 FILES = ("vocab.txt", "tokenizer_config.json", "statistics.json")
 PROBES = ["An in vitro Étude of K\u207a, \ufb01brosis and [MASK].", "alphabetical 漢字", "zzz"]
 
