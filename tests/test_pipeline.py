@@ -1,15 +1,19 @@
 import dataclasses
 import json
 import os
+import shutil
+import subprocess
+import sys
 from unittest import mock
 
 import pytest
-from conftest import run_script, small_recipe, write_corpus
+from conftest import ROOT, run_script, small_recipe, write_corpus
 
 from recipe import pipeline
 from recipe.config_file import load_recipe
 from recipe.errors import InputError
 from recipe.pipeline import STAGES, run_all, run_stage
+from recipe.pretraining.run import checkpoint_folder
 from recipe.records import read_records, recorded_recipe
 
 DATA = ("corpus", "tokenizer", "tokens", "pairs")
@@ -225,3 +229,49 @@ def test_a_second_phase_takes_over_what_the_first_prepared(tmp_path, corpus_file
         assert {int(place) for place in example["guesses"]} >= {
             i for i, (a, b) in enumerate(zip(example["tokens"], example["masked"], strict=True)) if a != b
         }
+
+
+def test_a_longer_run_says_that_it_begins_anew_and_replaces_the_model(done, capsys):
+    longer = changed(done, **{"training.max_steps": "8"})
+    run_stage(longer, "pretrain")
+    found = capsys.readouterr().out
+    assert "pretrain: is done again, since training.max_steps is 8, not 6; its results are replaced" in found
+    assert "training begins at step 0. To keep the model that is there, set --run_dir to another folder" in found
+    run_stage(done, "pretrain")
+
+
+def test_the_steps_of_log_and_checkpoints_may_change_when_a_run_is_resumed(done, capsys):
+    (done.folder / "model" / "config.json").unlink()
+    later = changed(done, **{"training.logging_steps": "2", "training.eval_steps": "2", "training.save_steps": "2"})
+    checkpoints = checkpoint_folder(done)
+    shutil.rmtree(checkpoints / "checkpoint-6")
+    run_stage(later, "pretrain")
+    assert "resumes from" in capsys.readouterr().out
+    log = json.loads((done.folder / "training.json").read_text())["log_history"]
+    resumed = [line for line in log if line["step"] > 3]
+    assert [line["step"] for line in resumed if "loss" in line] == [4, 6]
+    assert [line["step"] for line in resumed if "eval_mlm_loss" in line] == [4, 6]
+    assert {path.name for path in checkpoints.glob("checkpoint-*")} == {"checkpoint-4", "checkpoint-6"}
+
+
+@pytest.mark.parametrize(
+    ("names", "why"), [(["nowhere"], "which nobody knows"), (["tensorboard", "clearml"], "clearml is not installed")]
+)
+def test_a_reporter_that_cannot_be_used_is_one_line_before_torch_is_imported(tmp_path, corpus_file, names, why):
+    overrides = [f"--run_dir={tmp_path / 'run'}", f"--corpus.path={corpus_file}", "--training.report_to"]
+    ran = run_script("run_recipe", str(ROOT / "configs/demo.yaml"), *overrides, f"[{', '.join(names)}]")
+    assert ran.returncode == 2
+    assert ran.stderr.count("\n") == 1
+    assert f"training.report_to names {names[-1]!r}" in ran.stderr
+    assert why in ran.stderr
+    code = f"import sys; from recipe.cli import main\ntry: main({['run', 'demo', *overrides, '[' + ', '.join(names) + ']']!r})\n"
+    code += "except SystemExit: pass\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+def test_a_language_that_nobody_knows_is_found_before_the_first_stage(tmp_path, corpus_file):
+    for key, value in (("corpus.language", "german"), ("hub.language", "xx")):
+        recipe = small_recipe(corpus_file, tmp_path / "run", **{key: value})
+        with pytest.raises(InputError, match=f"{key} is '{value}'"):
+            run_all(recipe)
+    assert not (tmp_path / "run").exists()

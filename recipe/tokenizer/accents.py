@@ -7,7 +7,7 @@ from pathlib import Path
 from recipe.config import CorpusConfig, TokenizerConfig
 from recipe.corpus.prepared import number_of_groups, prepared_files, read_prepared_group
 
-# Of English texts 0.01 to 0.2 % of the letters have one. Above this share the text is not only English.
+# Of English texts 0.01 % of the letters or fewer have one. Above this share the text is not only English.
 MOST_MARKS = 0.01
 _GROUPS_READ = 4
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
