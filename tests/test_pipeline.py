@@ -264,8 +264,9 @@ def test_a_reporter_that_cannot_be_used_is_one_line_before_torch_is_imported(tmp
     assert ran.stderr.count("\n") == 1
     assert f"training.report_to names {names[-1]!r}" in ran.stderr
     assert why in ran.stderr
-    code = f"import sys; from recipe.cli import main\ntry: main({['run', 'demo', *overrides, '[' + ', '.join(names) + ']']!r})\n"
-    code += "except SystemExit: pass\nassert 'torch' not in sys.modules"
+    arguments = ["run", "demo", *overrides, f"[{', '.join(names)}]"]
+    code = f"import sys; from recipe.cli import main\ntry: main({arguments!r})\nexcept SystemExit: pass\n"
+    code += "assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
 
 
