@@ -260,6 +260,15 @@ class TrainingConfig:
     eval_pairs: int = key(4096, "Validation pairs that are scored, evenly spread.", low=1, shapes_result=False)
     save_steps: int = key(1000, "Steps between two checkpoints.", low=1, shapes_result=False)
     save_total_limit: int = key(2, "Checkpoints that are kept.", low=1, shapes_result=False)
+    max_skipped_steps: int = key(
+        0,
+        "Steps whose loss or gradient may be NaN or infinite: their update is skipped; one more ends the run.",
+        low=0,
+        shapes_result=False,
+    )
+    ddp_timeout: int = key(
+        600, "Seconds after which a rank that does not answer ends the job.", low=5, high=86400, shapes_result=False
+    )
     report_to: list[str] = key(
         ["tensorboard"],
         "Where the log goes besides the run folder: tensorboard, trackio, wandb, ...; [] for nowhere.",

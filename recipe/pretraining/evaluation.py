@@ -1,8 +1,10 @@
 """The stage "evaluate": RUN/model on all validation pairs, next to a baseline that knows only token frequencies."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import datasets
+import evaluate as metrics
 import numpy as np
 import torch
 from tqdm import tqdm
@@ -16,7 +18,6 @@ from recipe.model.bert import SUMS, BertForPreTraining, load_model, metrics_of
 from recipe.model.cross_entropy import IGNORED
 from recipe.pairs.dataset import load_pairs
 from recipe.pretraining.masking import DataCollatorForPreTraining
-from recipe.pretraining.metrics import MaskedLMMetric, NextSentenceMetric
 from recipe.pretraining.rows import PairRows
 from recipe.pretraining.run import make_collator
 from recipe.pretraining.trainer import evaluation_sums
@@ -132,3 +133,69 @@ def _batches(rows: PairRows, collator: DataCollatorForPreTraining) -> Iterator[d
     order = (-rows.lengths()).argsort(kind="stable")
     for start in range(0, len(order), ROWS_PER_BATCH):
         yield collator(rows.__getitems__([(0, int(index)) for index in order[start : start + ROWS_PER_BATCH]]))
+
+
+class _LabelMetric(metrics.Metric):
+    """Base of the metrics over one integer label per item."""
+
+    def __init__(self, **arguments) -> None:
+        # In memory: by default the library writes every score to a cache folder of the user.
+        super().__init__(**{"keep_in_memory": True, **arguments})
+
+    def _info(self) -> metrics.MetricInfo:
+        label = datasets.Value("int64")
+        features = datasets.Features({"predictions": label, "references": label})
+        return metrics.MetricInfo(description=self.__doc__ or "", citation="", features=features)
+
+
+class MaskedLMMetric(_LabelMetric):
+    """Accuracy at masked tokens.
+
+    `compute(predictions, references)` takes one token id per token, both of shape (tokens,), and returns {"accuracy":
+    0..1}; references of -100 (not masked) do not count.
+
+    Raises:
+        ValueError: if no token counts, or if the two are not equally many.
+    """
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float]:
+        predicted, expected = np.asarray(predictions), np.asarray(references)
+        # As a batch has them: labels of all tokens, -100 where nothing is predicted.
+        masked = expected != IGNORED
+        if not masked.any():
+            raise ValueError(
+                f"found no masked token among {len(expected)}: every reference is {IGNORED}, so there is nothing"
+                " to score"
+            )
+        return {"accuracy": float((predicted == expected)[masked].mean())}
+
+
+class NextSentenceMetric(_LabelMetric):
+    """Accuracy at next-sentence labels (0: B follows A, 1: B is random text).
+
+    `compute(predictions, references)` takes one label per pair, both of shape (pairs,), and returns
+    - "accuracy": share of pairs that are right, to be judged against max(share_of_label_1, 1 - share_of_label_1);
+    - "balanced_accuracy": mean of the recall of both labels, 0.5 for a constant guess;
+    - "share_of_label_1": share of pairs whose reference is 1. Where it is 0 or 1 both accuracies are None: a constant
+      guess would have 100 %.
+
+    Raises:
+        ValueError: if there is no pair, if a reference is neither 0 nor 1, or if the two are not equally many.
+    """
+
+    def _compute(self, predictions: Sequence[int], references: Sequence[int]) -> dict[str, float | None]:
+        predicted, expected = np.asarray(predictions), np.asarray(references)
+        if not len(expected) or not np.isin(expected, (0, 1)).all():
+            raise ValueError(
+                f"found next-sentence labels {sorted(set(expected.tolist()))}; at least one pair is needed, and each"
+                " label is 0 or 1"
+            )
+        share, right = float(expected.mean()), predicted == expected
+        if share in (0, 1):
+            return {"accuracy": None, "balanced_accuracy": None, "share_of_label_1": share}
+        recalls = [right[expected == label].mean() for label in (0, 1)]
+        return {
+            "accuracy": float(right.mean()),
+            "balanced_accuracy": float(np.mean(recalls)),
+            "share_of_label_1": share,
+        }

@@ -9,15 +9,22 @@ from transformers import ProgressCallback
 from recipe.files import write_json
 from recipe.formatting import duration, fixed, percent
 
+# A model that learned nothing has the loss of token frequencies.
+DIVERGED = 3
 HEADING = "    step     loss      MLM      NSP   tokens/s   time left"
 
 
 class TrainingLines(ProgressCallback):
-    """Prints a line for each log of the Trainer and keeps the last one in RUN/progress.json for the command status."""
+    """Prints a line for each log of the Trainer and keeps the last one in RUN/progress.json for the command status.
 
-    def __init__(self, run: Path) -> None:
+    Args:
+        frequency_loss: nats per token of a model that knows token frequencies alone; a loss far above it is a warning.
+    """
+
+    def __init__(self, run: Path, frequency_loss: float, warmup_steps: float) -> None:
         super().__init__()
         self._run, self._began = run, (0, 0.0)
+        self._most, self._warmup, self._warning = DIVERGED * frequency_loss, warmup_steps, ""
 
     def on_train_begin(self, args, state, control, **kwargs) -> None:
         self._began = state.global_step, time.monotonic()
@@ -32,6 +39,8 @@ class TrainingLines(ProgressCallback):
             super().on_step_end(args, state, control, **kwargs)
 
     def on_train_end(self, args, state, control, **kwargs) -> None:
+        if self._warning:
+            print(self._warning, flush=True)
         if self.training_bar is not None:
             super().on_train_end(args, state, control, **kwargs)
 
@@ -55,6 +64,13 @@ class TrainingLines(ProgressCallback):
             progress = {"step": state.global_step, "max_steps": state.max_steps, "seconds_left": left}
             progress |= {name: logs.get(name) for name in ("mlm_loss", "nsp_loss", "tokens_per_second")}
             write_json(self._run / "progress.json", {**progress, "time": time.time()})
+            if not self._warning and state.global_step > self._warmup and (logs.get("mlm_loss") or 0) > self._most:
+                self._warning = (
+                    f"pretrain: warning: the MLM loss was {logs['mlm_loss']:.1f} at step {state.global_step:,}, more"
+                    f" than {DIVERGED} times that of token frequencies alone: training diverged; lower"
+                    " training.learning_rate"
+                )
+                line = f"{line}\n{self._warning}"
         else:
             return
         if self.training_bar is not None:

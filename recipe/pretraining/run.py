@@ -16,23 +16,28 @@ from transformers import AutoTokenizer, TrainingArguments
 from recipe.config import Recipe
 from recipe.corpus import SPLITS
 from recipe.errors import InputError
-from recipe.files import sha256_of_json, write_json
+from recipe.files import read_json, sha256_of_json, write_json
 from recipe.model.bert import BertForPreTraining, bert_config, fresh_model, load_model
 from recipe.model.dropout import set_dropout
 from recipe.pairs.dataset import load_pairs, training_passes
-from recipe.pretraining.checkpoints import newest_complete_checkpoint
+from recipe.pretraining.checkpoints import all_finite, newest_complete_checkpoint
+from recipe.pretraining.guard import EXIT_STATUS, Guard, Preempted, explain_lost_rank
 from recipe.pretraining.lines import TrainingLines
 from recipe.pretraining.masking import DataCollatorForPreTraining
 from recipe.pretraining.rows import FreshRows
 from recipe.pretraining.sampler import split_of_batch
 from recipe.pretraining.trainer import PreTrainer
+from recipe.processes import processes_asked_for
+from recipe.provenance import package_versions
 from recipe.tokens.store import open_token_store, store_hash, token_counts
 
 # Keys of `training` that `TrainingArguments` has under the same name.
 SAME_NAMES = (
     "max_steps learning_rate lr_scheduler_type weight_decay adam_beta1 adam_beta2 adam_epsilon max_grad_norm bf16 fp16"
-    " dataloader_num_workers logging_steps eval_steps save_steps save_total_limit report_to"
+    " dataloader_num_workers logging_steps eval_steps save_steps save_total_limit report_to ddp_timeout"
 ).split()
+# As many say how often tokens occur.
+_COUNTED_TOKENS = 1 << 24
 
 
 def pretrain(recipe: Recipe) -> None:
@@ -41,13 +46,35 @@ def pretrain(recipe: Recipe) -> None:
     Raises:
         InputError: if pairs are missing, sizes do not fit, or the device cannot do what the recipe asks for.
     """
+    rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    timeout = recipe.training.ddp_timeout
+    with Guard(recipe.folder, rank, ranks, timeout) as guard:
+        try:
+            _pretrain(recipe, guard)
+        except Preempted as end:
+            if rank == 0:
+                print(
+                    f"pretrain: {end}: a checkpoint was saved and the run ends with status {EXIT_STATUS}; run the same"
+                    " command again to resume",
+                    flush=True,
+                )
+            raise SystemExit(EXIT_STATUS) from None
+        except RuntimeError as error:
+            if ranks > 1 and (lost := explain_lost_rank(error, guard, timeout)):
+                raise lost from None
+            raise
+
+
+def _pretrain(recipe: Recipe, guard: Guard) -> None:
     started = time.time()
-    trainer = make_trainer(recipe)
+    trainer = make_trainer(recipe, guard)
     _announce(recipe, trainer)
     checkpoint = newest_complete_checkpoint(checkpoint_folder(recipe))
-    if checkpoint is not None:
+    if checkpoint is not None and trainer.is_world_process_zero():
         print(f"pretrain: resumes from {checkpoint}")
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.end_if_not_finite()
+    trainer.end_if_signalled()
     state = trainer.state
     # A run that resumes at its end has not been validated there.
     if not any(line["step"] == state.global_step and "eval_mlm_loss" in line for line in state.log_history):
@@ -69,8 +96,11 @@ def pretrain(recipe: Recipe) -> None:
     trainer.accelerator.end_training()
 
 
-def make_trainer(recipe: Recipe) -> PreTrainer:
+def make_trainer(recipe: Recipe, guard: Guard | None = None) -> PreTrainer:
     """The trainer of a recipe whose tokenizer and pairs are made.
+
+    Args:
+        guard: what tells of signals; None: nothing does.
 
     Raises:
         InputError: as `pretrain`.
@@ -101,6 +131,9 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
     trainer = PreTrainer(
         seed=recipe.seed,
         group_by_length=training.group_by_length,
+        guard=guard or Guard(recipe.folder, 0, 1, training.ddp_timeout),
+        fingerprint=_fingerprint(recipe),
+        max_skipped_steps=training.max_skipped_steps,
         model=model,
         args=arguments,
         data_collator=collator,
@@ -111,7 +144,7 @@ def make_trainer(recipe: Recipe) -> PreTrainer:
     # The callbacks of the library print every number of a step as a dict of strings.
     for callback in (transformers.PrinterCallback, transformers.ProgressCallback):
         trainer.remove_callback(callback)
-    trainer.add_callback(TrainingLines(recipe.folder))
+    trainer.add_callback(TrainingLines(recipe.folder, _frequency_loss(recipe), arguments.warmup_steps))
     return trainer
 
 
@@ -202,6 +235,22 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
     return arguments
 
 
+def _fingerprint(recipe: Recipe) -> dict[str, Any]:
+    """What a checkpoint was trained with: settings, content of the token stores, versions."""
+    return {
+        "settings": recipe.settings("seed", "tokenizer", "pairs", "masking", "model", "training"),
+        "data": {split: store_hash(recipe.folder / "store" / split) for split in SPLITS},
+        "versions": package_versions(),
+    }
+
+
+def _frequency_loss(recipe: Recipe) -> float:
+    """Nats per token of a model that knows only how often each token occurs in the training text."""
+    counts = np.bincount(open_token_store(recipe.folder / "store" / "train").tokens[:_COUNTED_TOKENS])
+    shares = counts[counts > 0] / counts.sum()
+    return float(-(shares * np.log(shares)).sum())
+
+
 def checkpoint_folder(recipe: Recipe) -> Path:
     """Where the checkpoints of these settings and token ids are."""
     # Others have another folder, so no run takes up the state of another one, and nothing is deleted by a new key.
@@ -211,7 +260,13 @@ def checkpoint_folder(recipe: Recipe) -> Path:
 
 
 def save_model(trainer: PreTrainer, folder: Path) -> None:
-    """Write weights, config and tokenizer to `folder`, complete or not at all; every rank must call it."""
+    """Write weights, config and tokenizer to `folder`, complete or not at all; every rank must call it.
+
+    Raises:
+        InputError: if a weight is not finite.
+    """
+    if not all_finite(trainer.accelerator.unwrap_model(trainer.model).parameters()):
+        raise InputError(f"{folder}: a weight of the model is not finite, so it was not written")
     partial = folder.with_name(folder.name + ".partial")
     if trainer.is_world_process_zero():
         # Files that a killed run left would be published with the others.
@@ -248,13 +303,22 @@ def _announce(recipe: Recipe, trainer: PreTrainer) -> None:
     if not trainer.is_world_process_zero():
         return
     arguments, training, rows = trainer.args, recipe.training, len(cast(Sized, trainer.train_dataset))
+    mean_length = read_json(recipe.folder / "pairs" / "statistics.json")["train"]["mean_length"]
+    precision = "bf16" if training.bf16 else "fp16" if training.fp16 else "tf32" if training.tf32 else "float32"
     print(
-        f"pretrain: {arguments.world_size} process(es) on {_device_name(arguments.device)};"
+        f"pretrain: {arguments.world_size} process(es) on {_device_name(arguments.device)}, {precision};"
         f" {training.global_batch_size:,} pairs a step = {arguments.world_size} x"
-        f" {arguments.gradient_accumulation_steps} x {arguments.per_device_train_batch_size}; {training.max_steps:,}"
-        f" steps over {rows:,} pairs = {training.max_steps * training.global_batch_size / rows:.1f} epochs",
+        f" {arguments.gradient_accumulation_steps} x {arguments.per_device_train_batch_size}, about"
+        f" {mean_length * training.global_batch_size:,.0f} tokens; {training.max_steps:,} steps over {rows:,} pairs ="
+        f" {training.max_steps * training.global_batch_size / rows:.1f} epochs",
         flush=True,
     )
+    if (asked := processes_asked_for()) > arguments.world_size:
+        print(
+            f"pretrain: warning: the launcher was asked for {asked} processes, but started {arguments.world_size}; add"
+            " --multi_cpu or --multi_gpu, or use torchrun --nproc_per_node",
+            flush=True,
+        )
     if torch.cuda.device_count() > 1 and arguments.world_size == 1 and not training.use_cpu:
         number = torch.cuda.device_count()
         print(f"pretrain: {number} GPUs are here and one is used; start with `accelerate launch` to use all")

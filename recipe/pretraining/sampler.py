@@ -56,6 +56,14 @@ class StepSampler(Sampler):
                 step += 1
             epoch, before = epoch + 1, step
 
+    def row_ids(self, step: int, rank: int) -> list[int]:
+        """The row_id of the rows that a rank sees in a step."""
+        epoch, before = self._epoch_of(step)
+        rows = self.batches_of_epoch(epoch)[step - before]
+        starts = range(rank * self._micro, self._batch_size, self._ranks * self._micro)
+        places = [(epoch, int(index)) for start in starts for index in rows[start : start + self._micro]]
+        return [int(row["row_id"]) for row in self._rows.__getitems__(places)]
+
     def epochs_at(self, step: int) -> float:
         """Epochs that are done at a step, such as 1.5."""
         epoch, before = self._epoch_of(step)

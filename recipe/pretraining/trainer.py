@@ -1,24 +1,22 @@
-"""`PreTrainer(Trainer)`: exact loss under accumulation and ranks, batches by step, exact sums, manifests."""
+"""`PreTrainer`: exact loss under accumulation and ranks, batches by step, exact sums over ranks."""
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainerCallback
+from transformers import TrainerCallback
 
-from recipe.errors import InputError
 from recipe.model.bert import SUMS, metrics_of
-from recipe.pretraining.checkpoints import write_manifest
+from recipe.pretraining.guarded_trainer import GuardedTrainer
 from recipe.pretraining.rows import rows_by_epoch
 from recipe.pretraining.sampler import StepSampler
 from recipe.pretraining.throughput import Throughput, counts_of, matmul_peak
 from recipe.rng import torch_seed
 
 
-class PreTrainer(Trainer):
+class PreTrainer(GuardedTrainer):
     """Trains `recipe.model.bert.BertForPreTraining` on rows of `NextSentencePairs`.
 
     The loss of an optimizer step is the sum of the MLM cross-entropy over the masked tokens of the whole step (all
@@ -27,7 +25,7 @@ class PreTrainer(Trainer):
     Args:
         train_dataset: a `datasets.Dataset` of such rows, or `recipe.pretraining.rows.FreshRows`.
         seed: where order, masks and dropout start. group_by_length: see `StepSampler`.
-        The rest as for `Trainer`; args.max_steps must be set, args.remove_unused_columns must be False.
+        The rest as for `GuardedTrainer`; args.max_steps must be set, args.remove_unused_columns must be False.
     """
 
     def __init__(self, *, seed: int, group_by_length: bool, **arguments: Any) -> None:
@@ -40,7 +38,7 @@ class PreTrainer(Trainer):
         self._tokens_seen: torch.Tensor | int = 0
         half = torch.float16 if self.args.fp16 else torch.bfloat16
         peak = matmul_peak(self.args.device, half if self.args.fp16 or self.args.bf16 else torch.float32)
-        self.throughput = Throughput(arguments["model"].config, self._sum_over_ranks(torch.tensor(peak)).item())
+        self.throughput = Throughput(arguments["model"].config, self.sum_over_ranks(torch.tensor(peak)).item())
         self.add_callback(_StepState(self))
 
     def get_train_dataloader(self) -> DataLoader:
@@ -48,7 +46,7 @@ class PreTrainer(Trainer):
         rows = rows_by_epoch(self.train_dataset)
         self.step_sampler = StepSampler(
             rows,
-            self._global_batch_size,
+            self.global_batch_size,
             self.args.per_device_train_batch_size,
             self.args.max_steps,
             self._seed,
@@ -64,9 +62,11 @@ class PreTrainer(Trainer):
     ) -> tuple[list, torch.Tensor]:
         """The micro-batches of a step, and its (masked tokens, pairs) over all micro-batches and ranks."""
         started = time.perf_counter()
+        self.guard.step, self.guard.phase = self.state.global_step, "reading rows"
         batches = [batch for _, batch in zip(range(num_batches), epoch_iterator, strict=False)]
+        self.guard.phase = "in a step"
         waited = time.perf_counter() - started
-        counts = self._sum_over_ranks(torch.stack([counts_of(batch) for batch in batches]).sum(0))
+        counts = self.sum_at_boundary(torch.stack([counts_of(batch) for batch in batches]).sum(0))
         self.throughput.add(counts, waited)
         masked_tokens, pairs, tokens, *_ = counts.unbind()
         # Added up on the device: to read a number there would make the host wait at every step.
@@ -77,24 +77,19 @@ class PreTrainer(Trainer):
         """The share of the step's loss that comes from this micro-batch."""
         masked_tokens, pairs = num_items_in_batch
         outputs = model(**inputs, masked_tokens_in_step=masked_tokens, pairs_in_step=pairs)
-        self._sums += outputs.sums
+        # A step that is skipped is not logged either.
+        self._sums += torch.where(self.note_loss(outputs.loss), outputs.sums, 0.0)
         # Times the ranks, since DDP takes the mean of their gradients where the sum is wanted.
         loss = outputs.loss * self.args.world_size
         return (loss, outputs) if return_outputs else loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add both losses and accuracies, tokens seen and speed; stop the run when the loss is no longer a number."""
+        """Add both losses and accuracies, tokens seen and speed."""
         if "loss" in logs:
-            logs |= metrics_of(self._sum_over_ranks(self._sums)) | self.throughput.line()
+            logs |= metrics_of(self.sum_over_ranks(self._sums)) | self.throughput.line()
             self._sums.zero_()
-            if logs["loss"] != logs["loss"] or logs["loss"] == float("inf"):
-                raise InputError(
-                    f"step {self.state.global_step}: the loss is {logs['loss']}; lower training.learning_rate (now"
-                    f" {self.args.learning_rate}), lengthen training.warmup_share, or switch training.bf16 and fp16"
-                    " off; the last checkpoint is from before"
-                )
         self.settle_tokens_seen()
-        pairs_seen = self.state.global_step * self._global_batch_size
+        pairs_seen = self.state.global_step * self.global_batch_size
         logs |= {"tokens_seen": self.state.num_input_tokens_seen, "pairs_seen": pairs_seen}
         if hasattr(self, "step_sampler"):
             # The Trainer takes the whole run for one epoch.
@@ -106,6 +101,10 @@ class PreTrainer(Trainer):
         self.state.num_input_tokens_seen += int(self._tokens_seen)
         self._tokens_seen = 0
 
+    def row_ids(self, step: int, rank: int) -> list[int]:
+        """The row_id of the rows that a rank saw in a step."""
+        return self.step_sampler.row_ids(step, rank)
+
     def evaluate(self, eval_dataset=None, ignore_keys=None, metric_key_prefix: str = "eval") -> dict[str, float]:
         """Metrics over the validation pairs with fixed masks: exact sums over ranks, each pair scored once."""
         rows = rows_by_epoch(self.eval_dataset if eval_dataset is None else eval_dataset)
@@ -114,17 +113,13 @@ class PreTrainer(Trainer):
         size = self.args.per_device_eval_batch_size
         batches = [[(0, int(index)) for index in order[start : start + size]] for start in range(0, len(order), size)]
         model = self.accelerator.unwrap_model(self.model)
-        sums = self._sum_over_ranks(evaluation_sums(model, self._loader(rows, batches), self.args.device))
+        sums = self.sum_over_ranks(evaluation_sums(model, self._loader(rows, batches), self.args.device))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics_of(sums).items()}
         if (loss := metrics.get(f"{metric_key_prefix}_mlm_loss")) is not None:
             metrics[f"{metric_key_prefix}_perplexity"] = float(torch.tensor(loss).exp())
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
-
-    @property
-    def _global_batch_size(self) -> int:
-        return self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
 
     def _loader(self, rows: Any, batch_sampler: Any) -> DataLoader:
         return DataLoader(
@@ -134,11 +129,6 @@ class PreTrainer(Trainer):
             num_workers=self.args.dataloader_num_workers,
             pin_memory=self.args.device.type == "cuda",
         )
-
-    def _sum_over_ranks(self, values: torch.Tensor) -> torch.Tensor:
-        if self.args.world_size == 1:
-            return values
-        return self.accelerator.reduce(values.to(self.args.device).clone(), reduction="sum")
 
 
 @torch.no_grad()
@@ -161,7 +151,7 @@ def evaluation_sums(model: torch.nn.Module, batches, device: torch.device, on_ou
 
 
 class _StepState(TrainerCallback):
-    """What makes a run the same after a resume, the manifest of each checkpoint, and the clock."""
+    """What makes a run the same after a resume, and the clock."""
 
     def __init__(self, trainer: PreTrainer) -> None:
         self._trainer = trainer
@@ -186,8 +176,4 @@ class _StepState(TrainerCallback):
         self._trainer.throughput.resume()
 
     def on_save(self, args, state, control, **kwargs) -> None:
-        # Every rank writes the state of its generators, so the manifest waits for all of them.
-        self._trainer.accelerator.wait_for_everyone()
-        if state.is_world_process_zero:
-            write_manifest(Path(args.output_dir) / f"checkpoint-{state.global_step}")
         self._trainer.throughput.resume()

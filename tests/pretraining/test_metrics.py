@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score, precision_score, recall_score
 
 from recipe.model.bert import SUMS, metrics_of
-from recipe.pretraining.metrics import MaskedLMMetric, NextSentenceMetric
+from recipe.pretraining.evaluation import MaskedLMMetric, NextSentenceMetric
 from recipe.tasks.types.metrics import EntityF1
 
 TAGS = st.sampled_from(["O", "B-A", "I-A", "B-B-C", "I-B-C"])

@@ -5,7 +5,7 @@ from mutations import Mutation
 SENTENCES, CHECK, SPLITTING = (f"recipe/corpus/{name}.py" for name in ("sentences", "sentence_check", "splitting"))
 ACCENTS, WORDS, WORDPIECE = (f"recipe/tokenizer/{name}.py" for name in ("accents", "words", "wordpiece"))
 STORE, ENCODING, PLAIN = (f"recipe/tokens/{name}.py" for name in ("store", "encoding", "plain_text"))
-BALANCE, METRICS, BERT = "recipe/pairs/sampling.py", "recipe/pretraining/metrics.py", "recipe/model/bert.py"
+BALANCE, METRICS, BERT = "recipe/pairs/sampling.py", "recipe/pretraining/evaluation.py", "recipe/model/bert.py"
 TESTS = {
     SENTENCES: ["tests/corpus/test_sentences.py"],
     CHECK: ["tests/corpus/test_sentence_check.py"],
