@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import cycle, islice, product
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def ended(process: subprocess.Popen, seconds: float = 120) -> int | None:
     try:
         return process.wait(seconds)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
         return None
 
@@ -119,11 +120,23 @@ def log_of(recipe: Recipe) -> str:
     return (recipe.folder.parent / f"{recipe.folder.name}.log").read_text(errors="replace")
 
 
-def ranks_of(process: subprocess.Popen) -> list[int]:
-    """The processes below one that run the worker."""
-    found = subprocess.run(["ps", "-o", "pid=,args=", "-g", str(process.pid)], capture_output=True, text=True).stdout
-    lines = [line.split(maxsplit=1) for line in found.splitlines()]
-    return [int(pid) for pid, words in lines if WORKER.name in words and "torch.distributed.run" not in words]
+def ranks_of(recipe: Recipe) -> list[int]:
+    """The processes that train in a run folder, without their launcher, by their command lines."""
+    config, found = str(recipe.folder.parent / f"{recipe.folder.name}.yaml").encode(), []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            words = path.read_bytes().split(b"\0")
+            if config in words and b"torch.distributed.run" not in words:
+                found.append(int(path.parent.name))
+    return sorted(found)
+
+
+def kill_all(recipe: Recipe, process: subprocess.Popen) -> None:
+    """SIGKILL to the launcher and the ranks, which have process groups of their own."""
+    for pid in (process.pid, *ranks_of(recipe)):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.wait()
 
 
 def wait_for_step(recipe: Recipe, process: subprocess.Popen, step: int, seconds: float = 90) -> bool:
@@ -161,8 +174,7 @@ def kills(number: int, folder: Path) -> dict:
         wait_for_step(recipe, process, draw.randrange(1, STEPS // SAVE_STEPS) * SAVE_STEPS)
         if when == "random":
             time.sleep(draw.random() * 0.3)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_all(recipe, process)
         written = checkpoints_in(checkpoint_folder(recipe))
         highest = int(written[0].name.split("-")[1]) if written else 0
         newest = newest_complete_checkpoint(checkpoint_folder(recipe))
@@ -218,11 +230,10 @@ def signals(number: int, folder: Path) -> dict:
         while not progress.is_file() and time.monotonic() < until and process.poll() is None:
             time.sleep(0.05)
         time.sleep(1 + draw.random())
-        pids = ranks_of(process)
-        os.kill({"process": process.pid, "torchrun": process.pid}.get(target, pids[-1] if pids else 0), which)
+        os.kill(ranks_of(recipe)[-1] if target == "rank" else process.pid, which)
         began = time.monotonic()
         status, problems = ended(process, 40), []
-        while ranks_of(process) and time.monotonic() - began < 40:
+        while ranks_of(recipe) and time.monotonic() - began < 40:
             time.sleep(0.1)
         if time.monotonic() - began > 30:
             problems.append("not ended within 30 s")
@@ -231,9 +242,9 @@ def signals(number: int, folder: Path) -> dict:
         # torchrun has a status of its own; its ranks say theirs in the log.
         if (target == "process" and status != STATUS) or f"ends with status {STATUS}" not in log_of(recipe):
             problems.append(f"status {status}")
-        if left := ranks_of(process):
+        if left := ranks_of(recipe):
             problems.append(f"{len(left)} left running")
-            os.killpg(process.pid, signal.SIGKILL)
+        kill_all(recipe, process)
         if (recipe.folder / "model").exists():
             problems.append("a model was written")
         if problems:
@@ -255,13 +266,12 @@ def hangs(number: int, folder: Path) -> dict:
             progress, until = recipe.folder / "progress.json", time.monotonic() + 90
             while not progress.is_file() and time.monotonic() < until:
                 time.sleep(0.05)
-            pids = ranks_of(process)
             process.kill()
             process.wait()
             until = time.monotonic() + 10
-            while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < until:
+            while ranks_of(recipe) and time.monotonic() < until:
                 time.sleep(0.1)
-            if any(Path(f"/proc/{pid}").exists() for pid in pids):
+            if ranks_of(recipe):
                 problems.append("ranks live on after 10 s")
         else:
             status = ended(process, 90)
@@ -271,7 +281,7 @@ def hangs(number: int, folder: Path) -> dict:
                 problems.append("the rank is not named")
         if problems:
             wrong.append(f"{what}: {', '.join(problems)}")
-        subprocess.run(["pkill", "-9", "-g", str(process.pid)], check=False)
+        kill_all(recipe, process)
         shutil.rmtree(recipe.folder)
     return row("a rank stopped, the launcher killed", number, wrong)
 

@@ -39,5 +39,9 @@ def install(fault: dict) -> None:
 
 
 if __name__ == "__main__":
+    if os.environ.get("DUMP"):
+        import faulthandler
+
+        faulthandler.dump_traceback_later(30)
     install(json.loads(os.environ.get("FAULT", "{}")))
     main(["pretrain", *sys.argv[1:]])

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -40,7 +41,7 @@ class Guard:
         self.reason = ""
         self.step, self.phase = 0, "starting"
         self._folder, self._rank, self._ranks = run / "heartbeats", rank, ranks
-        self._interval = min(10.0, timeout / 5)
+        self._timeout, self._interval = timeout, min(10.0, timeout / 5)
         self._signalled_at = 0.0
         self._before: dict[signal.Signals, object] = {}
         self._ended = threading.Event()
@@ -90,14 +91,33 @@ class Guard:
 
     def _watch(self, launcher: int) -> None:
         beaten = 0.0
+        # What each rank said last, and when it was first seen here: clocks of machines differ.
+        heard: dict[int, tuple[str, float]] = {}
         while not self._ended.wait(1.0):
-            if time.monotonic() - beaten >= self._interval:
-                beaten = time.monotonic()
+            now = time.monotonic()
+            if now - beaten >= self._interval:
+                beaten = now
                 self._beat()
+                for rank in range(self._ranks):
+                    with suppress(OSError):
+                        text = (self._folder / f"rank-{rank}.json").read_text()
+                        heard[rank] = (text, heard[rank][1] if heard.get(rank, ("",))[0] == text else now)
+                # Not every wait for another rank ends by the time-out of its library.
+                if any(now - since > self._timeout for _, since in heard.values()):
+                    self._end_for_silence()
             if os.getppid() != launcher:
                 self.reason = self.reason or "the launcher ended"
                 if not self._ended.wait(_LAUNCHER_SECONDS):
                     os._exit(EXIT_STATUS)
+
+    def _end_for_silence(self) -> None:
+        print(
+            f"error: a rank did not answer for {duration(self._timeout)} (training.ddp_timeout): {self.slow_ranks()};"
+            " the run ends, run the same command again to resume",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(2)
 
     def _beat(self) -> None:
         beat = {"step": self.step, "phase": self.phase, "time": time.time()}

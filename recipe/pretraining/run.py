@@ -227,6 +227,8 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         ignore_data_skip=True,
         # Every parameter is used in every step; to look for unused ones would cost time.
         ddp_find_unused_parameters=False,
+        # The model's buffers are constants; to send them before every forward pass would only cost time.
+        ddp_broadcast_buffers=False,
         seed=recipe.seed,
         **{name: getattr(training, name) for name in SAME_NAMES},
     )

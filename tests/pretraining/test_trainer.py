@@ -12,30 +12,20 @@ import pytest
 import torch
 import transformers
 from conftest import ROOT, small_recipe
+from small_run import run_folder_of
 from torch.nn.functional import cross_entropy
 
 from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.model.bert import load_model
-from recipe.pairs.dataset import build_pairs, load_pairs
+from recipe.pairs.dataset import load_pairs
 from recipe.pipeline import run_all
 from recipe.pretraining.checkpoints import newest_complete_checkpoint
 from recipe.pretraining.rows import PairRows
 from recipe.pretraining.run import checkpoint_folder, make_collator, make_trainer, pretrain, save_model
 from recipe.pretraining.sampler import StepSampler
-from recipe.tokens.build import build_token_stores
 
 NO_DROPOUT = {"training.dropout": "0", "training.eval_steps": "6"}
-
-
-def run_folder_of(prepared: Recipe, run_dir, corpus, **overrides: str) -> Recipe:
-    """A recipe with its own run folder that has the tokenizer and the pairs of `prepared`."""
-    recipe = small_recipe(corpus, run_dir, **overrides)
-    for name in ("corpus", "tokenizer"):
-        shutil.copytree(prepared.folder / name, recipe.folder / name)
-    build_token_stores(recipe)
-    build_pairs(recipe)
-    return recipe
 
 
 def history(recipe: Recipe) -> list[dict]:

@@ -1,0 +1,66 @@
+"""Faults that are injected into real runs, and what became of them: how many, how many right, and which were not.
+
+python benchmarks/faults.py                     # a few of each
+python benchmarks/faults.py --full              # the numbers of the issue; hours
+python benchmarks/faults.py kills bad_numbers   # only these
+
+Writes faults.{md,json}.
+"""
+
+import importlib
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from reporting import machine, markdown_table, program_parser, save
+
+# Module of this folder -> its faults: how many in the short and in the full form.
+NUMBERS = {
+    "fault_training": {
+        "kills": (8, 200),
+        "bad_numbers": (6, 60),
+        "signals": (9, 60),
+        "hangs": (2, 10),
+        "full_disks": (3, 20),
+    }
+}
+COLUMNS = {
+    "fault": "fault",
+    "injected": "injected",
+    "right": "right",
+    "seconds": "seconds",
+    "wrong": "what went wrong",
+}
+
+
+def main() -> None:
+    """Inject and write."""
+    parser = program_parser(__doc__)
+    parser.add_argument("faults", nargs="*", help="names; default: all")
+    parser.add_argument("--full", action="store_true", help="as many as the targets name")
+    parser.add_argument("--number", type=int, help="so many of each")
+    arguments = parser.parse_args()
+    rows = []
+    for module, numbers in NUMBERS.items():
+        functions = importlib.import_module(module).FAULTS
+        for name, (few, many) in numbers.items():
+            if arguments.faults and name not in arguments.faults:
+                continue
+            number = arguments.number or (many if arguments.full else few)
+            folder, started = Path(tempfile.mkdtemp(prefix=f"fault-{name}-")), time.monotonic()
+            found = functions[name](number, folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            rows.append({**found, "name": name, "seconds": time.monotonic() - started})
+            print(
+                f"{found['fault']}: {found['right']} of {found['injected']} right {found['wrong'] or ''}", flush=True
+            )
+    shown = [{**row, "wrong": "; ".join(row["wrong"])} for row in rows]
+    body = markdown_table(COLUMNS, shown)
+    title = f"# Faults\n\nInjected into runs of a small model on {machine()['cores']} cores of {machine()['cpu']}.\n\n"
+    save(arguments.results, "faults", {"machine": machine(), "rows": rows}, title + body)
+    print(body)
+
+
+if __name__ == "__main__":
+    main()
