@@ -200,17 +200,19 @@ def _vocabulary_table(recipe: Recipe, tokenizer: dict[str, Any]) -> list[tuple[s
         ("learned from", recipe.tokenizer.path or f"{count(tokenizer.get('documents'))} documents"),
         ("words counted", count(tokenizer.get("words"))),
         ("pieces a word (1.00: all words whole)", fixed(tokenizer.get("mean_pieces_per_word"), 2)),
-        ("letters", _letters(recipe, tokenizer)),
+        ("letters", "lower case" if recipe.tokenizer.lowercase else "as written"),
+        *_accents(tokenizer),
     ]
 
 
-def _letters(recipe: Recipe, tokenizer: dict[str, Any]) -> str:
-    if recipe.tokenizer.path is not None:
-        return NOT_KNOWN
-    case = "lower case" if recipe.tokenizer.lowercase else "as written"
-    accents = "without accents" if tokenizer.get("strip_accents") else "accents stay"
-    because = tokenizer.get("strip_accents_because")
-    return f"{case}, {accents}" + (f" ({because})" if because else "")
+def _accents(tokenizer: dict[str, Any]) -> list[tuple[str, str]]:
+    # A given tokenizer has rules of its own.
+    if "strip_accents" not in tokenizer:
+        return []
+    return [
+        ("accents", "taken off" if tokenizer["strip_accents"] else "stay"),
+        ("why", tokenizer["strip_accents_because"]),
+    ]
 
 
 def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:
