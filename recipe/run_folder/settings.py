@@ -1,0 +1,59 @@
+"""Which settings the checkpoints in a folder of RUN/checkpoints are of, so that those of others can be told apart."""
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from recipe.errors import InputError
+from recipe.files import read_json, write_json
+
+NAME = "settings.json"
+
+
+class OtherSettings(NamedTuple):
+    """Checkpoints of other settings in a run.
+
+    newest: the settings that were trained last. size: bytes of all these checkpoints.
+    """
+
+    newest: dict[str, Any]
+    size: int
+
+
+def note_settings(folder: Path, settings: dict[str, Any]) -> OtherSettings | None:
+    """Note that training with these settings starts in a checkpoint folder.
+
+    Returns:
+        What other folders beside it contain, if training begins here for the first time; else None.
+    """
+    is_new = not (folder / NAME).is_file()
+    others = [other for other in noted_folders(folder.parent) if other != folder]
+    write_json(folder / NAME, {"settings": settings, "started": time.time()})
+    if not is_new or not others:
+        return None
+    newest = max(others, key=_started)
+    return OtherSettings(_noted(newest).get("settings", {}), sum(map(size_of, others)))
+
+
+def noted_folders(checkpoints: Path) -> list[Path]:
+    """The folders in RUN/checkpoints that `note_settings` knows, the one that was trained last at the end."""
+    found = [path.parent for path in checkpoints.glob(f"*/{NAME}")]
+    return sorted(found, key=lambda folder: (_started(folder), folder.name))
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    found = [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
+    return sum(each.stat().st_size for each in found)
+
+
+def _started(folder: Path) -> float:
+    started = _noted(folder).get("started")
+    return started if isinstance(started, (int, float)) else 0.0
+
+
+def _noted(folder: Path) -> dict[str, Any]:
+    try:
+        return read_json(folder / NAME)
+    except (InputError, OSError):
+        return {}
