@@ -5,6 +5,7 @@ import os
 import shlex
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -18,6 +19,8 @@ from recipe.files import write_json
 from recipe.processes import is_first_process
 
 LOCK, HOLDER = "run.lock", "run.lock.json"
+# Seconds after which whoever has the lock has written its name.
+PATIENCE = 2.0
 # Run folders that this process has locked: a stage takes the lock again that `domain-bert run` has.
 _held: set[Path] = set()
 
@@ -63,6 +66,10 @@ def _acquire(run: Path) -> FileLock | None:
         lock.acquire(timeout=0)
     except Timeout:
         holder = _holder(run)
+        if holder is not None and _has_ended(holder):
+            # Another one may have taken the lock over at this moment, and not have written its name yet.
+            time.sleep(PATIENCE)
+            holder = _holder(run)
         if holder is None or not _has_ended(holder):
             who = _named(holder) if holder else "another process"
             raise InputError(

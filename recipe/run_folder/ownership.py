@@ -1,5 +1,6 @@
 """Whose a file of a run folder is: what a stage replaces must be its own, and the user's files are refused."""
 
+import errno
 import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -45,14 +46,15 @@ def check_run_dir(run: Path, text: str) -> None:
     if not text.strip():
         raise InputError(f"run_dir is {text!r}; {other}")
     try:
-        place = Path(os.path.abspath(run))
-        while not os.path.lexists(place):
-            os.lstat(place.parent)
-            place = place.parent
-    except (OSError, ValueError):
-        place = _longest_that_exists(run)
-        if place.is_dir():
-            raise InputError(f"run_dir: {_short(text)} is no possible name of a folder; {other}") from None
+        # With room for the names of what will be in it.
+        os.lstat(run / ("x" * 100))
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            shown = text if len(text) < 80 else f"{text[:40]}...{text[-20:]}"
+            raise InputError(f"run_dir: {shown!r} is no possible name of a folder; {other}") from None
+    place = Path(os.path.abspath(run))
+    while not os.path.lexists(place):
+        place = place.parent
     if place.is_symlink() and not place.exists():
         raise InputError(f"run_dir: {place} is a link that leads nowhere; remove the link, or {other}")
     if not place.is_dir():
@@ -154,19 +156,3 @@ def _has_comments(path: Path) -> bool:
         return any(line.lstrip().startswith("#") for line in path.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError):
         return False
-
-
-def _longest_that_exists(run: Path) -> Path:
-    """The longest part of a path that is there; with a file in the middle, that file."""
-    place = Path(os.path.abspath(run).replace("\0", ""))
-    for parent in (place, *place.parents):
-        try:
-            os.lstat(parent)
-        except (OSError, ValueError):
-            continue
-        return parent
-    return Path("/")
-
-
-def _short(text: str) -> str:
-    return repr(text if len(text) < 80 else f"{text[:40]}...{text[-20:]}")
