@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipe.files import atomic_write, file_lock, sha256_once
+from recipe.files import atomic_write, file_lock, sha256_of_json, sha256_once
 from recipe.pairs.sampling import PairRules, make_pairs
 from recipe.tokens.store import TokenStore
 
@@ -64,7 +64,9 @@ class PairPasses:
                 file.write(block.tobytes())
                 number += len(pairs)
         with atomic_write(path.with_suffix(".number")) as partial:
-            partial.write_text(f"{number} {sha256_once(path)}\n")
+            sha256 = sha256_once(path)
+            # The number outlives its pass, so it has a checksum of its own.
+            partial.write_text(f"{number} {sha256} {sha256_of_json([number, sha256])}\n")
         # Workers may still read the pass before this one; a file that is open outlives its name.
         self._path(pass_index - KEPT_PASSES).unlink(missing_ok=True)
 
@@ -75,7 +77,10 @@ class PairPasses:
 def _note_of(path: Path) -> tuple[int, str] | None:
     """The number of pairs of a pass and the sha256 of its file, if it was made and the note is not damaged."""
     try:
-        number, _, sha256 = path.with_suffix(".number").read_text().strip().partition(" ")
-        return int(number), sha256
+        first, *sums = path.with_suffix(".number").read_text().split() or [""]
+        number = int(first)
     except (OSError, ValueError):
         return None
+    if not sums:
+        return number, ""
+    return (number, sums[0]) if sums[1:] == [sha256_of_json([number, sums[0]])] else None

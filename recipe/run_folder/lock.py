@@ -1,6 +1,5 @@
 """One process at a time works in a run folder; a second one is told who does."""
 
-import json
 import os
 import shlex
 import socket
@@ -15,7 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from recipe.errors import InputError
-from recipe.files import write_json
+from recipe.files import read_json, write_json
 from recipe.processes import is_first_process
 
 LOCK, HOLDER = "run.lock", "run.lock.json"
@@ -93,9 +92,9 @@ def _this_process() -> dict[str, Any]:
 
 def _holder(run: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads((run / HOLDER).read_text(encoding="utf-8"))
+        found = read_json(run / HOLDER)
         return {name: found[name] for name in ("host", "pid", "command", "started")}
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, InputError, LookupError):
         return None
 
 
