@@ -62,8 +62,8 @@ def explain_unwritable(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        place = os.path.abspath(str(error.filename or ""))
-        if error.errno not in _UNWRITABLE or not place.startswith(os.path.abspath(folder)):
+        place, run = os.path.abspath(str(error.filename or "")), os.path.abspath(folder)
+        if error.errno not in _UNWRITABLE or not f"{place}/".startswith(f"{run}/"):
             raise
         raise InputError(
             f"{place}: cannot be written ({error.strerror}); correct its rights, or set --run_dir to another folder"

@@ -38,7 +38,7 @@ from recipe.run_folder.integrity import (
 )
 from recipe.run_folder.lock import run_lock
 from recipe.run_folder.ownership import check_run_dir, refuse_around, refuse_foreign, refuse_own
-from recipe.run_folder.settings import note_settings
+from recipe.run_folder.settings import changes_of, note_settings
 from recipe.tasks.experiments.protocol import VERSION as TASK_VERSION
 from recipe.tokenizer.build import VERSION as TOKENIZER_VERSION
 from recipe.tokenizer.folder import TOKENIZER_FILES, load_tokenizer
@@ -324,7 +324,7 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
     for stage in stages:
         if stage.name not in known:
             refuse_foreign(recipe.folder, stage.results)
-    with run_lock(recipe.folder):
+    with explain_unwritable(recipe.folder), run_lock(recipe.folder):
         for number, stage in enumerate(stages, start=1):
             print(f"[{number}/{len(stages) + 1}] {stage.name}", flush=True)
             run_stage(recipe, stage.name, inputs=inputs[stage.name])
@@ -526,14 +526,14 @@ def _announce_again(recipe: Recipe, stage: Stage) -> None:
     if record is None or not is_first_process():
         return
     settings = recipe.settings(*stage.sections)
-    changed = _changes(settings, Recipe().settings(*stage.sections) | record["settings"])
+    changed = changes_of(settings, Recipe().settings(*stage.sections) | record["settings"])
     damaged = damaged_files(recipe.folder, record, is_deep=recipe.verify_files)
     why = "what it reads has changed"
     if changed:
         why = changed
     elif damaged:
         why = f"{damaged[0]} is not as it was written"
-        _remove_damaged(recipe.folder, record, damaged)
+        remove_spoiled(recipe.folder, record, damaged)
     print(f"{stage.name}: is done again, since {why}; its results are replaced", flush=True)
     if stage.name == "pretrain" and changed:
         print(
@@ -541,26 +541,6 @@ def _announce_again(recipe: Recipe, stage: Stage) -> None:
             " train it further, set training.init_from to a copy of it",
             flush=True,
         )
-
-
-def _changes(settings: dict[str, Any], before: dict[str, Any]) -> str:
-    """The settings that are others than before, in words; "" if none is."""
-    changed = [
-        f"{place} is {value!r}, not {before[place]!r}"
-        for place, value in settings.items()
-        if place in before and before[place] != value
-    ]
-    return ", ".join(changed[:3]) + (f" (and {len(changed) - 3} more)" if len(changed) > 3 else "")
-
-
-def _remove_damaged(run: Path, record: dict[str, Any], damaged: list[Path]) -> None:
-    """Remove what a stage would take for done: the files of a system of RUN/task of which one is damaged."""
-    folders = {path.relative_to(run).parts[:2] for path in damaged if path.relative_to(run).parts[0] == "task"}
-    for name in record.get("files", {}):
-        # Those that were evaluated on test stay on the list, whatever becomes of the rest.
-        is_kept = Path(name).name == "test_evaluations.json" and run / name not in damaged
-        if Path(name).parts[:2] in folders and not is_kept:
-            (run / name).unlink(missing_ok=True)
 
 
 def _note_checkpoints(recipe: Recipe) -> None:
@@ -572,7 +552,7 @@ def _note_checkpoints(recipe: Recipe) -> None:
     settings = recipe.settings("seed", "tokenizer", "pairs", "masking", "model", "training")
     others = note_settings(checkpoint_folder(recipe), settings)
     if others is not None:
-        why = _changes(settings, others.newest) or "the token ids have changed"
+        why = changes_of(settings, others.newest) or "the token ids have changed"
         print(
             f"pretrain: begins at step 0, since {why}. Checkpoints of other settings stay in"
             f" {recipe.folder / 'checkpoints'} ({others.size / 1e9:.2f} GB); `domain-bert clean {recipe.folder}`"

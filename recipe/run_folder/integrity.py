@@ -52,6 +52,16 @@ def damaged_files(run: Path, record: dict[str, Any], has_own_share: bool = False
     return [path for path, sha in paths.items() if not path.is_file() or (is_deep and sha256_once(path) != sha)]
 
 
+def remove_spoiled(run: Path, record: dict[str, Any], damaged: list[Path]) -> None:
+    """Remove what the stage "task" would take for done: all files of a system of which one is damaged."""
+    folders = {path.relative_to(run).parts[:2] for path in damaged if path.relative_to(run).parts[0] == "task"}
+    for name in record.get("files", {}):
+        # Those that were evaluated on test stay on the list, whatever becomes of the rest.
+        is_kept = Path(name).name == "test_evaluations.json" and run / name not in damaged
+        if Path(name).parts[:2] in folders and not is_kept:
+            (run / name).unlink(missing_ok=True)
+
+
 def refuse_damaged(run: Path, stage: str, damaged: list[Path]) -> None:
     """Refuse to read a stage's files of which some are damaged.
 

@@ -35,6 +35,16 @@ def note_settings(folder: Path, settings: dict[str, Any]) -> OtherSettings | Non
     return OtherSettings(_noted(newest).get("settings", {}), sum(map(size_of, others)))
 
 
+def changes_of(settings: dict[str, Any], before: dict[str, Any]) -> str:
+    """The settings that are others than before, in words; "" if none is."""
+    changed = [
+        f"{place} is {value!r}, not {before[place]!r}"
+        for place, value in settings.items()
+        if place in before and before[place] != value
+    ]
+    return ", ".join(changed[:3]) + (f" (and {len(changed) - 3} more)" if len(changed) > 3 else "")
+
+
 def noted_folders(checkpoints: Path) -> list[Path]:
     """The folders in RUN/checkpoints that `note_settings` knows, the one that was trained last at the end."""
     found = [path.parent for path in checkpoints.glob(f"*/{NAME}")]

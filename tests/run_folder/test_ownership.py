@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import small_recipe, write_corpus
+from conftest import small_disk, small_recipe, write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -223,3 +224,33 @@ def test_no_spelling_of_a_path_hides_that_it_is_the_runs_own(run, inner, folder)
 def test_a_pattern_beside_the_run_is_fine(tmp_path):
     (tmp_path / "texts").mkdir()
     refuse_around(tmp_path / "run", "key", [str(tmp_path / "texts"), str(tmp_path / "texts/**/*.txt"), "s3://b/**"])
+
+
+def test_a_disk_that_became_read_only_is_one_line(tmp_path):
+    corpus = write_corpus(tmp_path / "corpus.txt")
+    with small_disk(tmp_path / "disk", "16m"):
+        for run in (tmp_path / "disk" / "run", tmp_path / "disk" / "run" / "deep"):
+            recipe = small_recipe(corpus, tmp_path / "run")
+            recipe.run_dir = str(run)
+            run_stage(recipe, "corpus")
+        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "disk")], check=True)
+        for run in (tmp_path / "disk" / "run", tmp_path / "disk" / "new" / "run"):
+            recipe.run_dir = str(run)
+            with pytest.raises(InputError, match=r"run_dir: .* cannot be written"):
+                run_all(recipe)
+
+
+def test_a_right_that_is_missing_below_the_run_folder_is_one_line(tmp_path, corpus_file):
+    recipe = small_recipe(corpus_file, tmp_path / "run")
+
+    def denied(recipe):
+        raise PermissionError(13, "Permission denied", str(recipe.folder / "corpus.partial"))
+
+    with pytest.raises(InputError, match=r"run/corpus\.partial: cannot be written \(Permission denied\)"):
+        run_stage(recipe, "corpus", denied)
+
+    def denied_elsewhere(recipe):
+        raise PermissionError(13, "Permission denied", f"{recipe.folder}2")
+
+    with pytest.raises(PermissionError):
+        run_stage(recipe, "corpus", denied_elsewhere)

@@ -1,8 +1,8 @@
 """Seeded bugs: does a test catch each? Prints caught or MISSED and the test that failed first; exit status 1 if one is
 missed.
 
-python tests/support/mutations.py [TABLE] [WORD ...]    # only a table (pairs, corpus, tasks, languages, folder), only bugs
-                                                        # whose description has one of the words
+python tests/support/mutations.py [TABLE] [WORD ...]    # only a table (pairs, corpus, tasks, languages, folder), only
+                                                        # bugs whose description has one of the words
 """
 
 import importlib

@@ -95,7 +95,7 @@ MUTATIONS = (
     Mutation("what is taken over is not compared", PIPELINE, "    require_intact(source, stage.name)\n", ""),
     Mutation(
         "a damaged model of a task stays",
-        PIPELINE,
+        INTEGRITY,
         "            (run / name).unlink(missing_ok=True)",
         "            pass",
     ),
