@@ -33,6 +33,7 @@ from recipe.run_folder.integrity import (
     damaged_files,
     files_made,
     refuse_damaged,
+    remove_spoiled,
     require_intact,
     require_intact_folder,
 )

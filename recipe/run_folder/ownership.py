@@ -16,6 +16,7 @@ _STORE = ("tokens.bin", "sentences.bin", "documents.bin", "store.json", "sha256.
 REPLACED = {
     "corpus": ("documents-*.parquet", "sha256.json", "statistics.json", "removed.jsonl"),
     "tokenizer": (*_TOKENIZER, "statistics.json"),
+    "store": (),
     "store/train": _STORE,
     "store/validation": _STORE,
     "model": (*_TOKENIZER, "*config.json", "*.safetensors", "*.safetensors.index.json", "README.md"),
@@ -25,10 +26,8 @@ FOLDERS = (
     *("corpus", "tokenizer", "store", "pairs", "passes", "checkpoints", "model", "task", "plots"),
     *("cluster", "tensorboard"),
 )
-FILES = (
-    *("stages.json", "inputs.json", "recipe.yaml", "report.html", "events.jsonl", "run.lock", "run.lock.json"),
-    *("fertility.json", "training.json", "progress.json", "evaluation.json"),
-)
+_WRITTEN_OVER = ("recipe.yaml", "report.html", "fertility.json", "training.json", "progress.json", "evaluation.json")
+FILES = (*_WRITTEN_OVER, "stages.json", "inputs.json", "events.jsonl", "run.lock", "run.lock.json")
 # What systems leave by themselves.
 _LITTER = (".DS_Store", ".nfs*", "Thumbs.db", "*.lock")
 
@@ -67,6 +66,11 @@ def check_run_dir(run: Path, text: str) -> None:
     for name in FILES:
         if (run / name).is_dir():
             raise InputError(f"{run / name}: is a folder, but a stage writes a file of this name; move it away")
+    # `Recipe.to_yaml` writes no comments; and before the first stage began nothing here is a stage's.
+    is_new = not (run / "stages.json").is_file() and not (run / "events.jsonl").is_file()
+    for name in _WRITTEN_OVER if is_new else ():
+        if os.path.lexists(run / name):
+            raise InputError(f"{run / name}: no stage wrote this file, but one would write over it; move it elsewhere")
     if _has_comments(run / "recipe.yaml"):
         raise InputError(
             f"{run / 'recipe.yaml'}: has comments, so no stage wrote it, and a stage would replace it; move it out of"
@@ -87,15 +91,15 @@ def refuse_foreign(run: Path, results: Iterable[str]) -> None:
     for folder, names in REPLACED.items():
         if Path(folder).parts[0] not in tops:
             continue
-        for parent, inner, files in os.walk(run / folder):
-            for name in sorted([*files, *inner]):
-                is_own = parent == str(run / folder) and name in files
-                allowed = (*names, *_LITTER) if is_own else _LITTER
-                if not any(fnmatchcase(name, pattern) for pattern in allowed):
-                    raise InputError(
-                        f"{Path(parent) / name}: no stage wrote this file, but {run / folder} is replaced now; move it"
-                        " elsewhere, or set --run_dir to another folder"
-                    )
+        for path in sorted((run / folder).glob("*")):
+            # What is in a folder that the stage writes itself is looked at in its own turn.
+            is_own = f"{folder}/{path.name}" in REPLACED or path.name.endswith((".blocks", ".partial"))
+            allowed = () if path.is_dir() else (*names, *_LITTER)
+            if not is_own and not any(fnmatchcase(path.name, pattern) for pattern in allowed):
+                raise InputError(
+                    f"{path}: no stage wrote this file, but {run / folder} is replaced now; move it elsewhere, or set"
+                    " --run_dir to another folder"
+                )
 
 
 def refuse_own(run: Path, key: str, paths: Iterable[str | Path], folders: tuple[str, ...] = FOLDERS) -> None:
@@ -109,7 +113,7 @@ def refuse_own(run: Path, key: str, paths: Iterable[str | Path], folders: tuple[
         InputError: that names the file and the folder.
     """
     for path in paths:
-        place = str(path).removeprefix("file://").removeprefix("local://")
+        place = _place(str(path))
         if "://" in place:
             continue
         # As it is written and as it is: a link is replaced where it stands, a file where it leads to.
@@ -138,7 +142,7 @@ def refuse_around(run: Path, key: str, entries: Iterable[str]) -> None:
     """
     inner = os.path.realpath(run)
     for entry in entries:
-        place = entry.removeprefix("hub:").partition("?")[0].removeprefix("file://").removeprefix("local://")
+        place = _place(entry)
         outer = Path(place).expanduser()
         if "**" in place:
             outer = Path(*Path(place.partition("**")[0] + "x").expanduser().parts[:-1])
@@ -150,8 +154,14 @@ def refuse_around(run: Path, key: str, entries: Iterable[str]) -> None:
             )
 
 
+def _place(entry: str) -> str:
+    """The path of an entry of corpus.path that is local, also of hub:FOLDER?split=train and file://PATH."""
+    if entry.startswith("hub:"):
+        entry = entry.removeprefix("hub:").partition("?")[0]
+    return entry.removeprefix("file://").removeprefix("local://")
+
+
 def _has_comments(path: Path) -> bool:
-    # `Recipe.to_yaml` writes none.
     try:
         return any(line.lstrip().startswith("#") for line in path.read_text(encoding="utf-8").splitlines())
     except (OSError, ValueError):

@@ -77,6 +77,12 @@ def by_a_deep_glob_around_the_run(folder: Path) -> str:
     return str(folder / "**" / "*.txt")
 
 
+def as_a_data_set_in_it(folder: Path) -> str:
+    (folder / "run" / "task" / "data").mkdir()
+    write_corpus(folder / "run" / "task" / "data" / "train.txt")
+    return f"hub:{folder / 'run' / 'task' / 'data'}?split=train"
+
+
 def in_a_partial_folder(folder: Path) -> str:
     return str(write_corpus(folder / "run" / "corpus.partial" / "mine.txt"))
 
@@ -94,6 +100,7 @@ def in_a_partial_folder(folder: Path) -> str:
         as_the_run_itself,
         as_a_folder_around_the_run,
         by_a_deep_glob_around_the_run,
+        as_a_data_set_in_it,
         in_a_partial_folder,
     ],
 )
@@ -182,7 +189,9 @@ def test_what_the_stages_and_the_report_write_is_known(trained):
         (lambda run: (run / "stages.json").mkdir(parents=True), "is a folder, but a stage writes a file"),
         (lambda run: (run.mkdir(), (run / "corpus").write_text("mine")), "is not a folder, but a stage writes into"),
         (lambda run: (run.mkdir(), (run / "model").symlink_to("absent")), "is not a folder, but a stage writes into"),
-        (lambda run: (run.mkdir(), (run / "recipe.yaml").write_text("# mine\nseed: 1\n")), "has comments"),
+        (lambda run: (run.mkdir(), (run / "recipe.yaml").write_text("seed: 1\n")), "no stage wrote this file"),
+        (lambda run: (run.mkdir(), (run / "report.html").write_text("mine")), "no stage wrote this file"),
+        (lambda run: (run.mkdir(), (run / "training.json").symlink_to("absent")), "no stage wrote this file"),
     ],
 )
 def test_a_run_folder_that_cannot_serve_is_one_line(tmp_path, corpus_file, make, why):
@@ -254,3 +263,22 @@ def test_a_right_that_is_missing_below_the_run_folder_is_one_line(tmp_path, corp
 
     with pytest.raises(PermissionError):
         run_stage(recipe, "corpus", denied_elsewhere)
+
+
+def test_a_recipe_that_was_written_by_hand_stays(tmp_path, corpus_file):
+    recipe = small_recipe(corpus_file, tmp_path / "run")
+    run_stage(recipe, "corpus")
+    run_stage(recipe, "tokenizer")
+    (recipe.folder / "recipe.yaml").write_text("# mine\nseed: 1\n")
+    with pytest.raises(InputError, match=r"recipe\.yaml: has comments"):
+        run_stage(recipe, "tokens")
+
+
+def test_a_file_beside_the_stores_stays_when_they_are_taken_over(tmp_path, prepared):
+    overrides = {"corpus.prepared_from": str(prepared.folder), "corpus.path": "[]"}
+    recipe = small_recipe(Path("x"), tmp_path / "run", **overrides)
+    (tmp_path / "run" / "store").mkdir(parents=True)
+    (tmp_path / "run" / "store" / "mine.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"mine\.txt: no stage wrote this file"):
+        run_all(recipe)
+    assert (tmp_path / "run" / "store" / "mine.txt").read_text() == "mine"

@@ -52,7 +52,10 @@ MUTATIONS = (
     Mutation("corpus.partial may be the user's", OWNERSHIP, 'first.partition(".")[0]', "first"),
     Mutation("a run folder below the corpus is fine", OWNERSHIP, '(inner + "/").startswith(root)', "inner == root"),
     Mutation("a deep glob around the run is fine", OWNERSHIP, 'if "**" in place:', 'if "***" in place:'),
-    Mutation("a user's folder in RUN/corpus is replaced", OWNERSHIP, "sorted([*files, *inner])", "sorted(files)"),
+    Mutation("a user's folder in RUN/corpus is replaced", OWNERSHIP, "() if path.is_dir() else", ""),
+    Mutation("a user's file beside the stores is replaced", OWNERSHIP, '    "store": (),\n', ""),
+    Mutation("a data set in the run folder is fine", OWNERSHIP, 'entry = entry.removeprefix("hub:")', "entry = entry"),
+    Mutation("a user's report is written over", OWNERSHIP, "if is_new else ()", "if not is_new else ()"),
     Mutation(
         "a user's file in RUN/corpus is replaced",
         PIPELINE,
