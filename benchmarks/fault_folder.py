@@ -281,8 +281,3 @@ def _write_corpus(path: Path) -> None:
 
 def _content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-if __name__ == "__main__":
-    # python benchmarks/fault_folder.py NAME NUMBER FOLDER
-    print(json.dumps(FAULTS[sys.argv[1]](int(sys.argv[2]), Path(sys.argv[3])), indent=1))

@@ -416,6 +416,8 @@ def _record(recipe: Recipe, stage: Stage, key: str, seconds: float) -> None:
         "packages": package_versions(),
         "git_commit": git_commit(),
     }
+    if stage.name == "pretrain":
+        record["tokenizer"] = _tokenizer_files(recipe)
     write_record(recipe.folder, stage.name, record)
     write_recipe(recipe.folder, recipe)
 
@@ -544,6 +546,10 @@ def _announce_again(recipe: Recipe, stage: Stage) -> None:
         )
 
 
+def _tokenizer_files(recipe: Recipe) -> dict[str, str]:
+    return files_made(recipe.folder, [f"tokenizer/{name}" for name in TOKENIZER_FILES])
+
+
 def _note_checkpoints(recipe: Recipe) -> None:
     """Note which settings the checkpoints are of, and say what becomes of those of other settings."""
     if not is_first_process():
@@ -551,7 +557,7 @@ def _note_checkpoints(recipe: Recipe) -> None:
     from recipe.pretraining.run import checkpoint_folder
 
     settings = recipe.settings("seed", "tokenizer", "pairs", "masking", "model", "training")
-    others = note_settings(checkpoint_folder(recipe), settings)
+    others = note_settings(checkpoint_folder(recipe), settings, _tokenizer_files(recipe))
     if others is not None:
         why = changes_of(settings, others.newest) or "the token ids have changed"
         print(
@@ -568,6 +574,8 @@ def _is_done(recipe: Recipe, stage: Stage, key: str) -> bool:
         record is not None
         and record["key"] == key
         and record["results"] == _results_of(recipe.folder, stage)
+        # A tokenizer's other files decide nothing before training; records of older versions do not have them.
+        and (stage.name != "pretrain" or record.get("tokenizer") in (None, _tokenizer_files(recipe)))
         # Every rank looks at all files, so that all come to the same end.
         and not damaged_files(recipe.folder, record, is_deep=recipe.verify_files)
     )

@@ -20,19 +20,30 @@ class OtherSettings(NamedTuple):
     size: int
 
 
-def note_settings(folder: Path, settings: dict[str, Any]) -> OtherSettings | None:
+def note_settings(folder: Path, settings: dict[str, Any], tokenizer: dict[str, str]) -> OtherSettings | None:
     """Note that training with these settings starts in a checkpoint folder.
+
+    Args:
+        tokenizer: sha256 of the files of the tokenizer, by path.
 
     Returns:
         What other folders beside it contain, if training begins here for the first time; else None.
+
+    Raises:
+        InputError: if its checkpoints were trained with another tokenizer, which must not mix with this one.
     """
-    is_new = not (folder / NAME).is_file()
+    is_new, before = not (folder / NAME).is_file(), _noted(folder).get("tokenizer")
+    if isinstance(before, dict) and before != tokenizer:
+        names = sorted(name for name in before.keys() | tokenizer.keys() if before.get(name) != tokenizer.get(name))
+        raise InputError(
+            f"{folder}: its checkpoints were trained with another {names[0]}; put the old file back (tokenizer.path),"
+            " or remove that folder to begin at step 0"
+        )
     others = [other for other in noted_folders(folder.parent) if other != folder]
-    write_json(folder / NAME, {"settings": settings, "started": time.time()})
+    write_json(folder / NAME, {"settings": settings, "tokenizer": tokenizer, "started": time.time()})
     if not is_new or not others:
         return None
-    newest = max(others, key=_started)
-    return OtherSettings(_noted(newest).get("settings", {}), sum(map(size_of, others)))
+    return OtherSettings(_noted(others[-1]).get("settings", {}), sum(map(size_of, others)))
 
 
 def changes_of(settings: dict[str, Any], before: dict[str, Any]) -> str:
@@ -47,19 +58,16 @@ def changes_of(settings: dict[str, Any], before: dict[str, Any]) -> str:
 
 def noted_folders(checkpoints: Path) -> list[Path]:
     """The folders in RUN/checkpoints that `note_settings` knows, the one that was trained last at the end."""
-    found = [path.parent for path in checkpoints.glob(f"*/{NAME}")]
-    return sorted(found, key=lambda folder: (_started(folder), folder.name))
+    started = {path.parent: _noted(path.parent).get("started") for path in checkpoints.glob(f"*/{NAME}")}
+    # One whose note is damaged may be in use, so nothing is known of it.
+    known = {folder: value for folder, value in started.items() if isinstance(value, (int, float))}
+    return sorted(known, key=lambda folder: (known[folder], folder.name))
 
 
 def size_of(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
     found = [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
     return sum(each.stat().st_size for each in found)
-
-
-def _started(folder: Path) -> float:
-    started = _noted(folder).get("started")
-    return started if isinstance(started, (int, float)) else 0.0
 
 
 def _noted(folder: Path) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import pytest
 from conftest import small_recipe
 
 from recipe.cli import main
+from recipe.errors import InputError
 from recipe.pipeline import run_stage
 from recipe.pretraining.run import checkpoint_folder
 from recipe.report.clean import needless
@@ -136,3 +137,36 @@ def test_an_edited_tokenizer_config_is_not_mixed_into_a_resumed_run(run, capsys)
     assert "tokenizer_config.json: is not as it was written" in capsys.readouterr().err
     assert status_of("run", config) == 0
     assert "tokenizer_config.json is not as it was written; its results are replaced" in capsys.readouterr().out
+
+
+def test_a_given_tokenizer_that_was_edited_is_not_mixed_into_checkpoints(tmp_path, prepared, capsys):
+    shutil.copytree(prepared.folder / "tokenizer", tmp_path / "given")
+    corpus = Path(prepared.corpus.path[0])
+    recipe = small_recipe(corpus, tmp_path / "run", **{"tokenizer.path": str(tmp_path / "given")})
+    stages = ("corpus", "tokenizer", "tokens", "pairs", "pretrain")
+    for name in stages:
+        run_stage(recipe, name)
+    path = tmp_path / "given" / "tokenizer_config.json"
+    before = path.read_text()
+    path.write_text(before.replace("512", "256").replace("64", "63"))
+    assert path.read_text() != before
+    for name in stages[:-1]:
+        run_stage(recipe, name)
+    with pytest.raises(InputError, match=r"were trained with another tokenizer/tokenizer_config\.json; put the old"):
+        run_stage(recipe, "pretrain")
+    path.write_text(before)
+    capsys.readouterr()
+    for name in stages:
+        run_stage(recipe, name)
+    assert "pretrain: done and unchanged, skipped" in capsys.readouterr().out
+
+
+def test_checkpoints_whose_note_is_damaged_stay(run):
+    other = small_recipe(Path(run.corpus.path[0]), run.folder, **{"training.learning_rate": "2e-3"})
+    run_stage(other, "pretrain")
+    (checkpoint_folder(run) / "settings.json").write_text("{")
+    assert list(needless(run.folder)) == []
+    (checkpoint_folder(other) / "settings.json").write_text("[" * 100_000)
+    assert list(needless(run.folder)) == []
+    (run.folder / "model" / "config.json").unlink()
+    run_stage(other, "pretrain")

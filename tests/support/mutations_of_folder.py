@@ -52,7 +52,12 @@ MUTATIONS = (
     Mutation("corpus.partial may be the user's", OWNERSHIP, 'first.partition(".")[0]', "first"),
     Mutation("a run folder below the corpus is fine", OWNERSHIP, '(inner + "/").startswith(root)', "inner == root"),
     Mutation("a deep glob around the run is fine", OWNERSHIP, 'if "**" in place:', 'if "***" in place:'),
-    Mutation("a user's folder in RUN/corpus is replaced", OWNERSHIP, "() if path.is_dir() else", ""),
+    Mutation(
+        "a user's folder in RUN/corpus is replaced",
+        OWNERSHIP,
+        'in sorted((run / folder).glob("*")):',
+        'in sorted(path for path in (run / folder).glob("*") if path.is_file()):',
+    ),
     Mutation("a user's file beside the stores is replaced", OWNERSHIP, '    "store": (),\n', ""),
     Mutation("a data set in the run folder is fine", OWNERSHIP, 'entry = entry.removeprefix("hub:")', "entry = entry"),
     Mutation("a user's report is written over", OWNERSHIP, "if is_new else ()", "if not is_new else ()"),
@@ -134,8 +139,8 @@ MUTATIONS = (
     Mutation(
         "the order of training is not known",
         SETTINGS,
-        "key=lambda folder: (_started(folder), folder.name)",
-        "key=lambda folder: -_started(folder)",
+        "key=lambda folder: (known[folder], folder.name)",
+        "key=lambda folder: -known[folder]",
     ),
     Mutation("verify always says 0", VERIFY, "        sys.exit(DAMAGED_STATUS)", "        pass"),
     Mutation("clean takes the checkpoints in use", CLEAN, '"checkpoints")[:-1]', '"checkpoints")'),
@@ -147,4 +152,5 @@ MUTATIONS = (
         'return folder.name if recipe.pairs.refresh_every_epoch else ""',
         'return ""',
     ),
+    Mutation("checkpoints of another tokenizer are resumed", SETTINGS, "before != tokenizer:", "before == {}:"),
 )
