@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from recipe.files import read_json, sha256_once
 from recipe.formatting import count
 from recipe.records import read_records
 from recipe.run_folder.integrity import COMMANDS, MANIFEST, damaged_files
+from recipe.run_folder.settings import NAME, read_note
 
 DAMAGED_STATUS = 1
 
@@ -81,6 +83,8 @@ def _parts_of_run(run: Path) -> Iterator[Part]:
     for name, record in records.items():
         number = len(record.get("files") or record.get("results", {}))
         yield _compared(name, number, damaged_files(run, record), f"run `{COMMANDS.get(name, 'domain-bert run')}`")
+    for note in sorted((run / "checkpoints").glob(f"*/{NAME}")):
+        yield _read(note.relative_to(run).as_posix(), partial(read_note, note.parent))
     for folder in sorted((run / "checkpoints").glob("*/checkpoint-*")):
         if folder.is_dir():
             part = _checkpoint(folder)
@@ -121,7 +125,7 @@ def _checkpoint(folder: Path) -> Part:
 
 def _compared(name: str, number: int, damaged: list[Path], remedy: str) -> Part:
     if not damaged:
-        return Part(name, f"{count(number)} files, intact", True)
+        return Part(name, f"{count(number)} file{'s' * (number != 1)}, intact", True)
     return Part(name, f"damaged: {len(damaged)} of {number} files, first {damaged[0]}; {remedy}", False)
 
 

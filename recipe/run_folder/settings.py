@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from recipe.errors import InputError
-from recipe.files import read_json, write_json
+from recipe.files import read_json, sha256_of_json, write_json
 
 NAME = "settings.json"
 
@@ -40,7 +40,8 @@ def note_settings(folder: Path, settings: dict[str, Any], tokenizer: dict[str, s
             " or remove that folder to begin at step 0"
         )
     others = [other for other in noted_folders(folder.parent) if other != folder]
-    write_json(folder / NAME, {"settings": settings, "tokenizer": tokenizer, "started": time.time()})
+    note = {"settings": settings, "tokenizer": tokenizer, "started": time.time()}
+    write_json(folder / NAME, {**note, "sha256": sha256_of_json(note)})
     if not is_new or not others:
         return None
     return OtherSettings(_noted(others[-1]).get("settings", {}), sum(map(size_of, others)))
@@ -70,8 +71,20 @@ def size_of(path: Path) -> int:
     return sum(each.stat().st_size for each in found)
 
 
+def read_note(folder: Path) -> dict[str, Any]:
+    """The note of a checkpoint folder.
+
+    Raises:
+        InputError: if it is not as it was written.
+    """
+    note = read_json(folder / NAME)
+    if note.pop("sha256", None) != sha256_of_json(note):
+        raise InputError(f"{folder / NAME}: is not as it was written; the next start of training writes it anew")
+    return note
+
+
 def _noted(folder: Path) -> dict[str, Any]:
     try:
-        return read_json(folder / NAME)
+        return read_note(folder)
     except (InputError, OSError):
         return {}

@@ -164,8 +164,10 @@ def test_a_given_tokenizer_that_was_edited_is_not_mixed_into_checkpoints(tmp_pat
 def test_checkpoints_whose_note_is_damaged_stay(run):
     other = small_recipe(Path(run.corpus.path[0]), run.folder, **{"training.learning_rate": "2e-3"})
     run_stage(other, "pretrain")
-    (checkpoint_folder(run) / "settings.json").write_text("{")
+    note = checkpoint_folder(run) / "settings.json"
+    note.write_text(note.read_text().replace("0.001", "0.003"))
     assert list(needless(run.folder)) == []
+    assert status_of("verify", run.folder) == 1
     (checkpoint_folder(other) / "settings.json").write_text("[" * 100_000)
     assert list(needless(run.folder)) == []
     (run.folder / "model" / "config.json").unlink()
