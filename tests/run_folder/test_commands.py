@@ -172,3 +172,11 @@ def test_checkpoints_whose_note_is_damaged_stay(run):
     assert list(needless(run.folder)) == []
     (run.folder / "model" / "config.json").unlink()
     run_stage(other, "pretrain")
+
+
+@pytest.mark.parametrize("content", [b"", b"[" * 100_000, b"\xff", b"[]", b"{a: {b: {", b"seed: x"])
+@pytest.mark.parametrize("command", ["status", "report", "verify", "clean"])
+def test_a_damaged_recipe_is_no_traceback(run, capsys, content, command):
+    (run.folder / "recipe.yaml").write_bytes(content)
+    assert status_of(command, run.folder) == (0 if not content else 1 if command == "verify" else 2)
+    assert capsys.readouterr().err.count("\n") <= 1
