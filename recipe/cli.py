@@ -175,6 +175,23 @@ def _status(run: Path) -> None:
     print(status_of(run))
 
 
+def _verify(path: Path) -> None:
+    from recipe.report.verify import verify
+
+    verify(path)
+
+
+def _clean(run: Path, yes: bool) -> None:
+    from recipe.report.clean import clean
+
+    clean(run, yes)
+
+
+def _add_clean(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, metavar="RUN", help="run folder, such as runs/demo")
+    parser.add_argument("--yes", action="store_true", help="remove what is listed; default: only list it")
+
+
 def _inspect(**options: Any) -> None:
     from recipe.report.inspection import inspect_from_command_line
 
@@ -296,7 +313,26 @@ COMMANDS = {
         _add_push,
     ),
     "status": Command(
-        "Show where a run stands: stage, step, losses, speed, time left, disk.", ("runs/demo",), "run", _status
+        "Show where a run stands: stage, step, losses, speed, time left, last fault, disk.",
+        ("runs/demo",),
+        "run",
+        _status,
+    ),
+    "verify": Command(
+        "Compare a run, or a folder in it, with the recorded sha256; exit status 1 if something is damaged.",
+        ("runs/demo", "runs/demo/model"),
+        "options",
+        _verify,
+        lambda parser: parser.add_argument(
+            "path", type=Path, metavar="PATH", help="run, store, model, checkpoint, ..."
+        ),
+    ),
+    "clean": Command(
+        "List what a run no longer needs, such as checkpoints of other settings; --yes removes it.",
+        ("runs/demo", "runs/demo --yes"),
+        "options",
+        _clean,
+        _add_clean,
     ),
     "inspect-tokenizer": Command(
         "Show how a tokenizer cuts words: pieces a word, whole words, [UNK]; next to other tokenizers.",

@@ -340,6 +340,12 @@ class Recipe:
 
     run_dir: str = key("runs/my-bert", "Folder of everything that the run makes.", shapes_result=False)
     seed: int = key(1, "Where all randomness starts.", low=0, high=2**31 - 1)
+    verify_files: bool = key(
+        True,
+        "Compare every file of the run that a stage reads with its sha256, once per start; false: only whether it is"
+        " there.",
+        shapes_result=False,
+    )
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     tokenizer: TokenizerConfig = field(default_factory=TokenizerConfig)
     pairs: PairsConfig = field(default_factory=PairsConfig)

@@ -84,7 +84,7 @@ def _read_yaml(path: Path) -> dict:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/demo.yaml"
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: is not YAML ({_first_line(error)})") from None
     if content is None:
         return {}

@@ -56,15 +56,43 @@ def explain_disk_full(folder: Path, kept: str = "") -> Iterator[None]:
         ) from None
 
 
+@contextmanager
+def explain_unwritable(folder: Path) -> Iterator[None]:
+    """Turn an `OSError` about a file below the folder, such as a missing right to write, into an `InputError`."""
+    try:
+        yield
+    except OSError as error:
+        place, run = os.path.abspath(str(error.filename or "")), os.path.abspath(folder)
+        if error.errno not in _UNWRITABLE or not f"{place}/".startswith(f"{run}/"):
+            raise
+        raise InputError(
+            f"{place}: cannot be written ({error.strerror}); correct its rights, or set --run_dir to another folder"
+        ) from None
+
+
+_UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR)
+
+
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file that is complete or absent."""
     with atomic_write(path) as partial:
         partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> dict:
-    """Read a JSON object."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_json(path: Path, remedy: str = "remove it and run the command that writes it again") -> dict:
+    """Read a JSON object.
+
+    Raises:
+        InputError: if the file is something else, such as cut off or damaged; it ends in `remedy`.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    # A file of brackets alone is nested deeper than Python goes.
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is not JSON ({' '.join(str(error).split())[:100]}); {remedy}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: contains a {type(content).__name__} instead of a JSON object; {remedy}")
+    return content
 
 
 def sha256_of_json(value: object) -> str:
@@ -76,6 +104,19 @@ def sha256_of_file(path: Path) -> str:
     """sha256 of a file's bytes."""
     with open(path, "rb") as file:
         return sha256_of_stream(file)
+
+
+def sha256_once(path: Path) -> str:
+    """sha256 of a file's bytes, which are read once per process unless the file changes."""
+    # By what the file is and not by its path: a folder is renamed when it is complete.
+    found = path.stat()
+    key = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    if key not in _known:
+        _known[key] = sha256_of_file(path)
+    return _known[key]
+
+
+_known: dict[tuple[int, ...], str] = {}
 
 
 def sha256_of_stream(file: BinaryIO) -> str:

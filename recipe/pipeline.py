@@ -23,14 +23,26 @@ from recipe.corpus.readers.hub_dataset import HubSource
 from recipe.corpus.reading import corpus_sources
 from recipe.corpus.sentences import splitter
 from recipe.errors import InputError
-from recipe.files import atomic_write, read_json, sha256_of_file, sha256_of_json, write_json
+from recipe.files import atomic_write, explain_unwritable, read_json, sha256_of_json, sha256_once, write_json
 from recipe.pairs.sampling import VERSION as PAIRS_VERSION
 from recipe.processes import is_first_process
 from recipe.provenance import git_commit, package_versions
 from recipe.records import read_records, recorded_recipe, write_recipe, write_record
+from recipe.run_folder.events import log_event
+from recipe.run_folder.integrity import (
+    damaged_files,
+    files_made,
+    refuse_damaged,
+    remove_spoiled,
+    require_intact,
+    require_intact_folder,
+)
+from recipe.run_folder.lock import run_lock
+from recipe.run_folder.ownership import check_run_dir, refuse_around, refuse_foreign, refuse_own
+from recipe.run_folder.settings import changes_of, note_settings
 from recipe.tasks.experiments.protocol import VERSION as TASK_VERSION
 from recipe.tokenizer.build import VERSION as TOKENIZER_VERSION
-from recipe.tokenizer.folder import load_tokenizer
+from recipe.tokenizer.folder import TOKENIZER_FILES, load_tokenizer
 from recipe.tokens.store import VERSION as TOKENS_VERSION
 
 Input = Path | Source | HubSource
@@ -109,20 +121,27 @@ def _corpus_inputs(recipe: Recipe) -> Sequence[Input]:
     # Made only for its errors: a language or a library that is not known.
     splitter(recipe.corpus.sentence_splitter, recipe.corpus.language)
     check_card_language(recipe.hub.language or recipe.corpus.language)
-    return [*corpus_sources(recipe.corpus), *task_files(recipe.corpus.decontaminate)]
+    refuse_around(recipe.folder, "corpus.path", recipe.corpus.path)
+    sources, tasks = corpus_sources(recipe.corpus), task_files(recipe.corpus.decontaminate)
+    refuse_own(recipe.folder, "corpus.path", [*recipe.corpus.path, *map(str, sources)])
+    refuse_own(recipe.folder, "corpus.decontaminate", [*recipe.corpus.decontaminate, *tasks])
+    return [*sources, *tasks]
 
 
 def _tokenizer_inputs(recipe: Recipe) -> Sequence[Input]:
     if recipe.tokenizer.path is None:
         return []
     folder = Path(recipe.tokenizer.path)
+    refuse_own(recipe.folder, "tokenizer.path", [folder])
+    require_intact_folder(folder)
     size = load_tokenizer(folder).get_vocab_size()
     if recipe.model.vocab_size is not None and size > recipe.model.vocab_size:
         raise InputError(
             f"model.vocab_size is {recipe.model.vocab_size}, but the tokenizer {folder} has {size} entries: some"
             " pieces would have no embedding; set it to null"
         )
-    return [folder / "tokenizer.json"]
+    # All of them are copied, so all of them count.
+    return [path for name in TOKENIZER_FILES if (path := folder / name).is_file()]
 
 
 def _inspection_inputs(recipe: Recipe) -> Sequence[Input]:
@@ -143,6 +162,8 @@ def _pretrain_inputs(recipe: Recipe) -> Sequence[Input]:
     path = Path(recipe.training.init_from) / "config.json"
     if not path.is_file():
         raise InputError(f"training.init_from: {path} does not exist; name the folder RUN/model of the phase before")
+    refuse_own(recipe.folder, "training.init_from", [path.parent])
+    require_intact_folder(path.parent)
     positions, longest = read_json(path).get("max_position_embeddings", 0), recipe.pairs.max_seq_length
     if positions < longest:
         raise InputError(
@@ -157,6 +178,9 @@ def _task_inputs(recipe: Recipe) -> Sequence[Input]:
         return []
     from recipe.tasks.experiments.stage import task_inputs
 
+    refuse_own(recipe.folder, "task.data", [recipe.task.data or recipe.task.name])
+    # The run's other folders are only read: a checkpoint may be compared with the model.
+    refuse_own(recipe.folder, "task.baselines", recipe.task.baselines, ("task",))
     return task_inputs(recipe)
 
 
@@ -166,7 +190,8 @@ class Stage:
 
     run: does it. command: does it alone.
     sections: the parts of the recipe that shape its result. reads: the stages whose results it needs.
-    results: files below the run folder whose content stands for everything that it made.
+    results: files below the run folder whose content decides whether later stages are redone.
+    files: patterns of all files that it makes, which are compared with their sha256 when they are read.
     version: raised by hand when the same settings and input give another result.
     inputs: the user's files that it reads; raises InputError where they cannot serve, and is fast.
     """
@@ -177,6 +202,7 @@ class Stage:
     sections: tuple[str, ...]
     reads: tuple[str, ...]
     results: tuple[str, ...]
+    files: tuple[str, ...]
     version: int = 1
     inputs: Callable[[Recipe], Sequence[Input]] = lambda recipe: []
 
@@ -193,6 +219,7 @@ STAGES = (
         sections=_CORPUS_KEYS,
         reads=(),
         results=("corpus/sha256.json",),
+        files=("corpus/*",),
         version=CORPUS_VERSION,
         inputs=_corpus_inputs,
     ),
@@ -203,6 +230,7 @@ STAGES = (
         sections=(*_SPLIT_KEYS, "corpus.language", "tokenizer", "model.max_position_embeddings"),
         reads=("corpus",),
         results=("tokenizer/tokenizer.json",),
+        files=("tokenizer/*",),
         version=TOKENIZER_VERSION,
         inputs=_tokenizer_inputs,
     ),
@@ -213,6 +241,7 @@ STAGES = (
         sections=_SPLIT_KEYS,
         reads=("corpus", "tokenizer"),
         results=("store/train/sha256.json", "store/validation/sha256.json"),
+        files=("store/train/*", "store/validation/*"),
         version=TOKENS_VERSION,
     ),
     Stage(
@@ -222,6 +251,7 @@ STAGES = (
         sections=("seed", "pairs"),
         reads=("tokenizer", "tokens"),
         results=("pairs/statistics.json",),
+        files=("pairs/statistics.json", "pairs/sha256.json"),
         version=PAIRS_VERSION,
     ),
     Stage(
@@ -231,6 +261,7 @@ STAGES = (
         sections=(*_SPLIT_KEYS, "task.name", "task.data"),
         reads=("corpus", "tokenizer"),
         results=("fertility.json",),
+        files=("fertility.json",),
         inputs=_inspection_inputs,
     ),
     Stage(
@@ -240,6 +271,7 @@ STAGES = (
         sections=("seed", "masking", "model", "training"),
         reads=("tokenizer", "tokens", "pairs"),
         results=("model/config.json", "model/model.safetensors"),
+        files=("model/*", "training.json"),
         inputs=_pretrain_inputs,
     ),
     Stage(
@@ -249,6 +281,7 @@ STAGES = (
         sections=("seed", "masking"),
         reads=("tokens", "pairs", "pretrain"),
         results=("evaluation.json",),
+        files=("evaluation.json",),
     ),
     Stage(
         name="task",
@@ -257,6 +290,7 @@ STAGES = (
         sections=("task",),
         reads=("pretrain",),
         results=("task/scores.json",),
+        files=("task/**/*",),
         version=TASK_VERSION,
         inputs=_task_inputs,
     ),
@@ -282,18 +316,24 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
         )
     if until is not None and until not in _BY_NAME:
         raise InputError(f"--until is {until!r}; it takes one of {', '.join(_BY_NAME)}")
+    check_run_dir(recipe.folder, recipe.run_dir)
     recipe = _with_prepared(recipe)
     stages = [stage for stage in STAGES if stage.name != "task" or recipe.task.name is not None]
     # All input is looked at now: a wrong task file shall not be found after days of pretraining.
     inputs = {stage.name: _inputs_of(recipe, stage) for stage in stages}
-    for number, stage in enumerate(stages, start=1):
-        print(f"[{number}/{len(stages) + 1}] {stage.name}", flush=True)
-        run_stage(recipe, stage.name, inputs=inputs[stage.name])
-        if stage.name == until:
-            return
-    print(f"[{len(stages) + 1}/{len(stages) + 1}] report", flush=True)
-    write_recipe(recipe.folder, recipe)
-    write_results(recipe.folder)
+    known = read_records(recipe.folder)
+    for stage in stages:
+        if stage.name not in known:
+            refuse_foreign(recipe.folder, stage.results)
+    with explain_unwritable(recipe.folder), run_lock(recipe.folder):
+        for number, stage in enumerate(stages, start=1):
+            print(f"[{number}/{len(stages) + 1}] {stage.name}", flush=True)
+            run_stage(recipe, stage.name, inputs=inputs[stage.name])
+            if stage.name == until:
+                return
+        print(f"[{len(stages) + 1}/{len(stages) + 1}] report", flush=True)
+        write_recipe(recipe.folder, recipe)
+        write_results(recipe.folder)
 
     from recipe.report.summary import summary_of
 
@@ -309,6 +349,8 @@ def write_results(run: Path) -> None:
     from recipe.report.model_card import write_model_card
     from recipe.report.report import write_report
 
+    # RUN/plots is replaced as a whole.
+    refuse_foreign(run, ["plots"])
     if (run / "model").is_dir():
         write_model_card(run)
     write_report(run)
@@ -327,36 +369,70 @@ def run_stage(
     Raises:
         InputError: if a stage before it is not done, or was done with other settings or input.
     """
+    check_run_dir(recipe.folder, recipe.run_dir)
     stage, recipe = _BY_NAME[name], _with_prepared(recipe)
-    for before in stage.reads:
-        _require_done(recipe, _BY_NAME[before], stage)
-    key = _key_of(recipe, stage, _inputs_of(recipe, stage) if inputs is None else inputs)
-    if _is_done(recipe, stage, key):
-        print(f"{name}: done and unchanged, skipped")
-        return
-    _announce_again(recipe, stage)
-    started = time.time()
-    recipe.folder.mkdir(parents=True, exist_ok=True)
+    _require_all_done(recipe, stage)
+    inputs = _inputs_of(recipe, stage) if inputs is None else inputs
+    with explain_unwritable(recipe.folder), run_lock(recipe.folder):
+        key = _key_of(recipe, stage, inputs)
+        if _is_done(recipe, stage, key):
+            print(f"{name}: done and unchanged, skipped")
+            return
+        refuse_foreign(recipe.folder, stage.results)
+        _announce_again(recipe, stage)
+        log_event(recipe.folder, "start", stage=name)
+        started = time.time()
+        try:
+            _do(recipe, stage, run)
+        except BaseException as error:
+            # Training tells of a signal itself, with the step, and ends by SystemExit.
+            if not isinstance(error, SystemExit):
+                event = "signal" if isinstance(error, KeyboardInterrupt) else "fault"
+                log_event(recipe.folder, event, stage=name, error=f"{type(error).__name__}: {error}")
+            raise
+        if is_first_process():
+            _record(recipe, stage, key, seconds := time.time() - started)
+            log_event(recipe.folder, "end", stage=name, seconds=round(seconds, 1))
+            print(f"{name}: done in {seconds:.0f} s", flush=True)
+
+
+def _do(recipe: Recipe, stage: Stage, run: Callable[[Recipe], None] | None) -> None:
     if _is_shared(recipe, stage):
         _take_over(recipe, stage)
-    else:
-        (run or stage.run)(recipe)
-    if is_first_process():
-        seconds = time.time() - started
-        record = {
-            "key": key,
-            "version": stage.version,
-            # All keys of the sections, also those that shape no result: the report tells what was used.
-            "settings": recipe.settings(*stage.sections, only_shaping=False),
-            "results": _results_of(recipe.folder, stage),
-            "seconds": round(seconds, 1),
-            "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "packages": package_versions(),
-            "git_commit": git_commit(),
-        }
-        write_record(recipe.folder, name, record)
-        write_recipe(recipe.folder, recipe)
-        print(f"{name}: done in {seconds:.0f} s", flush=True)
+        return
+    if stage.name == "pretrain":
+        _note_checkpoints(recipe)
+    (run or stage.run)(recipe)
+
+
+def _record(recipe: Recipe, stage: Stage, key: str, seconds: float) -> None:
+    record = {
+        "key": key,
+        "version": stage.version,
+        # All keys of the sections, also those that shape no result: the report tells what was used.
+        "settings": recipe.settings(*stage.sections, only_shaping=False),
+        "results": _results_of(recipe.folder, stage),
+        "files": files_made(recipe.folder, stage.files),
+        "seconds": round(seconds, 1),
+        "finished": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "packages": package_versions(),
+        "git_commit": git_commit(),
+    }
+    if stage.name == "pretrain":
+        record["tokenizer"] = _tokenizer_files(recipe)
+    write_record(recipe.folder, stage.name, record)
+    write_recipe(recipe.folder, recipe)
+
+
+def check_inputs(recipe: Recipe, *names: str) -> None:
+    """Look at the run folder and at the user's files of some stages, before anything is written.
+
+    Raises:
+        InputError: as `run_stage`.
+    """
+    check_run_dir(recipe.folder, recipe.run_dir)
+    for name in names:
+        _inputs_of(_with_prepared(recipe), _BY_NAME[name])
 
 
 def is_done(recipe: Recipe, name: str) -> bool:
@@ -404,7 +480,21 @@ def _content_hash(recipe: Recipe, inputs: Sequence[Input]) -> str:
 
 def _remembered(recipe: Recipe) -> dict[str, dict[str, Any]]:
     path = recipe.folder / "inputs.json"
-    return read_json(path) if path.is_file() else {}
+    try:
+        found = read_json(path) if path.is_file() else {}
+    except InputError:
+        # Only a memory: the files are hashed again.
+        return {}
+    return {name: entry for name, entry in found.items() if isinstance(entry, dict)}
+
+
+def _require_all_done(recipe: Recipe, stage: Stage) -> None:
+    for name in stage.reads:
+        _require_done(recipe, _BY_NAME[name], stage)
+        # Only what is read now is compared byte by byte: a corpus of terabytes is no business of pretraining.
+        record = read_records(recipe.folder)[name]
+        damaged = damaged_files(recipe.folder, record, has_own_share=True, is_deep=recipe.verify_files)
+        refuse_damaged(recipe.folder, name, damaged)
 
 
 def _require_done(recipe: Recipe, stage: Stage, wanted_by: Stage) -> None:
@@ -413,7 +503,14 @@ def _require_done(recipe: Recipe, stage: Stage, wanted_by: Stage) -> None:
     for before in stage.reads:
         _require_done(recipe, _BY_NAME[before], wanted_by)
     record = read_records(recipe.folder).get(stage.name)
-    if record is None or record["results"] != _results_of(recipe.folder, stage):
+    if record is not None:
+        found = _results_of(recipe.folder, stage)
+        refuse_damaged(
+            recipe.folder,
+            stage.name,
+            [recipe.folder / name for name in found if found[name] != record["results"].get(name)],
+        )
+    else:
         raise InputError(
             f"{wanted_by.name} needs the stage {stage.name}, which is not done in {recipe.run_dir}; run"
             f" `{stage.command}` with the same recipe first"
@@ -434,15 +531,15 @@ def _announce_again(recipe: Recipe, stage: Stage) -> None:
     if record is None or not is_first_process():
         return
     settings = recipe.settings(*stage.sections)
-    recorded = Recipe().settings(*stage.sections) | record["settings"]
-    changed = [
-        f"{place} is {settings[place]!r}, not {recorded[place]!r}"
-        for place in settings
-        if recorded[place] != settings[place]
-    ]
-    why = changed[0] if changed else "what it reads or makes has changed"
-    more = f" (and {len(changed) - 1} more)" if len(changed) > 1 else ""
-    print(f"{stage.name}: is done again, since {why}{more}; its results are replaced", flush=True)
+    changed = changes_of(settings, Recipe().settings(*stage.sections) | record["settings"])
+    damaged = damaged_files(recipe.folder, record, is_deep=recipe.verify_files)
+    why = "what it reads has changed"
+    if changed:
+        why = changed
+    elif damaged:
+        why = f"{damaged[0]} is not as it was written"
+        remove_spoiled(recipe.folder, record, damaged)
+    print(f"{stage.name}: is done again, since {why}; its results are replaced", flush=True)
     if stage.name == "pretrain" and changed:
         print(
             "pretrain: training begins at step 0. To keep the model that is there, set --run_dir to another folder; to"
@@ -451,14 +548,44 @@ def _announce_again(recipe: Recipe, stage: Stage) -> None:
         )
 
 
+def _tokenizer_files(recipe: Recipe) -> dict[str, str]:
+    return files_made(recipe.folder, [f"tokenizer/{name}" for name in TOKENIZER_FILES])
+
+
+def _note_checkpoints(recipe: Recipe) -> None:
+    """Note which settings the checkpoints are of, and say what becomes of those of other settings."""
+    if not is_first_process():
+        return
+    from recipe.pretraining.run import checkpoint_folder
+
+    settings = recipe.settings("seed", "tokenizer", "pairs", "masking", "model", "training")
+    others = note_settings(checkpoint_folder(recipe), settings, _tokenizer_files(recipe))
+    if others is not None:
+        why = changes_of(settings, others.newest) or "the token ids have changed"
+        print(
+            f"pretrain: begins at step 0, since {why}. Checkpoints of other settings stay in"
+            f" {recipe.folder / 'checkpoints'} ({others.size / 1e9:.2f} GB); `domain-bert clean {recipe.folder}`"
+            " removes them",
+            flush=True,
+        )
+
+
 def _is_done(recipe: Recipe, stage: Stage, key: str) -> bool:
     record = read_records(recipe.folder).get(stage.name)
-    return record is not None and record["key"] == key and record["results"] == _results_of(recipe.folder, stage)
+    return (
+        record is not None
+        and record["key"] == key
+        and record["results"] == _results_of(recipe.folder, stage)
+        # A tokenizer's other files decide nothing before training; records of older versions do not have them.
+        and (stage.name != "pretrain" or record.get("tokenizer") in (None, _tokenizer_files(recipe)))
+        # Every rank looks at all files, so that all come to the same end.
+        and not damaged_files(recipe.folder, record, is_deep=recipe.verify_files)
+    )
 
 
 def _results_of(run: Path, stage: Stage) -> dict[str, str | None]:
     paths = {name: run / name for name in stage.results}
-    return {name: sha256_of_file(path) if path.is_file() else None for name, path in paths.items()}
+    return {name: sha256_once(path) if path.is_file() else None for name, path in paths.items()}
 
 
 def _is_shared(recipe: Recipe, stage: Stage) -> bool:
@@ -470,6 +597,8 @@ def _with_prepared(recipe: Recipe) -> Recipe:
     if recipe.corpus.prepared_from is None:
         return recipe
     run = Path(recipe.corpus.prepared_from)
+    if run.resolve() == recipe.folder.resolve():
+        raise InputError(f"corpus.prepared_from is {run}, the run folder itself; name another run, or set it to null")
     for name in SHARED_STAGES:
         record = read_records(run).get(name)
         if record is None or record["results"] != _results_of(run, _BY_NAME[name]):
@@ -500,7 +629,10 @@ def _take_over(recipe: Recipe, stage: Stage) -> None:
         except OSError:  # another file system
             shutil.copy2(source, target)
 
+    source = Path(recipe.corpus.prepared_from or "")
+    # What is taken over gets a record here: a damaged file must not get a good one.
+    require_intact(source, stage.name)
     # Hard links take no space and are safe: nothing changes these files, they are only replaced as a whole.
     for name in {Path(result).parts[0] for result in stage.results}:
         with atomic_write(recipe.folder / name) as partial:
-            shutil.copytree(Path(recipe.corpus.prepared_from or "") / name, partial, copy_function=link_or_copy)
+            shutil.copytree(source / name, partial, copy_function=link_or_copy)

@@ -11,7 +11,17 @@ import yaml
 
 def is_first_process() -> bool:
     """Whether this is the first of the processes that torchrun or `accelerate launch` started, or the only one."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return process_index() == 0
+
+
+def process_index() -> int:
+    """Which of them this is, from 0 (its rank)."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """How many processes the launcher started; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def this_process() -> str:

@@ -7,18 +7,39 @@ from typing import Any
 from recipe.config import Recipe
 from recipe.config_file import build_recipe, known_keys, load_recipe
 from recipe.errors import InputError
-from recipe.files import read_json, write_json
+from recipe.files import read_json, sha256_of_json, write_json
+
+_REMEDY = (
+    "put it back from a backup, or remove it: `domain-bert run` then makes all stages again, and pretraining goes on"
+    " from its last checkpoint"
+)
 
 
 def read_records(run: Path) -> dict[str, dict[str, Any]]:
-    """The record of each stage that is done, by its name, in the order in which they were first done."""
+    """The record of each stage that is done, by its name, in the order in which they were first done.
+
+    Raises:
+        InputError: if RUN/stages.json is not as it was written.
+    """
     path = run / "stages.json"
-    return read_json(path)["stages"] if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    content = read_json(path, _REMEDY)
+    stages = content.get("stages")
+    # Files of older versions have no sha256.
+    if content.get("sha256", sha256_of_json(stages)) != sha256_of_json(stages):
+        raise InputError(f"{path}: is not as it was written, its sha256 differs; {_REMEDY}")
+    if not isinstance(stages, dict) or not all(
+        isinstance(record, dict) and isinstance(record.get("settings"), dict) for record in stages.values()
+    ):
+        raise InputError(f"{path}: lacks the records of the stages; {_REMEDY}")
+    return stages
 
 
 def write_record(run: Path, name: str, record: dict[str, Any]) -> None:
     """Keep the record of a stage that has just been done."""
-    write_json(run / "stages.json", {"stages": {**read_records(run), name: record}})
+    stages = {**read_records(run), name: record}
+    write_json(run / "stages.json", {"stages": stages, "sha256": sha256_of_json(stages)})
 
 
 def recorded_recipe(run: Path, planned: Recipe | None = None) -> Recipe:

@@ -16,6 +16,7 @@ FLOORS = (
     "config_file",
     "configs",
     "records",
+    "run_folder",
     "corpus",
     "tokenizer",
     "tokens",

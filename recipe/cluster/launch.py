@@ -8,6 +8,7 @@ from recipe.cluster.phases import pending_phases
 from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.records import write_recipe
+from recipe.run_folder.events import log_event
 
 # Option -> kind of value, executors that take it, help.
 OPTIONS: dict[str, tuple[type, tuple[str, ...], str]] = {
@@ -48,6 +49,7 @@ def launch(recipe: Recipe, executor: str, **options: Any) -> None:
         print(f"{recipe.run_dir}: corpus, tokenizer and pairs are done and unchanged")
         return
     write_recipe(recipe.folder, recipe)
+    log_event(recipe.folder, "start", stage="cluster")
     if executor == "slurm":
         ids = executors.submit_to_slurm(recipe, phases, resources)
         jobs = ", ".join(f"{phase.name} {id_}" for phase, id_ in zip(phases, ids, strict=True))

@@ -21,7 +21,7 @@ from recipe.corpus.readers.pubmed import RecordNumbers, record_numbers, supersed
 from recipe.corpus.reading import corpus_sources, pubmed_sources
 from recipe.errors import InputError
 from recipe.files import atomic_write, sha256_of_json
-from recipe.pipeline import is_done, remember_inputs, run_stage
+from recipe.pipeline import check_inputs, is_done, remember_inputs, run_stage
 from recipe.processes import this_process
 
 
@@ -129,6 +129,7 @@ def pending_phases(recipe: Recipe) -> list[Phase]:
     Raises:
         InputError: if files cannot serve, settings need what is not there, or a package is not installed.
     """
+    check_inputs(recipe, "corpus")
     has_records = bool(pubmed_sources(recipe.corpus))
     # Made only for its errors, which a user wants before the jobs wait in a queue.
     cleaning_filters(recipe.corpus)

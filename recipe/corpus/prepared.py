@@ -78,7 +78,7 @@ def prepared_files(folder: Path) -> dict[str, str]:
     """The names of the files in their order, and their sha256; raises InputError if there are none."""
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: no prepared corpus here; run `domain-bert corpus` first")
-    return read_json(folder / MANIFEST)
+    return read_json(folder / MANIFEST, "run `domain-bert corpus` again")
 
 
 def number_of_groups(path: Path) -> int:

@@ -12,18 +12,22 @@ import numpy as np
 import pyarrow as pa
 
 from recipe.config import PairsConfig
-from recipe.files import explain_disk_full, file_lock, read_json, sha256_of_json, write_json
+from recipe.errors import InputError
+from recipe.files import explain_disk_full, file_lock, read_json, sha256_of_json, sha256_once, write_json
 from recipe.pairs.sampling import VERSION, PairRules, Pairs, balanced_probability, make_pairs
 from recipe.pairs.statistics import SPECIALS_PER_PAIR, PairCounter, count_pairs, describe, ranges
 from recipe.rng import derive_key
 from recipe.tokenizer.folder import special_token_ids
 from recipe.tokens.store import open_token_store, store_hash
 
+NAME = "next_sentence_pairs"
 DESCRIPTION = "Next-sentence pairs for BERT pretraining"
 RULES = ("max_seq_length", "short_seq_probability", "short_seq_unit", "nsp_probability", "truncation", "dupe_factor")
 # Below this the start of another process costs more time than it saves.
 TOKENS_PER_PROCESS = 1 << 25
 PAIRS_PER_TABLE = 1 << 14
+# The sha256 of every file of the rows, written last.
+MANIFEST = "sha256.json"
 
 
 @dataclass
@@ -180,8 +184,30 @@ def pair_builder(config: NextSentencePairConfig, cache_dir: str | Path | None = 
     """
     names = set(NextSentencePairConfig.__dataclass_fields__) - set(datasets.BuilderConfig.__dataclass_fields__)
     arguments = {name: getattr(config, name) for name in sorted(names)}
-    cache_dir = str(cache_dir) if cache_dir else None
-    return NextSentencePairs(cache_dir=cache_dir, dataset_name="next_sentence_pairs", **arguments)
+    folder = str(cache_dir) if cache_dir else None
+    try:
+        return NextSentencePairs(cache_dir=folder, dataset_name=NAME, **arguments)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        if isinstance(error, InputError):
+            raise
+        # `datasets` reads dataset_info.json of rows that are there.
+        cause = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+        raise InputError(
+            f"{cache_dir}: the rows there cannot be read ({cause}); remove it and run `domain-bert pairs` again"
+        ) from None
+
+
+def discard_damaged_rows(config: NextSentencePairConfig, cache_dir: Path) -> None:
+    """Remove rows of these settings that are not as they were written, so that `write_rows` makes them again."""
+    for manifest in (cache_dir / NAME / config.create_config_id({})).glob(f"*/{MANIFEST}"):
+        try:
+            recorded = read_json(manifest)
+        except InputError:
+            recorded = {"": ""}
+        paths = {manifest.parent / name: sha256 for name, sha256 in recorded.items()}
+        if any(not path.is_file() or sha256_once(path) != sha256 for path, sha256 in paths.items()):
+            print(f"pairs: rows in {manifest.parent} are not as they were written and are made again", flush=True)
+            shutil.rmtree(manifest.parent)
 
 
 def write_rows(builder: NextSentencePairs, max_shard_size: str) -> dict[str, dict]:
@@ -210,6 +236,11 @@ def write_rows(builder: NextSentencePairs, max_shard_size: str) -> dict[str, dic
             builder.info.write_to_directory(builder.cache_dir)
             write_json(kept, statistics)
         shutil.rmtree(counts)
+        if not (kept.parent / MANIFEST).is_file():
+            paths = sorted(path for path in kept.parent.rglob("*") if path.is_file() and path.suffix != ".lock")
+            write_json(
+                kept.parent / MANIFEST, {path.relative_to(kept.parent).as_posix(): sha256_once(path) for path in paths}
+            )
     return read_json(kept)
 
 

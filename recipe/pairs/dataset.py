@@ -13,8 +13,16 @@ from recipe.config import CorpusConfig, PairsConfig, Recipe, check_ranges
 from recipe.corpus import SPLITS, Document, read_documents
 from recipe.corpus.splitting import with_splits
 from recipe.errors import InputError
-from recipe.files import read_json, write_json
-from recipe.pairs.builder import NextSentencePairConfig, NextSentencePairs, pair_builder, pair_config, write_rows
+from recipe.files import read_json, sha256_once, write_json
+from recipe.pairs.builder import (
+    MANIFEST,
+    NextSentencePairConfig,
+    NextSentencePairs,
+    discard_damaged_rows,
+    pair_builder,
+    pair_config,
+    write_rows,
+)
 from recipe.pairs.passes import PairPasses
 from recipe.pairs.statistics import count_pairs, describe
 from recipe.tokenizer.folder import load_tokenizer
@@ -34,11 +42,18 @@ def build_pairs(recipe: Recipe) -> None:
     for split, store in stores.items():
         require_two_documents(store, split)
     config = _config_of(recipe)
-    statistics = write_rows(_builder_of(recipe, config), recipe.pairs.max_shard_size)
+    folder = recipe.folder / "pairs"
+    discard_damaged_rows(_stored_splits(recipe, config), folder)
+    builder = _builder_of(recipe, config)
+    statistics = write_rows(builder, recipe.pairs.max_shard_size)
     if recipe.pairs.refresh_every_epoch:
         first_pass = count_pairs(stores["train"], config.rules(), config.seed, 1)
         statistics = {"train": first_pass.statistics(stores["train"], config.nsp_probability), **statistics}
-    write_json(recipe.folder / "pairs" / "statistics.json", statistics)
+    write_json(folder / "statistics.json", statistics)
+    # Rows of other settings may lie beside them, so the files of these are named.
+    made = [path for path in Path(builder.cache_dir).rglob("*") if path.is_file() and path.suffix != ".lock"]
+    names = sorted(path.relative_to(folder.resolve()).as_posix() for path in made)
+    write_json(folder / MANIFEST, {name: sha256_once(folder / name) for name in names})
     for split, found in statistics.items():
         print(f"pairs: {describe(split, found)}")
         for warning in found["warnings"]:
@@ -58,7 +73,14 @@ def load_pairs(recipe: Recipe) -> datasets.DatasetDict:
         raise InputError(
             f"{recipe.folder / 'pairs'}: contains no pairs of these settings; run `domain-bert pairs CONFIG` first"
         )
-    return builder.as_dataset()
+    try:
+        return builder.as_dataset()
+    except (OSError, ValueError, TypeError, LookupError) as error:  # Arrow's errors are of these classes too
+        cause = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+        raise InputError(
+            f"{builder.cache_dir}: the rows there cannot be read ({cause}); remove {recipe.folder / 'pairs'} and run"
+            " `domain-bert pairs` again"
+        ) from None
 
 
 def training_passes(recipe: Recipe) -> PairPasses:
@@ -125,6 +147,7 @@ def _pair_dataset(
     documents = with_splits(text, validation_share, seed)
     write_split_stores(folders, documents, load_tokenizer(tokenizer_folder), settings.num_proc)
     config = pair_config({split: str(path) for split, path in folders.items()}, tokenizer_folder, settings, seed)
+    discard_damaged_rows(config, folder / "pairs")
     builder = pair_builder(config, folder / "pairs")
     write_rows(builder, settings.max_shard_size)
     return builder.as_dataset()
@@ -140,10 +163,18 @@ def _config_of_made(recipe: Recipe) -> NextSentencePairConfig:
     path = recipe.folder / "pairs" / "statistics.json"
     if not path.is_file():
         raise InputError(f"{path.parent}: contains no pairs; run `domain-bert pairs CONFIG` first")
-    return _config_of(recipe, read_json(path)["train"]["nsp_probability"])
+    try:
+        probability = float(read_json(path)["train"]["nsp_probability"])
+    except (LookupError, TypeError):
+        raise InputError(f"{path}: lacks train.nsp_probability; run `domain-bert pairs CONFIG` again") from None
+    return _config_of(recipe, probability)
 
 
 def _builder_of(recipe: Recipe, config: NextSentencePairConfig) -> NextSentencePairs:
+    return pair_builder(_stored_splits(recipe, config), recipe.folder / "pairs")
+
+
+def _stored_splits(recipe: Recipe, config: NextSentencePairConfig) -> NextSentencePairConfig:
     if recipe.pairs.refresh_every_epoch:
-        config = replace(config, stores={"validation": (config.stores or {})["validation"]})
-    return pair_builder(config, recipe.folder / "pairs")
+        return replace(config, stores={"validation": (config.stores or {})["validation"]})
+    return config

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from recipe.files import atomic_write, file_lock
+from recipe.files import atomic_write, file_lock, sha256_of_json, sha256_once
 from recipe.pairs.sampling import PairRules, make_pairs
 from recipe.tokens.store import TokenStore
 
@@ -27,7 +27,7 @@ class PairPasses:
 
     def __init__(self, folder: Path, store: TokenStore, rules: PairRules, seed: int) -> None:
         self.store = store
-        self._folder, self._rules, self._seed = folder, rules, seed
+        self.folder, self._rules, self._seed = folder, rules, seed
         self._open: dict[int, np.ndarray] = {}
 
     def pairs(self, pass_index: int) -> np.ndarray:
@@ -36,7 +36,7 @@ class PairPasses:
             path = self._path(pass_index)
             # All ranks and workers of a machine ask at once; the first one makes the pass, the others wait.
             with file_lock(path):
-                if not path.is_file():
+                if not self._is_intact(path):
                     self._make(path, pass_index)
             self._open = {index: made for index, made in self._open.items() if index >= pass_index - 1}
             self._open[pass_index] = np.memmap(path, PAIR, "r")
@@ -45,8 +45,13 @@ class PairPasses:
     def number(self, pass_index: int) -> int:
         """Pairs of a pass; known after its file is gone."""
         # In a file of its own: a resumed run counts the epochs whose passes are gone.
-        note = self._path(pass_index).with_suffix(".number")
-        return int(note.read_text()) if note.is_file() else len(self.pairs(pass_index))
+        note = _note_of(self._path(pass_index))
+        return note[0] if note else len(self.pairs(pass_index))
+
+    def _is_intact(self, path: Path) -> bool:
+        """Whether a pass is there with the bytes that were written; those of older versions have no sha256."""
+        note = _note_of(path)
+        return path.is_file() and note is not None and (not note[1] or note[1] == sha256_once(path))
 
     def _make(self, path: Path, pass_index: int) -> None:
         number = 0
@@ -59,9 +64,23 @@ class PairPasses:
                 file.write(block.tobytes())
                 number += len(pairs)
         with atomic_write(path.with_suffix(".number")) as partial:
-            partial.write_text(f"{number}\n")
+            sha256 = sha256_once(path)
+            # The number outlives its pass, so it has a checksum of its own.
+            partial.write_text(f"{number} {sha256} {sha256_of_json([number, sha256])}\n")
         # Workers may still read the pass before this one; a file that is open outlives its name.
         self._path(pass_index - KEPT_PASSES).unlink(missing_ok=True)
 
     def _path(self, pass_index: int) -> Path:
-        return self._folder / f"{pass_index:05d}.pairs"
+        return self.folder / f"{pass_index:05d}.pairs"
+
+
+def _note_of(path: Path) -> tuple[int, str] | None:
+    """The number of pairs of a pass and the sha256 of its file, if it was made and the note is not damaged."""
+    try:
+        first, *sums = path.with_suffix(".number").read_text().split() or [""]
+        number = int(first)
+    except (OSError, ValueError):
+        return None
+    if not sums:
+        return number, ""
+    return (number, sums[0]) if sums[1:] == [sha256_of_json([number, sums[0]])] else None

@@ -15,6 +15,7 @@ import torch
 from recipe.errors import InputError
 from recipe.files import read_json, write_json
 from recipe.formatting import count, duration
+from recipe.run_folder.events import log_event
 
 # As a scheduler sees it: a checkpoint was written, so the same command goes on (configs/slurm/pretrain.sbatch).
 EXIT_STATUS = 85
@@ -38,7 +39,7 @@ class Guard:
     """
 
     def __init__(self, run: Path, rank: int, ranks: int, timeout: float) -> None:
-        self.reason = ""
+        self.run, self.reason = run, ""
         self.step, self.phase = 0, "starting"
         self._folder, self._rank, self._ranks = run / "heartbeats", rank, ranks
         self._timeout, self._interval = timeout, min(10.0, timeout / 5)
@@ -111,12 +112,9 @@ class Guard:
                     os._exit(EXIT_STATUS)
 
     def _end_for_silence(self) -> None:
-        print(
-            f"error: a rank did not answer for {duration(self._timeout)} (training.ddp_timeout): {self.slow_ranks()};"
-            " the run ends, run the same command again to resume",
-            file=sys.stderr,
-            flush=True,
-        )
+        why = f"a rank did not answer for {duration(self._timeout)} (training.ddp_timeout): {self.slow_ranks()}"
+        log_event(self.run, "fault", stage="pretrain", step=self.step, error=why)
+        print(f"error: {why}; the run ends, run the same command again to resume", file=sys.stderr, flush=True)
         os._exit(2)
 
     def _beat(self) -> None:

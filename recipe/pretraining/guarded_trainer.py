@@ -19,6 +19,7 @@ from recipe.pretraining.checkpoints import (
     write_manifest,
 )
 from recipe.pretraining.guard import Guard, Preempted, StepFlags
+from recipe.run_folder.events import log_event
 
 
 class GuardedTrainer(Trainer):
@@ -122,6 +123,7 @@ class GuardedTrainer(Trainer):
         skipped //= self.args.world_size
         if skipped > self._told_skipped:
             self._told_skipped = skipped
+            log_event(self.guard.run, "fault", stage="pretrain", step=self.state.global_step, error="step skipped")
             if self.is_world_process_zero():
                 print(
                     f"pretrain: step {self.state.global_step}: the loss or gradient was not finite, the update was"
@@ -210,6 +212,7 @@ class GuardedTrainer(Trainer):
             self._give_up(folder, problem)
         else:
             self._saved_step = self.state.global_step
+            log_event(self.guard.run, "save", stage="pretrain", step=self.state.global_step)
 
     def _give_up(self, folder: Path, problem: str) -> None:
         """Remove what a failed save left; go on if an older checkpoint stands, else end the run."""
@@ -223,6 +226,7 @@ class GuardedTrainer(Trainer):
             raise InputError(f"{message}, and there is none from before; free some space and run again")
         if self.is_world_process_zero():
             print(f"pretrain: warning: {message}; training goes on, the last one is from before", flush=True)
+            log_event(self.guard.run, "fault", stage="pretrain", step=self.state.global_step, error=message)
 
     def _about(self) -> dict[str, Any]:
         step = self.state.global_step

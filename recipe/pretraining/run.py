@@ -29,6 +29,7 @@ from recipe.pretraining.sampler import split_of_batch
 from recipe.pretraining.trainer import PreTrainer
 from recipe.processes import processes_asked_for
 from recipe.provenance import package_versions
+from recipe.run_folder.events import log_event
 from recipe.tokens.store import open_token_store, store_hash, token_counts
 
 # Keys of `training` that `TrainingArguments` has under the same name.
@@ -52,6 +53,7 @@ def pretrain(recipe: Recipe) -> None:
         try:
             _pretrain(recipe, guard)
         except Preempted as end:
+            log_event(recipe.folder, "signal", stage="pretrain", step=guard.step, error=str(end))
             if rank == 0:
                 print(
                     f"pretrain: {end}: a checkpoint was saved and the run ends with status {EXIT_STATUS}; run the same"
@@ -72,6 +74,7 @@ def _pretrain(recipe: Recipe, guard: Guard) -> None:
     checkpoint = newest_complete_checkpoint(checkpoint_folder(recipe))
     if checkpoint is not None and trainer.is_world_process_zero():
         print(f"pretrain: resumes from {checkpoint}")
+        log_event(recipe.folder, "resume", stage="pretrain", step=int(checkpoint.name.split("-")[1]))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.end_if_not_finite()
     trainer.end_if_signalled()

@@ -1,13 +1,13 @@
 """Run folder -> the JSON files of its stages, for the report and the model card."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from recipe.config import TrainingConfig
 from recipe.errors import InputError
-from recipe.files import read_json
+from recipe.files import read_json, sha256_once
+from recipe.records import read_records
 
 
 class RunFile(NamedTuple):
@@ -62,21 +62,17 @@ def read_run_files(folder: Path) -> RunFiles:
     Raises:
         InputError: if a file is there but is no JSON object, such as one that another program wrote or cut off.
     """
-    return RunFiles(folder=folder, **{name: _read(folder / file.path, file.command) for name, file in FILES.items()})
+    recorded = {path: sha for record in read_records(folder).values() for path, sha in record.get("files", {}).items()}
+    return RunFiles(folder=folder, **{name: _read(folder, file, recorded) for name, file in FILES.items()})
 
 
-def _read(path: Path, command: str) -> dict[str, Any] | None:
+def _read(folder: Path, file: RunFile, recorded: dict[str, str]) -> dict[str, Any] | None:
+    path, command = folder / file.path, file.command
     if not path.is_file():
         return None
-    try:
-        content = read_json(path)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is no JSON ({error}); remove it and run `{command}` again") from None
-    if not isinstance(content, dict):
-        raise InputError(
-            f"{path}: holds a {type(content).__name__} where an object belongs; remove it and run `{command}` again"
-        )
-    return content
+    if file.path in recorded and recorded[file.path] != sha256_once(path):
+        raise InputError(f"{path}: is not as it was written, its sha256 differs; run `{command}` again")
+    return read_json(path, f"remove it and run `{command}` again")
 
 
 def precision_name(training: TrainingConfig) -> str:

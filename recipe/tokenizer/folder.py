@@ -9,6 +9,8 @@ from tokenizers import Tokenizer, models
 from recipe.config import Recipe
 from recipe.errors import InputError
 
+# What a folder may contain; all of them are copied of a given one.
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -46,7 +48,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, recipe: Recipe) -> None:
     """Write a folder that `AutoTokenizer` loads as a fast BertTokenizer."""
     if recipe.tokenizer.path is not None:
         for file in Path(recipe.tokenizer.path).iterdir():
-            if file.name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+            if file.name in TOKENIZER_FILES:
                 shutil.copy(file, folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {

@@ -149,9 +149,13 @@ def open_token_store(folder: Path) -> TokenStore:
     Raises:
         InputError: if it is absent, or its files are not as long as they were written.
     """
-    if not (folder / "store.json").is_file():
+    if not (folder / "store.json").is_file() or not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: no token store here; run `domain-bert pairs` first")
-    header = read_json(folder / "store.json")
+    remedy = "run `domain-bert pairs` again"
+    header, recorded = read_json(folder / "store.json", remedy), read_json(folder / MANIFEST, remedy)
+    # The arrays are compared once per start of a run; this small file says how long they are.
+    if recorded.get("store.json") != sha256_of_file(folder / "store.json"):
+        raise InputError(f"{folder / 'store.json'}: is not as it was written, its sha256 differs; {remedy}")
     counts = header["counts"]
     dtypes = (header["dtype"], "int64", "int64")
     lengths = (counts["tokens"], counts["sentences"] + 1, counts["documents"] + 1)
@@ -172,7 +176,7 @@ def store_hash(folder: Path) -> str:
     """sha256 of a store's content, taken from the record that was written with it."""
     if not (folder / MANIFEST).is_file():
         raise InputError(f"{folder}: no token store here; run `domain-bert pairs` first")
-    return sha256_of_json(read_json(folder / MANIFEST))
+    return sha256_of_json(read_json(folder / MANIFEST, "run `domain-bert pairs` again"))
 
 
 # Blocks are cut by the text alone and joined in its order, so a store has the same bytes for any number of processes

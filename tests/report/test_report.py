@@ -234,7 +234,7 @@ def test_a_broken_file_is_named(tmp_path):
     recipe = make_recipe(tmp_path / "run")
     write_run_files(recipe)
     (recipe.folder / "training.json").write_text('{"log_history": [')
-    with pytest.raises(InputError, match=r"training\.json: is no JSON .*`domain-bert pretrain`"):
+    with pytest.raises(InputError, match=r"training\.json: is not JSON .*`domain-bert pretrain`"):
         write_report(recipe.folder)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from recipe.config import TaskConfig
 from recipe.errors import InputError
 from recipe.files import read_json
+from recipe.run_folder.integrity import require_intact_folder
 from recipe.tasks.catalog import NamedTask, read_named_task
 from recipe.tasks.experiments.protocol import OPTIONS, load_protocol
 from recipe.tasks.experiments.runs import System
@@ -97,6 +98,7 @@ def open_task(config: TaskConfig) -> tuple[NamedTask, TaskConfig, list[System], 
 def check_checkpoint(system: System, max_seq_length: int) -> None:
     """Refuse a folder that is not a checkpoint, or whose model is too short for the rows."""
     folder = system.checkpoint
+    require_intact_folder(folder)
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
             raise InputError(f"{folder / name}: is missing; name a checkpoint with its tokenizer, such as RUN/model")

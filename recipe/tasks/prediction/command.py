@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from recipe.errors import InputError
+from recipe.run_folder.integrity import require_intact_folder
 from recipe.tasks.prediction.highlights import HEAD, TAIL, article
 from recipe.tasks.prediction.tagger import Tagger
 from recipe.tasks.prediction.texts import read_texts
@@ -26,6 +27,7 @@ def predict_file(model: Path, source: str, html: bool, use_cpu: bool, output: IO
     Raises:
         InputError: for a model or file that cannot be read or has no text; what was found before stays written.
     """
+    require_intact_folder(model)
     tagger, started, words = Tagger(model, use_cpu), time.monotonic(), 0
     types = sorted({label[2:] for label in tagger.labels if label != "O"})
     with _opened(source) as stream:
