@@ -30,6 +30,7 @@ TINY = {
         {"stages": 16, "memory": 2},
     ),
     "exactness": ("--accumulations 1 --combinations 1", {"gradients": 4, "resumes": 4, "mask_agreement": 2}),
+    "faults": ("hangs --number 1", {"rows": 1}),
     "finetune": ("--model {checkpoint} --data {task} --sentences 8 --runs {runs}", {"runs": 2}),
     "pairs": (
         "--skip-peers --megabytes 0.3 --tiny-megabytes 0.1 --num-proc 1 --sentences-of-two 200 --pass --pass-pairs 100"
@@ -46,7 +47,7 @@ TINY = {
     "truncation": ("{text} --megabytes 0.1", {"rows": 4}),
 }
 # What another program starts.
-STARTED = {"exactness_runs": "exactness"}
+STARTED = {"exactness_runs": "exactness", "fault_worker": "faults"}
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def test_status_of_a_run_that_trains(tmp_path, corpus_file):
 
 
 def test_training_lines_are_short_aligned_and_kept(tmp_path, capsys):
-    lines, state = TrainingLines(tmp_path), TrainerState(max_steps=2000, global_step=0)
+    lines, state = TrainingLines(tmp_path, 7.0, 0), TrainerState(max_steps=2000, global_step=0)
     lines.on_train_begin(None, state, TrainerControl())
     found = {"loss": 7.1, "mlm_loss": 6.4, "nsp_loss": 0.7, "tokens_per_second": 32_000.4, "learning_rate": 1e-3}
     for step in (1, 1500):
