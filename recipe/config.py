@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from recipe.errors import InputError
+from recipe.privacy.secrets import masked_urls_in
 
 FORMATS = (
     *("blank_line_text", "plain_text", "paragraphs", "jsonl", "csv", "parquet"),
@@ -364,19 +365,26 @@ class Recipe:
     def settings(self, *sections: str, only_shaping: bool = True) -> dict[str, Any]:
         """The values of some sections or single keys ("pairs", "seed", "model.vocab_size"), by key.
 
+        Passwords and signatures of URLs are masked: what is returned goes into records and messages, and a URL that
+        was signed anew is no change.
+
         Args:
             only_shaping: leave out what does not shape a result.
         """
         return {
-            place: value
+            place: masked_urls_in(value)
             for place, config_field, value in self.entries()
             if {place, place.split(".")[0]} & set(sections)
             and (config_field.metadata["shapes_result"] or not only_shaping)
         }
 
     def to_yaml(self) -> str:
-        """The recipe as YAML that `load_recipe` reads back."""
-        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False, allow_unicode=True)
+        """The recipe as YAML that `load_recipe` reads back; passwords and signatures of URLs are masked."""
+        sections: dict[str, Any] = {}
+        for place, _, value in self.entries():
+            section, _, name = place.rpartition(".")
+            (sections.setdefault(section, {}) if section else sections)[name] = masked_urls_in(value)
+        return yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
 
 
 def check_ranges(section: Any, name: str) -> None:
