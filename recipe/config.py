@@ -228,7 +228,7 @@ class TrainingConfig:
     init_from: str | None = key(None, "Checkpoint folder to start from, such as the 128-token phase; null: scratch.")
     max_steps: int = key(62500, "Optimizer steps.", low=1)
     global_batch_size: int = key(
-        8192, "Pairs per optimizer step over all devices; gradient accumulation follows from it.", low=1
+        8192, "Pairs per optimizer step over all devices; gradient accumulation follows from it.", low=1, high=2**20
     )
     per_device_batch_size: int = key(64, "Most pairs that one device takes at once.", low=1, shapes_result=False)
     learning_rate: float = key(6e-4, "Peak learning rate of AdamW.", low=0, high=10)
@@ -296,7 +296,9 @@ class TaskConfig:
         high=10,
     )
     batch_size: list[int] = key([32], "Rows per step that are tried (PubMedBERT: 16, 32).", low=1)
-    selection_seeds: int = key(1, "Seeds that are run at each point of the grid; their mean on devel chooses.", low=1)
+    selection_seeds: int = key(
+        1, "Seeds that are run at each point of the grid; their mean on devel chooses.", low=1, high=1000
+    )
     seeds: list[int] = key(
         [1, 2, 3, 4, 5], "Seeds at the chosen point; mean and deviation over them are reported (PubMedBERT: 5).", low=0
     )
@@ -416,8 +418,13 @@ def _check_range(place: str, config_field: dataclasses.Field, value: Any) -> Non
     limits = config_field.metadata
     if limits["choices"] and value not in limits["choices"]:
         raise InputError(f"{place} is {value!r}; it takes one of {', '.join(limits['choices'])}")
+    if config_field.name == "run_dir" and not str(value).strip():
+        raise InputError(f"{place} is {value!r}; it takes the name of a folder, such as runs/my-bert")
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return
+    # No count of this recipe needs more, and libraries keep them in 32 or 64 bits.
+    if abs(value) >= 2**31:
+        raise InputError(f"{place} is {value:.4g}; it must be less than {2**31:,}")
     # A NaN differs from itself and passes every comparison with a limit.
     if (
         value != value

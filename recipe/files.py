@@ -13,6 +13,7 @@ from typing import BinaryIO
 from filelock import BaseFileLock, FileLock
 
 from recipe.errors import InputError
+from recipe.inputs.regular_files import refuse_special_file
 
 
 @contextmanager
@@ -64,6 +65,7 @@ def write_json(path: Path, value: object) -> None:
 
 def read_json(path: Path) -> dict:
     """Read a JSON object."""
+    refuse_special_file(path)
     return json.loads(path.read_text(encoding="utf-8"))
 
 

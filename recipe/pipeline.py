@@ -24,6 +24,7 @@ from recipe.corpus.reading import corpus_sources
 from recipe.corpus.sentences import splitter
 from recipe.errors import InputError
 from recipe.files import atomic_write, read_json, sha256_of_file, sha256_of_json, write_json
+from recipe.model.memory import require_memory
 from recipe.pairs.sampling import VERSION as PAIRS_VERSION
 from recipe.processes import is_first_process
 from recipe.provenance import git_commit, package_versions
@@ -88,6 +89,7 @@ def _build_pairs(recipe: Recipe) -> None:
 
 
 def _pretrain(recipe: Recipe) -> None:
+    require_memory(recipe)
     from recipe.pretraining.run import pretrain
 
     pretrain(recipe)
@@ -286,6 +288,8 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
     stages = [stage for stage in STAGES if stage.name != "task" or recipe.task.name is not None]
     # All input is looked at now: a wrong task file shall not be found after days of pretraining.
     inputs = {stage.name: _inputs_of(recipe, stage) for stage in stages}
+    if until in (None, *[stage.name for stage in STAGES[-3:]]) and "pretrain" not in read_records(recipe.folder):
+        require_memory(recipe)
     for number, stage in enumerate(stages, start=1):
         print(f"[{number}/{len(stages) + 1}] {stage.name}", flush=True)
         run_stage(recipe, stage.name, inputs=inputs[stage.name])

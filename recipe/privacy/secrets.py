@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 # The kind, a word in lower case that the form contains, and the form. Each begins with what its issuer documents, so
-# that random bytes of weights match none. A form without a beginning of its own (40 hexadecimal digits of wandb, 40 characters of
-# AWS) needs the name of its key before it.
-# Where the first letters alone are common, as in "task-" or "api_".
+# that random bytes of weights match none. A form without a beginning of its own (40 hexadecimal digits of wandb, 40
+# characters of AWS) needs the name of its key before it; one whose first letters are common ("task-") begins a word.
 _START = rb"(?<![A-Za-z0-9])"
 _GIVEN = rb"[\"'\s]{0,3}(?:[:=]|\s)[\"'\s]{0,3}"
 _NAMED_WANDB = rb"(?i:wandb|api[_-]?key|password)[\w.-]{0,40}" + _GIVEN + rb"(?:local-)?[0-9a-f]{40}(?![0-9A-Za-z])"

@@ -33,7 +33,7 @@ def public_path(text: str) -> str:
         return text
     before, path = match.groups()
     *folders, name = re.split(r"[\\/]+", path.rstrip("\\/"))
-    # A folder that is called like its user, such as /home/anna, is a home.
+    # A folder that is called like its user is a home.
     is_home = name in ("", "~", "..", _user()) or name.startswith("~") or folders[-1:] in (["home"], ["Users"])
     return before.removesuffix("file://") + ("~" if is_home else name)
 
@@ -44,7 +44,7 @@ def public_settings(value: T) -> T:
 
 
 def hidden(text: str, private: list[str]) -> str:
-    """The text with `public_path` of some paths, and without this process's folder, the home folder and the host."""
+    """The text with `public_path` of some paths, and without this process's folder and the home folder."""
     roots = {path: public_path(path) for path in private if path.startswith(("/", "~"))}
     # With what follows it, so that a path below the working folder becomes a relative one.
     roots |= {f"{Path.cwd()}/": "", str(Path.home()): "~"}
@@ -64,12 +64,10 @@ def traces_in(content: bytes, names: bool = True) -> Iterator[str]:
             the same by chance.
     """
     home, user = str(Path.home()).encode(), _user().encode()
-    words = [b"/home/", b"/users/", b"\\users\\", b"/root/", *([home.lower()] if len(home) > 3 else [])]
-    if any(
-        _HOMES.search(part) or re.search(rb"(?<![\w.-])" + re.escape(home) + rb"(?![\w-])", part)
-        for word in words
-        for part in near(word, content)
-    ):
+    homes = dict.fromkeys((b"/home/", b"/users/", b"\\users\\", b"/root/"), _HOMES)
+    if len(home) > 1:
+        homes[home.lower()] = re.compile(rb"(?<![\w.-])" + re.escape(home) + rb"(?![\w-])")
+    if any(form.search(part) for word, form in homes.items() for part in near(word, content)):
         yield "the path of a home folder"
     if any(_exists(path) for word in _roots() for part in near(word, content) for path in _PATH.findall(part)):
         yield "an absolute path of this machine"

@@ -11,6 +11,7 @@ import yaml
 
 from recipe.errors import InputError
 from recipe.files import sha256_of_file, sha256_of_json
+from recipe.inputs.regular_files import refuse_special_file
 from recipe.tasks.data.answers import require_two_answers
 from recipe.tasks.data.nero import read_nero
 from recipe.tasks.types.documents import TASK_TYPE as DOCUMENTS
@@ -114,6 +115,8 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
         entry, folder, files = TaskEntry(name), Path(), []
     else:
         entry, folder = _entry_and_folder(name, data)
+        for path in folder.iterdir():
+            refuse_special_file(path, "name a folder of the task's files")
         files = sorted(path for path in folder.resolve().iterdir() if path.is_file())
     # A recipe asks for its task at the start and again in two stages. The state of the files lets a process parse it
     # once and still notice a file that was changed in between.

@@ -8,7 +8,9 @@ from tokenizers import Tokenizer, models
 
 from recipe.config import Recipe
 from recipe.errors import InputError
+from recipe.inputs.regular_files import refuse_special_file
 
+_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -19,6 +21,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         InputError: if it is absent or broken, is not a WordPiece tokenizer, or lacks a special token.
     """
     path = folder / "tokenizer.json"
+    for name in _FILES:
+        refuse_special_file(folder / name, "name a folder that `save_pretrained` wrote")
     try:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except OSError:
@@ -46,7 +50,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, recipe: Recipe) -> None:
     """Write a folder that `AutoTokenizer` loads as a fast BertTokenizer."""
     if recipe.tokenizer.path is not None:
         for file in Path(recipe.tokenizer.path).iterdir():
-            if file.name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):
+            if file.name in _FILES:
                 shutil.copy(file, folder)
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {

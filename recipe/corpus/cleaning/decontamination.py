@@ -8,6 +8,7 @@ import numpy as np
 
 from recipe.corpus.cleaning.filter import Candidate, Removal, SignatureFilter
 from recipe.errors import InputError
+from recipe.inputs.regular_files import refuse_special_file
 
 RUN = 80  # letters and digits; those beyond ASCII count as their bytes in UTF-8, two to four each
 # Task sentences of fewer letters and digits do not count: "Both treatments were well tolerated." stands in many
@@ -115,12 +116,15 @@ def task_files(paths: list[str]) -> list[Path]:
     found: list[Path] = []
     for entry in paths:
         path = Path(entry).expanduser()
+        refuse_special_file(path, "name a task's folder or its files")
         inside = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
         if not inside:
             raise InputError(
                 f"corpus.decontaminate: {entry} leads to no file; name a task's folder, or files that end in"
                 f" {', '.join(_SUFFIXES)}"
             )
+        for file in inside:
+            refuse_special_file(file, "name a task's folder or its files")
         # Of a folder with splits only those held out: its training sentences may be in the corpus.
         found += [file for file in inside if file.name in HELD_OUT] or inside
     return found

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from recipe.errors import InputError
+from recipe.inputs.regular_files import refuse_special_file
 from recipe.tasks.prediction.highlights import HEAD, TAIL, article
 from recipe.tasks.prediction.tagger import Tagger
 from recipe.tasks.prediction.texts import read_texts
@@ -51,6 +52,7 @@ def predict_file(model: Path, source: str, html: bool, use_cpu: bool, output: IO
 def _opened(source: str) -> IO[bytes]:
     if source == STANDARD_INPUT:
         return sys.stdin.buffer
+    refuse_special_file(source, "give - and send it to standard input")
     try:
         return open(source, "rb")
     except OSError as error:
