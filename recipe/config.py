@@ -424,14 +424,15 @@ def _check_range(place: str, config_field: dataclasses.Field, value: Any) -> Non
         return
     # No count of this recipe needs more, and libraries keep them in 32 or 64 bits.
     if abs(value) >= 2**31:
-        raise InputError(f"{place} is {value:.4g}; it must be less than {2**31:,}")
+        raise InputError(f"{place} is {str(value)[:30]}; it must be less than {2**31:,}")
     # A NaN differs from itself and passes every comparison with a limit.
     if (
         value != value
         or (limits["low"] is not None and value < limits["low"])
         or (limits["high"] is not None and value > limits["high"])
     ):
-        raise InputError(f"{place} is {value}; it must lie in {range_text(config_field)}")
+        must = "be" if limits["high"] is None else "lie in"
+        raise InputError(f"{place} is {value}; it must {must} {range_text(config_field)}")
 
 
 def range_text(config_field: dataclasses.Field) -> str:

@@ -54,7 +54,8 @@ def known_keys() -> dict[str, dataclasses.Field]:
 
 def nearest_key_hint(unknown: str) -> str:
     """A hint such as "; did you mean pairs.max_seq_length?", or where to find the list."""
-    near = nearest_name(unknown, list(known_keys()))
+    names = [*known_keys(), *sorted({place.split(".")[0] for place in known_keys() if "." in place})]
+    near = nearest_name(unknown, names)
     return f"; did you mean {near}?" if near else "; --help lists the known keys"
 
 
@@ -70,6 +71,10 @@ def _read(path: Path) -> str:
         raise InputError(f"{path}: is larger than {_LARGEST:,} bytes, so it is not a recipe; is it the corpus?")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{path}: is UTF-16; save it as UTF-8, such as by iconv -f utf-16 -t utf-8")
+    if b"\0" in content:
+        raise InputError(
+            f"{path}: contains zero bytes, so it is not text in UTF-8; name a recipe, or save it as UTF-8"
+        )
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -83,7 +88,8 @@ def _mapping(text: str, source: str, as_text: bool) -> dict:
         return {}
     if not isinstance(content, dict):
         raise InputError(
-            f"{source}: holds a {type(content).__name__}; a recipe has sections such as `corpus:` with keys below them"
+            f"{source}: holds {'a list' if isinstance(content, list) else shortened(content)}; a recipe has sections such"
+            " as `corpus:` with keys below them, and a blank after each colon"
         )
     return content
 
@@ -166,13 +172,8 @@ def _checked_text(text: str, place: str) -> str:
 
 
 def shortened(value: Any) -> str:
-    """How a value is written in Python, cut after 80 characters."""
-    # A number of thousands of digits cannot be written.
-    text = (
-        repr(value[:200] if isinstance(value, (str, list)) else value)
-        if not isinstance(value, int)
-        else f"{value:#x}"
-        if abs(value) > 10**18
-        else str(value)
-    )
+    """How a value is written, cut after 80 characters."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value[:200] if isinstance(value, (str, list)) else value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -43,7 +43,7 @@ def check_launcher(is_one_world: bool) -> None:
     missing = [name for name in _GROUP if not os.environ.get(name)]
     if found and missing:
         name, text = next(iter(found.items()))
-        raise InputError(f"{name} is {text} in the environment, but {', '.join(missing)} is not set; {_REMEDY}")
+        raise InputError(f"{name} is {text} in the environment without {', '.join(missing)}; {_REMEDY}")
     for rank, size in (("RANK", "WORLD_SIZE"), ("LOCAL_RANK", "LOCAL_WORLD_SIZE"), ("LOCAL_RANK", "WORLD_SIZE")):
         if rank in found and size in found and int(found[rank]) >= int(found[size]):
             raise InputError(f"{rank} is {found[rank]}, but {size} is {found[size]}, in the environment; {_REMEDY}")

@@ -3,6 +3,7 @@
 import glob
 import gzip
 import importlib.util
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,7 +152,7 @@ def _sources_of(entry: str) -> list[Source]:
         return _embedded_articles()
     if "://" in entry:
         return _sources_of_url(entry)
-    path = Path(entry).expanduser()
+    path = Path(os.path.expanduser(entry))
     refuse_special_file(path, "name files or folders of text")
     if path.is_dir():
         inside = sorted(path.rglob("*"))

@@ -27,31 +27,38 @@ class Parser(argparse.ArgumentParser):
             InputError: for an unknown option, with the nearest known one, and for an option that is given twice.
         """
         names = [argument.split("=")[0] for argument in arguments if argument.startswith("--")]
+        is_help = bool({"-h", "--help"} & {*arguments})
         for name in names:
             action = self._option_string_actions.get(name)
+            # Before an option is missed that was meant by this one.
+            if action is None and name != "--" and not is_help:
+                raise self._unknown(name)
             # Of two values the last one would count, without a word.
             if action is not None and not isinstance(action, argparse._AppendAction) and names.count(name) > 1:
                 raise InputError(f"{name} is given {names.count(name)} times; give it once")
         known, unknown = self.parse_known_args(arguments)
         if unknown:
-            raise InputError(f"{self._explain(unknown[0])}; `{self.prog} --help` lists all options")
+            raise self._unknown(unknown[0].split("=")[0])
         return vars(known)
 
-    def _explain(self, unknown: str) -> str:
-        name = unknown.split("=")[0]
-        if not name.startswith("-"):
-            return f"{name[:80]!r} is one argument too many"
+    def _unknown(self, name: str) -> InputError:
         options = [option[2:] for option in self._option_string_actions if option.startswith("--")]
-        if near := nearest_name(name.lstrip("-"), options):
-            return f"unknown argument {name}; did you mean --{near}?"
-        return f"unknown argument {name}" + (f"; it takes --{', --'.join(options)}" if len(options) <= _FEW else "")
+        if not name.startswith("-"):
+            why = f"{name[:80]!r} is one argument too many"
+        elif near := nearest_name(name.lstrip("-"), options):
+            why = f"unknown argument {name[:80]}; did you mean --{near}?"
+        else:
+            few = f"; it takes --{', --'.join(options)}" if len(options) <= _FEW else ""
+            why = f"unknown argument {name[:80]}{few}"
+        return InputError(f"{why}; `{self.prog} --help` lists all options")
 
 
 def nearest_name(unknown: str, names: Sequence[str]) -> str | None:
     """The name that was probably meant, such as pairs.max_seq_length for max_seq_len; None if none is near."""
     # First the whole name; then its last part, for those who name the wrong section or none.
     unknown = unknown.lower().replace("-", "_")[:100]
-    last_parts = {name.split(".")[-1]: name for name in names}
+    # Of pairs.max_seq_length and task.max_seq_length the first, which is what most recipes are about.
+    last_parts = {name.split(".")[-1]: name for name in reversed(names)}
     near = difflib.get_close_matches(unknown, names, 1, 0.7)
     if not near:
         near = [last_parts[name] for name in difflib.get_close_matches(unknown.split(".")[-1], last_parts, 1, 0.7)]

@@ -11,7 +11,7 @@ from recipe.errors import InputError
 _MOST_NESTED = 8
 # Numbers as people write them. Not those of YAML 1.1, in which 017 is 15, 1:30 is 90 and 2024-01-01 a date, while 5e-5
 # is text; `no` and `off` are text too.
-_DIGITS = r"(?:0|[1-9][0-9]*(?:_[0-9]+)*)"
+_DIGITS = r"(?:0|[1-9][0-9]{0,300}(?:_[0-9]{1,300}){0,9})"
 _RESOLVED = (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -84,7 +84,7 @@ def read_yaml(text: str, source: str, as_text: bool = False) -> Any:
         why = "begins with a tab; indent by spaces" if _is_tab(text, mark) else f"is not YAML ({error.problem})"
         raise InputError(f"{_place(source, mark.line + 1 if mark else 1, lines)}: {why}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # Among them a control character, and a number of more digits than Python reads.
+        # Among them a control character.
         raise InputError(f"{source}: is not YAML ({' '.join(str(error).split())[:150]})") from None
 
 

@@ -1,6 +1,7 @@
 """tasks.yaml -> what is known of a task by its name, and the task itself with its counts checked."""
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -154,7 +155,7 @@ _READ: dict[tuple, NamedTask] = {}
 
 
 def _entry_and_folder(name: str, data: Path | None) -> tuple[TaskEntry, Path]:
-    own = Path(name).expanduser()
+    own = Path(os.path.expanduser(name))
     # A bare word that is not a folder is a misspelled name, not a path.
     if name not in task_table() and (own.is_dir() or own.name != name):
         entry, folder = TaskEntry(own.resolve().name), own

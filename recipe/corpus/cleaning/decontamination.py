@@ -1,6 +1,7 @@
 """Test sentences out of the corpus: documents that contain a sentence of a task, or a long run of its letters."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def task_files(paths: list[str]) -> list[Path]:
     """The files that contain task sentences; raises InputError for a path that leads to none."""
     found: list[Path] = []
     for entry in paths:
-        path = Path(entry).expanduser()
+        path = Path(os.path.expanduser(entry))
         refuse_special_file(path, "name a task's folder or its files")
         inside = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
         if not inside:
