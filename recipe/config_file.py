@@ -11,10 +11,10 @@ from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.inputs.options import nearest_name
 from recipe.inputs.regular_files import refuse_special_file
-from recipe.inputs.strict_yaml import read_yaml
+from recipe.inputs.strict_yaml import compose, value_of
 
 # Bytes. A recipe with every key and its comment has 20,000.
-_LARGEST = 1_000_000
+_LARGEST = 300_000
 
 
 def load_recipe(path: str | Path, overrides: dict[str, str] | None = None) -> Recipe:
@@ -24,8 +24,8 @@ def load_recipe(path: str | Path, overrides: dict[str, str] | None = None) -> Re
         InputError: for an unreadable file, an unknown key (with the nearest known one), a key twice, a value of the
             wrong kind or out of range.
     """
-    text = _read(Path(path))
-    values, texts = (_flatten(_mapping(text, str(path), as_text), str(path)) for as_text in (False, True))
+    node = compose(_read(Path(path)), str(path))
+    values, texts = (_flatten(_mapping(value_of(node, as_text), str(path)), str(path)) for as_text in (False, True))
     # Of a key that takes text what was written: a folder 017 or 1.50 is no number.
     values |= {
         place: texts[place] for place, config_field in known_keys().items() if place in texts and is_text(config_field)
@@ -39,7 +39,7 @@ def load_recipe(path: str | Path, overrides: dict[str, str] | None = None) -> Re
 
 def yaml_value(text: str, source: str, as_text: bool = False) -> Any:
     """One value written as YAML, in our rules: 5e-5 is a number; no, off, 017 and 1:30 are texts."""
-    return read_yaml(text, f"{source} {shortened(text)}", as_text)
+    return value_of(compose(text, f"{source} {shortened(text)}"), as_text)
 
 
 def is_text(config_field: dataclasses.Field) -> bool:
@@ -82,14 +82,13 @@ def _read(path: Path) -> str:
         raise InputError(f"{path}, line {line}: is not UTF-8 ({error.reason}); a recipe is text") from None
 
 
-def _mapping(text: str, source: str, as_text: bool) -> dict:
-    content = read_yaml(text, source, as_text)
+def _mapping(content: Any, source: str) -> dict:
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise InputError(
-            f"{source}: holds {'a list' if isinstance(content, list) else shortened(content)}; a recipe has sections such"
-            " as `corpus:` with keys below them, and a blank after each colon"
+            f"{source}: holds {'a list' if isinstance(content, list) else shortened(content)}; a recipe has sections"
+            " such as `corpus:` with keys below them, and a blank after each colon"
         )
     return content
 

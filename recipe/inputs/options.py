@@ -55,10 +55,12 @@ class Parser(argparse.ArgumentParser):
 
 def nearest_name(unknown: str, names: Sequence[str]) -> str | None:
     """The name that was probably meant, such as pairs.max_seq_length for max_seq_len; None if none is near."""
-    # First the whole name; then its last part, for those who name the wrong section or none.
+    # The whole name; then its last part, for those who name the wrong section or none.
     unknown = unknown.lower().replace("-", "_")[:100]
     # Of pairs.max_seq_length and task.max_seq_length the first, which is what most recipes are about.
     last_parts = {name.split(".")[-1]: name for name in reversed(names)}
+    if unknown in last_parts:
+        return last_parts[unknown]
     near = difflib.get_close_matches(unknown, names, 1, 0.7)
     if not near:
         near = [last_parts[name] for name in difflib.get_close_matches(unknown.split(".")[-1], last_parts, 1, 0.7)]

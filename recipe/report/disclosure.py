@@ -56,9 +56,11 @@ def _parts(name: str, data: bytes) -> Iterator[tuple[bytes, bool]]:
         yield data, False
         yield from ((text, True) for text in _png_texts(data))
     elif name.endswith(".safetensors"):
-        length = int.from_bytes(data[:8], "little")
+        start = 8 + int.from_bytes(data[:8], "little")
         yield data, False
-        yield data[: 8 + length], True
+        yield data[:start], True
+        # What follows the last tensor is none.
+        yield data[start + _bytes_of_tensors(data[8:start]) :], True
     elif name.endswith(".html"):
         # The letters of a picture are not words; its bytes are looked at instead.
         yield _PICTURE.sub(rb"\1", data), True
@@ -72,6 +74,14 @@ def _parts(name: str, data: bytes) -> Iterator[tuple[bytes, bool]]:
         yield data, True
         if name.endswith(".json"):
             yield from ((text, True) for text in _unescaped(data))
+
+
+def _bytes_of_tensors(header: bytes) -> int:
+    try:
+        entries = json.loads(header).values()
+        return max((entry["data_offsets"][1] for entry in entries if "data_offsets" in entry), default=0)
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        return 0
 
 
 def _unescaped(data: bytes) -> Iterator[bytes]:
