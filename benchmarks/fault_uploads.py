@@ -1,7 +1,7 @@
 """Secrets and names of this machine planted in a run: does any byte of them reach the Hub?
 
-Run by benchmarks/faults.py. The run is trained by the stages, and `domain-bert push` is the real one. Only the calls of
-the Hub's client that would send something are replaced by ones that keep what they are given.
+Run by benchmarks/faults.py. The run is trained by the stages, and `domain-bert push` is the real one. Only those
+calls of the Hub's client that would send something are replaced by ones that keep what they are given.
 """
 
 import contextlib

@@ -61,6 +61,8 @@ def nearest_name(unknown: str, names: Sequence[str]) -> str | None:
     last_parts = {name.split(".")[-1]: name for name in reversed(names)}
     if unknown in last_parts:
         return last_parts[unknown]
+    if unknown in last_parts:
+        return last_parts[unknown]
     near = difflib.get_close_matches(unknown, names, 1, 0.7)
     if not near:
         near = [last_parts[name] for name in difflib.get_close_matches(unknown.split(".")[-1], last_parts, 1, 0.7)]

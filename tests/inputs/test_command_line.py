@@ -46,7 +46,7 @@ def test_usage_errors_are_one_line(name, capsys):
         ("run demo --seed 1 --seed=2", "--seed is given 2 times"),
         ("corpus demo demo", "'demo' is one argument too many"),
         ("run demo --seed", "argument --seed: expected one argument"),
-        ("init x.yaml --corpora y", "did you mean --corpus?"),
+        ("init x.yaml --corpuss y", "did you mean --corpus?"),
         ("finetune --model x --tsk y", "did you mean --task?"),
         ("compare a b --samples many", "invalid int value: 'many'"),
     ],
@@ -86,8 +86,8 @@ def test_left_over_variables_of_a_launcher_are_refused(environment, monkeypatch)
 
 @pytest.mark.parametrize(
     "environment",
-    [{}, GROUP, {**GROUP, "LOCAL_WORLD_SIZE": "2", "OMPI_COMM_WORLD_SIZE": "2"}, {"MASTER_ADDR": "x"}, {"PMI_SIZE": "1"},
-     {"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}],
+    [{}, GROUP, {**GROUP, "LOCAL_WORLD_SIZE": "2", "OMPI_COMM_WORLD_SIZE": "2"}, {"MASTER_ADDR": "x"},
+     {"PMI_SIZE": "1"}, {"SLURM_NTASKS": "8", "SLURM_PROCID": "0"}],
 )  # fmt: skip
 def test_what_launchers_and_batch_systems_set_is_taken(environment, monkeypatch):
     for name, value in environment.items():

@@ -1,7 +1,7 @@
 """Seeded bugs: does a test catch each? Prints caught or MISSED and the test that failed first; exit status 1 if one is
 missed.
 
-python tests/support/mutations.py [TABLE] [WORD ...]    # only a table (pairs, corpus, tasks, languages), only bugs
+python tests/support/mutations.py [TABLE] [WORD ...]    # only a table (pairs, corpus, ..., inputs), only bugs
                                                         # whose description has one of the words
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TABLES = ("pairs", "corpus", "tasks", "languages")
+TABLES = ("pairs", "corpus", "tasks", "languages", "inputs")
 
 
 @dataclass(frozen=True)
