@@ -169,8 +169,8 @@ VALUES = (
 LINES = (
     *("pretrian CONFIG", "Run CONFIG", "--version", "-x", "run", "run --seed", "run CONFIG --seed", "run CONFIG -x"),
     *("run CONFIG --sed 3", "run CONFIG --SEED 3", "run CONFIG --max_steps 3", "run CONFIG --training.max-step 3"),
-    *("run CONFIG --until", "run CONFIG --until pair", "run CONFIG --untl pairs", "run CONFIG --seed 1 --seed 2"),
-    *("run CONFIG --seed=1 --seed=1", "corpus CONFIG CONFIG", "run no-such", "run /dev/null/x", "run ."),
+    *("run CONFIG --until", "run CONFIG --until pair", "run CONFIG --untl pairs", "run CONFIG --seed 1 --sead 2"),
+    *("run CONFIG --seed=1 --seed=x", "corpus CONFIG CONFIG", "run no-such", "run /dev/null/x", "run ."),
     *("run CONFIG no-such", "run CONFIG CONFIG --run_dir x", "pretrain CONFIG extra", "status", "status no/such"),
     *("status .", "status /dev/null", "status CONFIG", "report no/such", "report . --hub.domain x", "push no/such"),
     *(

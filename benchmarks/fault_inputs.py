@@ -5,7 +5,6 @@ Run by benchmarks/faults.py. Most cases call `recipe.cli.main` in this process; 
 
 import contextlib
 import io
-import json
 import os
 import signal
 import subprocess
@@ -98,10 +97,3 @@ def _in_a_process(case: Case) -> tuple[int, str, str]:
 
 
 FAULTS: dict[str, Callable[[int, Path], dict]] = {"bad input": measure}
-
-
-if __name__ == "__main__":
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as scratch:
-        print(json.dumps(measure(int(sys.argv[1]) if sys.argv[1:] else 10**6, Path(scratch) / "inputs"), indent=1))

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -173,10 +172,3 @@ def _wrong(text: str, sent: dict[str, bytes], printed: str) -> str:
 
 
 FAULTS: dict[str, Callable[[int, Path], dict]] = {"secrets and names planted": measure}
-
-
-if __name__ == "__main__":
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as scratch:
-        print(json.dumps(measure(int(sys.argv[1]) if sys.argv[1:] else 10**6, Path(scratch) / "uploads"), indent=1))

@@ -24,25 +24,24 @@ class Parser(argparse.ArgumentParser):
         """The values of all options by name.
 
         Raises:
-            InputError: for an unknown option, with the nearest known one, and for an option that is given twice.
+            InputError: for an unknown option, with the nearest known one. Of an option twice the last one counts, as
+                scripts that append options expect.
         """
         names = [argument.split("=")[0] for argument in arguments if argument.startswith("--")]
         is_help = bool({"-h", "--help"} & {*arguments})
         for name in names:
-            action = self._option_string_actions.get(name)
             # Before an option is missed that was meant by this one.
-            if action is None and name != "--" and not is_help:
+            if name not in self._option_string_actions and name != "--" and not is_help:
                 raise self._unknown(name)
-            # Of two values the last one would count, without a word.
-            if action is not None and not isinstance(action, argparse._AppendAction) and names.count(name) > 1:
-                raise InputError(f"{name} is given {names.count(name)} times; give it once")
         known, unknown = self.parse_known_args(arguments)
         if unknown:
             raise self._unknown(unknown[0].split("=")[0])
         return vars(known)
 
     def _unknown(self, name: str) -> InputError:
-        options = [option[2:] for option in self._option_string_actions if option.startswith("--")]
+        options = [
+            option[2:] for option in self._option_string_actions if option.startswith("--") and option != "--help"
+        ]
         if not name.startswith("-"):
             why = f"{name[:80]!r} is one argument too many"
         elif near := nearest_name(name.lstrip("-"), options):

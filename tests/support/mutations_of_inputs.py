@@ -63,7 +63,6 @@ MUTATIONS = (
     Mutation(
         "pipes in a folder are passed over", SOURCES, 'refuse_special_file(file, f"remove it from {path}")', "pass"
     ),
-    Mutation("of an option twice the last counts", OPTIONS, "names.count(name) > 1", "names.count(name) > 2"),
     Mutation("capitals have no nearest option", OPTIONS, "unknown.lower()", "unknown"),
     Mutation("a rank of its own is taken", PROCESSES, "if found and missing:", "if missing == [*_GROUP]:"),
     Mutation(
