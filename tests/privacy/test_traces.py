@@ -20,6 +20,8 @@ NAMES = st.text("abcdefg.-_ é", min_size=1, max_size=8).map(str.strip).filter(l
         ("/Users/anna/", "~"),
         ("~/texts/a.txt", "a.txt"),
         ("~anna", "~"),
+        ("../a.txt", "a.txt"),
+        ("..", "~"),
         ("../../data/a.txt", "a.txt"),
         ("texts/../../x/a.txt", "a.txt"),
         ("C:\\Users\\anna\\a.txt", "a.txt"),
