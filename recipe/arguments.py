@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from recipe.config import Recipe, range_text
-from recipe.config_file import build_recipe, known_keys, load_recipe, nearest_key_hint, yaml_value
+from recipe.config_file import build_recipe, is_text, known_keys, load_recipe, yaml_value
 from recipe.errors import InputError
+from recipe.inputs.options import Parser
+from recipe.privacy.secrets import masked
 from recipe.processes import is_first_process
 from recipe.records import recorded_recipe, write_recipe
 
@@ -30,16 +32,37 @@ FIRST_KEYS = (
 )
 
 
+# Characters of an error line. What a user gave may be longer than a screen.
+_LONGEST = 1500
+
+
 def exit_with_one_line(call: Callable[[], None]) -> None:
     """Call it; an `InputError` is printed as one line and ends the process with status 2, an interrupt with 130."""
     try:
         call()
     except InputError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+        _exit_with(str(error))
+    except MemoryError:
+        _exit_with("the memory is full; ask for less, or use a larger machine")
+    except OSError as error:
+        # A file that cannot be opened or written is the user's to mend; other errors of the system are ours.
+        if not isinstance(error.filename, (str, bytes, os.PathLike)) or not error.strerror:
+            raise
+        _exit_with(f"{os.fsdecode(error.filename)}: {error.strerror}; check the path, its rights and the disk")
     except KeyboardInterrupt:
         print("interrupted; run the same command again to resume", file=sys.stderr)
         sys.exit(130)
+
+
+def _exit_with(message: str) -> NoReturn:
+    # A bar of progress that is still open leaves the cursor in the middle of its line.
+    if tqdm := getattr(sys.modules.get("tqdm"), "tqdm", None):
+        for bar in list(getattr(tqdm, "_instances", ())):
+            bar.close()
+    line = masked(" ".join(message.split()))
+    # What is cut would be masked only in part before.
+    print(f"error: {line if len(line) <= _LONGEST else line[:_LONGEST] + '...'}", file=sys.stderr, flush=True)
+    sys.exit(2)
 
 
 def end_other_ranks() -> None:
@@ -54,12 +77,12 @@ def end_other_ranks() -> None:
 
 def config_path(name: str) -> Path:
     """The file of a recipe: a path, or the name of one that comes with the package, such as "demo"."""
-    packaged = CONFIGS / f"{name}.yaml"
-    return packaged if packaged.is_file() and not Path(name).exists() else Path(name)
+    is_packaged = name in {path.stem for path in CONFIGS.glob("*.yaml")}
+    return CONFIGS / f"{name}.yaml" if is_packaged and not Path(name).exists() else Path(name)
 
 
 def parse_recipes(
-    parser: argparse.ArgumentParser, arguments: Sequence[str], several: bool = False
+    parser: Parser, arguments: Sequence[str], several: bool = False
 ) -> tuple[list[Recipe], dict[str, Any]]:
     """`CONFIG ... [--section.key VALUE ...]` and the parser's own options -> the recipes, and these options by name.
 
@@ -81,7 +104,7 @@ def parse_recipes(
     return [load_recipe(config_path(name), overrides) for name in names], values
 
 
-def parse_run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> tuple[Path, dict[str, Any]]:
+def parse_run(parser: Parser, arguments: Sequence[str]) -> tuple[Path, dict[str, Any]]:
     """`RUN [--hub.key VALUE ...]` and the parser's own options -> the run folder, and these options by name.
 
     The keys are kept in RUN/recipe.yaml.
@@ -98,12 +121,15 @@ def parse_run(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> tupl
     recipe = recorded_recipe(run)
     if given:
         known = {place: (value, "recipe") for place, _, value in recipe.entries()}
-        changed = {place: (yaml_value(text, f"--{place}"), f"--{place}") for place, text in given.items()}
+        changed = {
+            place: (yaml_value(text, f"--{place}", is_text(keys[place])), f"--{place}")
+            for place, text in given.items()
+        }
         write_recipe(run, replace(recipe, hub=build_recipe(known | changed).hub))
     return run, values
 
 
-def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> dict[str, Any]:
+def parse_options(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
     """The parser's own options by name.
 
     Raises:
@@ -112,7 +138,7 @@ def parse_options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     return _parse(parser, arguments, {})
 
 
-def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str], keys: dict[str, Any]) -> dict[str, Any]:
+def _parse(parser: Parser, arguments: Sequence[str], keys: dict[str, Any]) -> dict[str, Any]:
     groups: dict[str, argparse._ArgumentGroup] = {}
     first = [place for place in FIRST_KEYS if place in keys]
     for place in [*first, *(place for place in keys if place not in first)]:
@@ -125,12 +151,4 @@ def _parse(parser: argparse.ArgumentParser, arguments: Sequence[str], keys: dict
         default_text = f"{limits + '; ' if limits else ''}default: {'null' if default is None else default}"
         text = f"{field.metadata['help']} [{default_text}]".replace("%", "%%")
         groups[section].add_argument(f"--{place}", dest=place, metavar="VALUE", help=text)
-    # Not parse_args: it answers an unknown option with 80 lines of usage instead of the nearest key.
-    known, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        name = unknown[0].split("=")[0]
-        hint = nearest_key_hint(name.lstrip("-")) if "seed" in keys else ""
-        if keys and not hint:
-            hint = f"; it takes {', '.join(keys)}"
-        raise InputError(f"unknown argument {name}{hint}; `{parser.prog} --help` lists all options")
-    return vars(known)
+    return parser.parse_strictly(arguments)

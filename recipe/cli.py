@@ -10,9 +10,13 @@ from typing import Any
 from recipe.arguments import end_other_ranks, exit_with_one_line, parse_options, parse_recipes, parse_run
 from recipe.config import Recipe
 from recipe.errors import InputError
+from recipe.inputs.options import Parser
 from recipe.pipeline import run_all, run_stage, write_results
+from recipe.processes import check_launcher
 
 AddOptions = Callable[[argparse.ArgumentParser], Any]
+# Commands whose copies would write the same files if they did not know of each other.
+_ONE_WORLD = ("run", "corpus", "tokenizer", "pairs", "pretrain", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -47,17 +51,14 @@ def _run(name: str, arguments: Sequence[str]) -> None:
         near = difflib.get_close_matches(name, COMMANDS, 1)
         hint = f"did you mean {near[0]}?" if near else "`domain-bert --help` lists them"
         raise InputError(f"{name!r} is not a command; {hint}")
+    check_launcher(name in _ONE_WORLD)
     # A checkpoint from elsewhere has no recipe, so its options are another parser's.
     if name == "finetune" and any(argument.split("=")[0] == "--model" for argument in arguments):
         return _finetune(arguments)
     command = COMMANDS[name]
     lines = [f"{command.summary}\n", *(f"domain-bert {name} {example}" for example in command.examples)]
-    parser = argparse.ArgumentParser(
-        prog=f"domain-bert {name}",
-        description="\n".join(lines),
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = Parser(prog=f"domain-bert {name}", description="\n".join(lines), formatter_class=formatter)
     command.add_options(parser)
     if command.takes == "config":
         (recipe,), options = parse_recipes(parser, arguments)

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from recipe.errors import InputError
+from recipe.privacy.secrets import masked_urls_in
 
 FORMATS = (
     *("blank_line_text", "plain_text", "paragraphs", "jsonl", "csv", "parquet"),
@@ -227,7 +228,7 @@ class TrainingConfig:
     init_from: str | None = key(None, "Checkpoint folder to start from, such as the 128-token phase; null: scratch.")
     max_steps: int = key(62500, "Optimizer steps.", low=1)
     global_batch_size: int = key(
-        8192, "Pairs per optimizer step over all devices; gradient accumulation follows from it.", low=1
+        8192, "Pairs per optimizer step over all devices; gradient accumulation follows from it.", low=1, high=2**20
     )
     per_device_batch_size: int = key(64, "Most pairs that one device takes at once.", low=1, shapes_result=False)
     learning_rate: float = key(6e-4, "Peak learning rate of AdamW.", low=0, high=10)
@@ -304,7 +305,9 @@ class TaskConfig:
         high=10,
     )
     batch_size: list[int] = key([32], "Rows per step that are tried (PubMedBERT: 16, 32).", low=1)
-    selection_seeds: int = key(1, "Seeds that are run at each point of the grid; their mean on devel chooses.", low=1)
+    selection_seeds: int = key(
+        1, "Seeds that are run at each point of the grid; their mean on devel chooses.", low=1, high=1000
+    )
     seeds: list[int] = key(
         [1, 2, 3, 4, 5], "Seeds at the chosen point; mean and deviation over them are reported (PubMedBERT: 5).", low=0
     )
@@ -379,19 +382,26 @@ class Recipe:
     def settings(self, *sections: str, only_shaping: bool = True) -> dict[str, Any]:
         """The values of some sections or single keys ("pairs", "seed", "model.vocab_size"), by key.
 
+        Passwords and signatures of URLs are masked: what is returned goes into records and messages, and a URL that
+        was signed anew is no change.
+
         Args:
             only_shaping: leave out what does not shape a result.
         """
         return {
-            place: value
+            place: masked_urls_in(value)
             for place, config_field, value in self.entries()
             if {place, place.split(".")[0]} & set(sections)
             and (config_field.metadata["shapes_result"] or not only_shaping)
         }
 
     def to_yaml(self) -> str:
-        """The recipe as YAML that `load_recipe` reads back."""
-        return yaml.safe_dump(dataclasses.asdict(self), sort_keys=False, allow_unicode=True)
+        """The recipe as YAML that `load_recipe` reads back; passwords and signatures of URLs are masked."""
+        sections: dict[str, Any] = {}
+        for place, _, value in self.entries():
+            section, _, name = place.rpartition(".")
+            (sections.setdefault(section, {}) if section else sections)[name] = masked_urls_in(value)
+        return yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
 
 
 def check_ranges(section: Any, name: str) -> None:
@@ -423,15 +433,21 @@ def _check_range(place: str, config_field: dataclasses.Field, value: Any) -> Non
     limits = config_field.metadata
     if limits["choices"] and value not in limits["choices"]:
         raise InputError(f"{place} is {value!r}; it takes one of {', '.join(limits['choices'])}")
+    if config_field.name == "run_dir" and not str(value).strip():
+        raise InputError(f"{place} is {value!r}; it takes the name of a folder, such as runs/my-bert")
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return
+    # No count of this recipe needs more, and libraries keep them in 32 or 64 bits.
+    if abs(value) >= 2**31:
+        raise InputError(f"{place} is {str(value)[:30]}; it must be less than {2**31:,}")
     # A NaN differs from itself and passes every comparison with a limit.
     if (
         value != value
         or (limits["low"] is not None and value < limits["low"])
         or (limits["high"] is not None and value > limits["high"])
     ):
-        raise InputError(f"{place} is {value}; it must lie in {range_text(config_field)}")
+        must = "be" if limits["high"] is None else "lie in"
+        raise InputError(f"{place} is {value}; it must {must} {range_text(config_field)}")
 
 
 def range_text(config_field: dataclasses.Field) -> str:

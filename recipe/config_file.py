@@ -1,39 +1,50 @@
 """YAML + `--section.key=value` -> `Recipe`, with the nearest known key where one is unknown."""
 
 import dataclasses
-import difflib
-import re
 import types
 import typing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recipe.config import Recipe
 from recipe.errors import InputError
+from recipe.inputs.options import nearest_name
+from recipe.inputs.regular_files import refuse_special_file
+from recipe.inputs.strict_yaml import compose, value_of
+
+# Bytes. A recipe with every key and its comment has 20,000.
+_LARGEST = 300_000
 
 
 def load_recipe(path: str | Path, overrides: dict[str, str] | None = None) -> Recipe:
     """Read a YAML file and put `overrides` ("section.key" -> text) over it.
 
     Raises:
-        InputError: for an unreadable file, an unknown key (with the nearest known one), a value of the wrong kind or
-            out of range.
+        InputError: for an unreadable file, an unknown key (with the nearest known one), a key twice, a value of the
+            wrong kind or out of range.
     """
-    values = _flatten(_read_yaml(Path(path)), str(path))
-    for place, text in (overrides or {}).items():
-        values[place] = (yaml_value(text, f"--{place}"), f"--{place}")
+    node = compose(_read(Path(path)), str(path))
+    values, texts = (_flatten(_mapping(value_of(node, as_text), str(path)), str(path)) for as_text in (False, True))
+    # Of a key that takes text what was written: a folder 017 or 1.50 is no number.
+    values |= {
+        place: texts[place] for place, config_field in known_keys().items() if place in texts and is_text(config_field)
+    }
+    for place, written in (overrides or {}).items():
+        config_field = known_keys().get(place)
+        as_text = config_field is not None and is_text(config_field)
+        values[place] = (yaml_value(written, f"--{place}", as_text), f"--{place}")
     return build_recipe(values)
 
 
-def yaml_value(text: str, source: str) -> Any:
-    """One value written as YAML, in the rules of YAML 1.2: 5e-5 is a number, no and off are strings."""
-    try:
-        return yaml.load(text, Loader=_PlainLoader)
-    except yaml.YAMLError as error:
-        raise InputError(f"{source}: {text!r} is not a YAML value ({_first_line(error)})") from None
+def yaml_value(text: str, source: str, as_text: bool = False) -> Any:
+    """One value written as YAML, in our rules: 5e-5 is a number; no, off, 017 and 1:30 are texts."""
+    return value_of(compose(text, f"{source} {shortened(text)}"), as_text)
+
+
+def is_text(config_field: dataclasses.Field) -> bool:
+    """Whether a key takes text, or a list of texts."""
+    return str in {config_field.type, *typing.get_args(config_field.type)}
 
 
 def known_keys() -> dict[str, dataclasses.Field]:
@@ -43,54 +54,41 @@ def known_keys() -> dict[str, dataclasses.Field]:
 
 def nearest_key_hint(unknown: str) -> str:
     """A hint such as "; did you mean pairs.max_seq_length?", or where to find the list."""
-    # First the whole key; then its last part, for those who name the wrong section or none.
-    names = list(known_keys())
-    last_parts = {name.split(".")[-1]: name for name in names}
-    near = difflib.get_close_matches(unknown, names, 1, 0.7)
-    if not near:
-        near = [last_parts[name] for name in difflib.get_close_matches(unknown.split(".")[-1], last_parts, 1, 0.7)]
-    return f"; did you mean {near[0]}?" if near else "; --help lists the known keys"
+    names = [*known_keys(), *sorted({place.split(".")[0] for place in known_keys() if "." in place})]
+    near = nearest_name(unknown, names)
+    return f"; did you mean {near}?" if near else "; --help lists the known keys"
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML 1.1's surprises taken out: only true and false are booleans, and 5e-5 is a number."""
-
-
-# PyYAML reads YAML 1.1, where 5e-5 is text and `no` is false.
-_PlainLoader.yaml_implicit_resolvers = {
-    letter: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:float")
-    ]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_PlainLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_PlainLoader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(
-        r"^[-+]?(?:[0-9][0-9_]*\.[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?|[0-9][0-9_]*[eE][-+]?[0-9]+)$"
-    ),
-    list("-+.0123456789"),
-)
-
-
-def _read_yaml(path: Path) -> dict:
+def _read(path: Path) -> str:
+    refuse_special_file(path, "name a recipe such as configs/demo.yaml")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_PlainLoader)
-    except OSError as error:
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"{path}: cannot be read ({reason}); name a recipe such as configs/demo.yaml") from None
+    if len(content) > _LARGEST:
+        raise InputError(f"{path}: is larger than {_LARGEST:,} bytes, so it is not a recipe; is it the corpus?")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{path}: is UTF-16; save it as UTF-8, such as by iconv -f utf-16 -t utf-8")
+    if b"\0" in content:
         raise InputError(
-            f"{path}: cannot be read ({error.strerror}); name a recipe such as configs/demo.yaml"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is not YAML ({_first_line(error)})") from None
+            f"{path}: contains zero bytes, so it is not text in UTF-8; name a recipe, or save it as UTF-8"
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}, line {line}: is not UTF-8 ({error.reason}); a recipe is text") from None
+
+
+def _mapping(content: Any, source: str) -> dict:
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise InputError(
-            f"{path}: holds a {type(content).__name__}; a recipe has sections such as `corpus:` with keys below them"
+            f"{source}: holds {'a list' if isinstance(content, list) else shortened(content)}; a recipe has sections"
+            " such as `corpus:` with keys below them, and a blank after each colon"
         )
     return content
 
@@ -100,11 +98,15 @@ def _flatten(content: dict, source: str) -> dict[str, tuple[Any, str]]:
     flat: dict[str, tuple[Any, str]] = {}
     for name, value in content.items():
         if name in sections and isinstance(value, dict):
-            flat |= {f"{name}.{inner}": (inner_value, source) for inner, inner_value in value.items()}
+            entries = {f"{name}.{inner}": (inner_value, source) for inner, inner_value in value.items()}
         elif name in sections and value is not None:
-            raise InputError(f"{source}: section {name} holds {value!r}; put its keys below it, indented")
-        elif name not in sections:
-            flat[str(name)] = (value, source)
+            raise InputError(f"{source}: section {name} holds {shortened(value)}; put its keys below it, indented")
+        else:
+            entries = {} if name in sections else {str(name): (value, source)}
+        # pairs.num_proc at the top and num_proc below pairs are one key.
+        if twice := sorted(flat.keys() & entries.keys()):
+            raise InputError(f"{source}: {twice[0]} is given twice; remove one of the two")
+        flat |= entries
     return flat
 
 
@@ -145,17 +147,32 @@ def coerce(value: Any, config_field: dataclasses.Field, place: str) -> Any:
 
 def _coerce_one(value: Any, wanted: type, place: str) -> Any:
     if wanted is str and not isinstance(value, (dict, list, type(None))):
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        return _checked_text(str(value).lower() if isinstance(value, bool) else str(value), place)
     if wanted is bool and isinstance(value, bool):
         return value
     if wanted is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
+        return float(value) if abs(value) < 1e308 else float("inf")
     # An infinite number cannot become an int.
     if wanted is int and isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0:
         return int(value)
     named = {str: "text", bool: "true or false", float: "a number", int: "a whole number"}[wanted]
-    raise InputError(f"{place} is {value!r}; it takes {named}")
+    raise InputError(f"{place} is {shortened(value)}; it takes {named}")
 
 
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+def _checked_text(text: str, place: str) -> str:
+    # No path and no name contains them, and what does cannot be opened, written or shown in one line.
+    if any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in text):
+        raise InputError(f"{place} is {shortened(text)}; it contains a control character, take it out")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{place} is {shortened(text)}; it is not UTF-8, give it another name") from None
+    return text
+
+
+def shortened(value: Any) -> str:
+    """How a value is written, cut after 80 characters."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    text = repr(value[:200] if isinstance(value, (str, list)) else value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from filelock import BaseFileLock, FileLock
 
 from recipe.errors import InputError
+from recipe.inputs.regular_files import refuse_special_file
 
 
 @contextmanager
@@ -85,6 +86,7 @@ def read_json(path: Path, remedy: str = "remove it and run the command that writ
     Raises:
         InputError: if the file is something else, such as cut off or damaged; it ends in `remedy`.
     """
+    refuse_special_file(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     # A file of brackets alone is nested deeper than Python goes.

@@ -24,6 +24,7 @@ from recipe.corpus.reading import corpus_sources
 from recipe.corpus.sentences import splitter
 from recipe.errors import InputError
 from recipe.files import atomic_write, explain_unwritable, read_json, sha256_of_json, sha256_once, write_json
+from recipe.model.memory import require_memory
 from recipe.pairs.sampling import VERSION as PAIRS_VERSION
 from recipe.processes import is_first_process
 from recipe.provenance import git_commit, package_versions
@@ -100,6 +101,7 @@ def _build_pairs(recipe: Recipe) -> None:
 
 
 def _pretrain(recipe: Recipe) -> None:
+    require_memory(recipe)
     from recipe.pretraining.run import pretrain
 
     pretrain(recipe)
@@ -325,6 +327,8 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
     for stage in stages:
         if stage.name not in known:
             refuse_foreign(recipe.folder, stage.results)
+    if until in (None, *[stage.name for stage in STAGES[-3:]]) and "pretrain" not in known:
+        require_memory(recipe)
     with explain_unwritable(recipe.folder), run_lock(recipe.folder):
         for number, stage in enumerate(stages, start=1):
             print(f"[{number}/{len(stages) + 1}] {stage.name}", flush=True)

@@ -1,12 +1,21 @@
 """Which of the processes of a run this one is."""
 
 import os
+import re
 import socket
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import yaml
+
+from recipe.errors import InputError
+
+# What torchrun and `accelerate launch` set for every process, and a number of processes that others set: mpirun
+# (Open MPI, MPICH and Intel, MVAPICH) and srun. sbatch alone does not set the last one.
+_GROUP = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+_OTHER_LAUNCHERS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
+_REMEDY = "start by torchrun or `accelerate launch`, which set them all, or unset it"
 
 
 def is_first_process() -> bool:
@@ -48,3 +57,38 @@ def processes_asked_for() -> int:
         if "--config_file" in options:
             return int(yaml.safe_load(Path(options["--config_file"]).read_text()).get("num_processes", 0))
     return 0
+
+
+def check_launcher(is_one_world: bool) -> None:
+    """Refuse variables of a launcher that do not fit together, such as a RANK that is left over in a shell.
+
+    Args:
+        is_one_world: whether the processes must know of each other; then those of mpirun or srun are refused, too.
+
+    Raises:
+        InputError: for the first variable that cannot be; it names the variable and its value.
+    """
+    found = {name: os.environ[name] for name in (*_GROUP[:3], "LOCAL_WORLD_SIZE") if name in os.environ}
+    for name, text in found.items():
+        least = 1 if name.endswith("SIZE") else 0
+        if not re.fullmatch(r"[0-9]{1,6}", text) or int(text) < least:
+            raise InputError(
+                f"{name} is {text[:40]!r} in the environment; it takes a whole number from {least}; {_REMEDY}"
+            )
+    # A rank without its group would write nothing, or wait for the others without end.
+    missing = [name for name in _GROUP if not os.environ.get(name)]
+    if found and missing:
+        name, text = next(iter(found.items()))
+        raise InputError(f"{name} is {text} in the environment without {', '.join(missing)}; {_REMEDY}")
+    for rank, size in (("RANK", "WORLD_SIZE"), ("LOCAL_RANK", "LOCAL_WORLD_SIZE"), ("LOCAL_RANK", "WORLD_SIZE")):
+        if rank in found and size in found and int(found[rank]) >= int(found[size]):
+            raise InputError(f"{rank} is {found[rank]}, but {size} is {found[size]}, in the environment; {_REMEDY}")
+    port = os.environ.get("MASTER_PORT", "")
+    if found and not (re.fullmatch(r"[0-9]{1,5}", port) and int(port) < 2**16):
+        raise InputError(f"MASTER_PORT is {port[:40]!r} in the environment; it takes a port up to 65535; {_REMEDY}")
+    for name in _OTHER_LAUNCHERS:
+        if is_one_world and not found and os.environ.get(name, "1").strip() not in ("", "1"):
+            raise InputError(
+                f"{name} is {os.environ[name][:40]}, but the processes that mpirun or srun starts do not know of each"
+                " other; start one on each machine, and in it torchrun or `accelerate launch`"
+            )

@@ -47,7 +47,7 @@ def test_importing_the_package_imports_nothing():
         (("run", "demo", "demo", "--run_dir", "x"), "--run_dir with several recipes"),
         (("run", "demo", "--training.max_step", "3"), "unknown argument --training.max_step; did you mean"),
         (("status", "no/such/run"), "no/such/run: is not a run folder"),
-        (("get-task", "bc5-chem", "--outptu", "x"), "unknown argument --outptu; `domain-bert get-task --help`"),
+        (("get-task", "bc5-chem", "--outptu", "x"), "unknown argument --outptu; did you mean --output?"),
     ],
 )
 def test_what_cannot_be_is_one_line(arguments, message):

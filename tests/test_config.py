@@ -1,4 +1,3 @@
-import argparse
 import dataclasses
 import re
 from pathlib import Path
@@ -11,6 +10,7 @@ from recipe.arguments import parse_recipes
 from recipe.config import Recipe
 from recipe.config_file import known_keys, load_recipe, yaml_value
 from recipe.errors import InputError
+from recipe.inputs.options import Parser
 from recipe.pairs.builder import RULES
 from recipe.pretraining.run import SAME_NAMES
 
@@ -20,7 +20,7 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 def recipe_of(tmp_path: Path, text: str, *overrides: str) -> Recipe:
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
-    (recipe,), _ = parse_recipes(argparse.ArgumentParser(), [str(path), *overrides])
+    (recipe,), _ = parse_recipes(Parser(), [str(path), *overrides])
     return recipe
 
 
@@ -69,7 +69,7 @@ def test_file_then_command_line(tmp_path):
         (
             "",
             ["--training.lerning_rate=1"],
-            "unknown argument --training.lerning_rate; did you mean training.learning_rate?",
+            "unknown argument --training.lerning_rate; did you mean --training.learning_rate?",
         ),
         ("", ["--training.max_steps=no"], "training.max_steps is 'no'; it takes a whole number"),
         ("", ["--training.max_steps=1.5"], "whole number"),
@@ -108,7 +108,7 @@ def test_a_missing_recipe_is_refused(tmp_path):
 
 def test_help_lists_every_key_with_its_default(capsys):
     with pytest.raises(SystemExit):
-        parse_recipes(argparse.ArgumentParser(), ["--help"])
+        parse_recipes(Parser(), ["--help"])
     printed = " ".join(capsys.readouterr().out.split())
     for place, config_field in known_keys().items():
         assert f"--{place} VALUE" in printed

@@ -7,9 +7,11 @@ from pathlib import Path
 # From the ground up. A name is a module or a folder of recipe/; the longest name that fits a module decides.
 FLOORS = (
     "errors",
+    "privacy",
     "rng",
     "formatting",
     "processes",
+    "inputs",
     "files",
     "provenance",
     "config",

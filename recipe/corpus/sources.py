@@ -3,6 +3,7 @@
 import glob
 import gzip
 import importlib.util
+import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ import pyarrow as pa
 from recipe.config import CorpusConfig
 from recipe.errors import InputError
 from recipe.files import sha256_of_file, sha256_of_stream
+from recipe.inputs.regular_files import refuse_special_file
+from recipe.privacy.secrets import masked, masked_urls_in
 
 EMBEDDED = "embedded:allofplos"
 HUB = "hub:"
@@ -30,12 +33,14 @@ class Source:
     location: str
 
     def __str__(self) -> str:
-        return self.location
+        # For messages and records.
+        return masked_urls_in(self.location)
 
     @property
     def name(self) -> str:
-        """The last part of the path."""
-        return self.location.rpartition("/")[2]
+        """The last part of the path; of a URL without what follows a question mark, such as a signature."""
+        name = self.location.rpartition("/")[2]
+        return name.partition("?")[0] if self.is_url else name
 
     @property
     def suffix(self) -> str:
@@ -51,6 +56,7 @@ class Source:
     def state(self) -> dict[str, Any]:
         """What changes when the file does: size in bytes, and time of change or what a remote store has instead."""
         if not self.is_url:
+            refuse_special_file(self.location)
             found = Path(self.location).stat()
             return {"size": found.st_size, "mtime_ns": found.st_mtime_ns}
         with explain_unreachable(self.location):
@@ -122,15 +128,16 @@ def explain_broken_data(source: Source) -> Iterator[None]:
 @contextmanager
 def explain_unreachable(location: str) -> Iterator[None]:
     """A URL that cannot be read as an InputError that says why."""
+    shown = masked_urls_in(location)
     try:
         yield
     except InputError:
         raise
     except ImportError as error:
-        raise InputError(f"corpus.path: {location} needs a package; install it with pip ({error})") from None
+        raise InputError(f"corpus.path: {shown} needs a package; install it with pip ({error})") from None
     except Exception as error:  # every store raises errors of its own
-        cause = f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
-        raise InputError(f"corpus.path: {location} cannot be read ({cause}); check the URL") from None
+        cause = f"{type(error).__name__}: {masked(' '.join(str(error).split()))[:150]}"
+        raise InputError(f"corpus.path: {shown} cannot be read ({cause}); check the URL") from None
 
 
 def _filesystem(location: str) -> tuple[Any, str]:
@@ -145,11 +152,17 @@ def _sources_of(entry: str) -> list[Source]:
         return _embedded_articles()
     if "://" in entry:
         return _sources_of_url(entry)
-    path = Path(entry).expanduser()
+    path = Path(os.path.expanduser(entry))
+    refuse_special_file(path, "name files or folders of text")
     if path.is_dir():
-        return _known([str(file) for file in sorted(path.rglob("*")) if file.is_file()], entry)
+        inside = sorted(path.rglob("*"))
+        for file in inside:
+            refuse_special_file(file, f"remove it from {path}")
+        return _known([str(file) for file in inside if file.is_file()], entry)
     # A name may contain the characters of a pattern, so a file of just this name comes first.
     names = [str(path)] if path.is_file() else sorted(glob.glob(str(path), recursive=True))
+    for name in names:
+        refuse_special_file(name, "name files or folders of text")
     found = [Source(name) for name in names if Path(name).is_file()]
     if not found:
         looks_like_dataset = entry.count("/") == 1 and entry[0].isalnum() and not Path(entry).suffix
@@ -167,7 +180,7 @@ def _sources_of_url(entry: str) -> list[Source]:
             return _known([filesystem.unstrip_protocol(name) for name in sorted(filesystem.find(path))], entry)
         found = sorted(filesystem.glob(path)) if glob.has_magic(path) else [path] * filesystem.isfile(path)
         if not found:
-            raise InputError(f"corpus.path: {entry} leads to no file; correct the URL")
+            raise InputError(f"corpus.path: {masked_urls_in(entry)} leads to no file; correct the URL")
         return [Source(filesystem.unstrip_protocol(name)) for name in found]
 
 

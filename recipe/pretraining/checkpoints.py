@@ -45,7 +45,7 @@ def damage_of(folder: Path) -> str:
         if path.stat().st_size != size or sha256_of_file(path) != digest:
             return f"{name} is not as it was written"
     for path in sorted(folder.glob("*.safetensors")):
-        if name := _not_finite_in(path):
+        if name := not_finite_in(path):
             return f"{name} in {path.name} is not finite"
     return ""
 
@@ -101,7 +101,8 @@ def all_finite(tensors: Iterable[torch.Tensor]) -> bool:
     return bool(torch.isfinite(largest).all())
 
 
-def _not_finite_in(path: Path) -> str:
+def not_finite_in(path: Path) -> str:
+    """The name of a tensor of a .safetensors file that is not finite, "" if there is none."""
     try:
         with safe_open(path, "pt") as file:
             names = list(file.keys())

@@ -10,7 +10,9 @@ from recipe.config import Recipe
 from recipe.corpus.languages import check_card_language
 from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
+from recipe.privacy.traces import hidden, public_settings
 from recipe.records import recorded_recipe
+from recipe.report.disclosure import paths_of
 from recipe.report.key_numbers import baseline_of, reason_of
 from recipe.report.run_files import FILES, RunFiles, precision_name, read_run_files
 from recipe.report.templates import render
@@ -26,12 +28,13 @@ def write_model_card(run: Path) -> None:
     Raises:
         InputError: if the folder is not a run folder, or a file of the run cannot be read.
     """
-    recipe, files = recorded_recipe(run), read_run_files(run)
+    recorded, files = recorded_recipe(run), read_run_files(run)
+    recipe = public_settings(recorded)
     card = ModelCard(
         f"---\n{_metadata(recipe, files).to_yaml()}\n---\n\n{_body(recipe, files)}", ignore_metadata_errors=False
     )
     with atomic_write(run / "model" / "README.md") as partial:
-        partial.write_text(str(card), encoding="utf-8")
+        partial.write_text(hidden(str(card), paths_of(recorded)), encoding="utf-8")
 
 
 def _metadata(recipe: Recipe, files: RunFiles) -> ModelCardData:

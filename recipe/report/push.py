@@ -1,10 +1,9 @@
 """Run folder -> repository on the Hub: one commit of the files on a list, private unless asked otherwise, never a
-token.
+token, never a path of this machine.
 """
 
 import re
 import sys
-from collections.abc import Iterable
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,8 +11,12 @@ from typing import TYPE_CHECKING
 
 from recipe.config import Recipe
 from recipe.errors import InputError
+from recipe.privacy.secrets import masked
+from recipe.privacy.traces import hidden, public_settings
 from recipe.records import recorded_recipe, write_recipe
+from recipe.report.disclosure import paths_of, refuse_disclosure
 from recipe.report.model_card import PLACEHOLDER, write_model_card
+from recipe.run_folder.integrity import require_intact
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -38,9 +41,9 @@ UPLOADED = {
     "plots": ("*.png",),
 }
 NEEDED = ("model/config.json", "model/model.safetensors")
-TEXT_SUFFIXES = (".json", ".txt", ".md", ".yaml", ".html")
-# Also hf_oauth_..., which a login through the browser leaves.
-TOKEN = re.compile(rb"hf_(?:[a-z]+_)?[A-Za-z0-9]{30,}")
+# Files in which paths of this machine may stand and that are no data: those of the tokenizer and the weights are sent
+# as they are, or refused.
+CLEANED = ("report.html", "README.md", "config.json", "tokenizer_config.json")
 
 
 def push_run(run_dir: Path, repo: str | None, public: bool) -> str:
@@ -52,19 +55,23 @@ def push_run(run_dir: Path, repo: str | None, public: bool) -> str:
         public: make a new repository public whatever hub.private says; an existing one keeps its visibility.
 
     Raises:
-        InputError: if something to upload is missing or contains a Hub token, if nobody is logged in, if the
-            repository is public but private is asked for, or if the Hub cannot be reached or refuses; then no file is
-            on the Hub, at most an empty repository.
+        InputError: if something to upload is missing, damaged or not finite, or contains a secret or a name of this
+            machine, if nobody is logged in, if the repository is public but private is asked for, or if the Hub cannot
+            be reached or refuses; then no file is on the Hub, at most an empty repository.
     """
     recipe = _recipe_of(run_dir, repo)
+    require_intact(run_dir)
+    _refuse_bad_weights(run_dir / "model")
     # Of the recipe only what the stages recorded leaves the machine, whatever was written into the file since.
     write_recipe(run_dir, recipe)
     # A card that is there may have been completed by hand.
     if not (run_dir / "model" / "README.md").is_file():
         write_model_card(run_dir)
     files = uploaded_files(run_dir)
-    _refuse_tokens(run_dir, files.values())
-    return _upload(recipe, files, private=recipe.hub.private and not public)
+    contents = {place: _content(path, place, recipe) for place, path in files.items()}
+    for place, content in contents.items():
+        refuse_disclosure(files[place].relative_to(run_dir), content)
+    return _upload(recipe, contents, private=recipe.hub.private and not public)
 
 
 def uploaded_files(run_dir: Path) -> dict[str, Path]:
@@ -94,16 +101,15 @@ def _recipe_of(run_dir: Path, repo: str | None) -> Recipe:
     return recipe
 
 
-def _refuse_tokens(run_dir: Path, paths: Iterable[Path]) -> None:
-    for path in paths:
-        if path.suffix in TEXT_SUFFIXES and TOKEN.search(path.read_bytes()):
-            raise InputError(
-                f"{path.relative_to(run_dir)}: contains what looks like a Hub token (hf_...), so nothing was uploaded;"
-                " remove it from the file"
-            )
+def _refuse_bad_weights(model: Path) -> None:
+    from recipe.pretraining.checkpoints import not_finite_in  # imports torch
+
+    for path in sorted(model.glob("*.safetensors")):
+        if name := not_finite_in(path):
+            raise InputError(f"{path}: {name} is not finite, so nothing was uploaded; train the model again")
 
 
-def _upload(recipe: Recipe, files: dict[str, Path], private: bool) -> str:
+def _upload(recipe: Recipe, contents: dict[str, Path | bytes], private: bool) -> str:
     from huggingface_hub import CommitOperationAdd, HfApi, get_token
     from huggingface_hub.errors import HTTPError
     from huggingface_hub.utils import disable_progress_bars
@@ -120,7 +126,7 @@ def _upload(recipe: Recipe, files: dict[str, Path], private: bool) -> str:
         url = str(api.create_repo(repo, private=private, exist_ok=True))
         _check_visibility(api, repo, private)
         # One commit: a connection that breaks leaves no half of a model behind.
-        operations = [CommitOperationAdd(place, _content(path, place, repo)) for place, path in files.items()]
+        operations = [CommitOperationAdd(place, content) for place, content in contents.items()]
         api.create_commit(
             repo, operations, commit_message=f"Add {repo.rpartition('/')[2]}, pretrained on {recipe.hub.domain}"
         )
@@ -147,19 +153,25 @@ def _check_visibility(api: "HfApi", repo: str, private: bool) -> None:
         print(f"{repo} is private already and stays so; change that in its settings")
 
 
-def _content(path: Path, place: str, repo: str) -> Path | bytes:
-    """The path to upload, or for the card its text with the name of the repository."""
-    if place != "README.md":
+def _content(path: Path, place: str, recipe: Recipe) -> Path | bytes:
+    """The path to upload, or the bytes: without private paths, and in the card with the name of the repository."""
+    if place == "recipe.yaml":
+        # The file itself keeps the full paths, with which it can be run again here.
+        return public_settings(recipe).to_yaml().encode()
+    if place not in CLEANED:
         return path
-    return path.read_text(encoding="utf-8").replace(PLACEHOLDER, repo).encode()
+    try:
+        text = hidden(path.read_text(encoding="utf-8"), paths_of(recipe))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: is not UTF-8 ({error.reason}), so nothing was uploaded; write it again") from None
+    return (text.replace(PLACEHOLDER, recipe.hub.repo or "") if place == "README.md" else text).encode()
 
 
 def _reason(error: BaseException) -> str:
     """Why, in one line: the client wraps what the Hub answered in errors that no longer say it."""
     while not _is_answer(error) and error.__cause__ is not None:
         error = error.__cause__
-    message = TOKEN.sub(b"hf_...", str(error).encode()).decode()
-    return " ".join(message.split())[:300].rstrip(" .") or type(error).__name__
+    return " ".join(masked(str(error)).split())[:300].rstrip(" .") or type(error).__name__
 
 
 def _is_answer(error: BaseException) -> bool:

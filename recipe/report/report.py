@@ -11,8 +11,10 @@ from matplotlib.figure import Figure
 from recipe.config import Recipe
 from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, fixed, model_name, percent, plus_minus, score_name
+from recipe.privacy.traces import hidden, public_settings
 from recipe.records import recorded_recipe
 from recipe.report import plots
+from recipe.report.disclosure import paths_of
 from recipe.report.inspection import HEADINGS, longest_splits, table_of
 from recipe.report.key_numbers import key_numbers
 from recipe.report.run_files import FILES, RunFiles, precision_name, read_run_files
@@ -38,8 +40,10 @@ def write_report(run: Path) -> None:
             (folder / f"{name}.png").write_bytes(png)
     # As base64 text inside the page, which then is one file that loads nothing.
     pictures = {name: base64.b64encode(png).decode("ascii") for name, png in drawn.items()}
+    # A page is made to be shown, so it tells what the files are called but not where they are.
+    page = hidden(_page(public_settings(recipe), files, pictures), paths_of(recipe))
     with atomic_write(run / "report.html") as partial:
-        partial.write_text(_page(recipe, files, pictures), encoding="utf-8")
+        partial.write_text(page, encoding="utf-8")
 
 
 def _figures(recipe: Recipe, files: RunFiles) -> Iterator[tuple[str, Figure]]:

@@ -24,7 +24,7 @@ REPLACED = {
 }
 FOLDERS = (
     *("corpus", "tokenizer", "store", "pairs", "passes", "checkpoints", "model", "task", "plots"),
-    *("cluster", "tensorboard"),
+    *("cluster", "heartbeats", "tensorboard"),
 )
 _WRITTEN_OVER = ("recipe.yaml", "report.html", "fertility.json", "training.json", "progress.json", "evaluation.json")
 FILES = (*_WRITTEN_OVER, "stages.json", "inputs.json", "events.jsonl", "run.lock", "run.lock.json")

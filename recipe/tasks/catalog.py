@@ -1,6 +1,7 @@
 """tasks.yaml -> what is known of a task by its name, and the task itself with its counts checked."""
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -11,6 +12,7 @@ import yaml
 
 from recipe.errors import InputError
 from recipe.files import sha256_of_file, sha256_of_json
+from recipe.inputs.regular_files import refuse_special_file
 from recipe.tasks.data.answers import require_two_answers
 from recipe.tasks.data.nero import read_nero
 from recipe.tasks.types.documents import TASK_TYPE as DOCUMENTS
@@ -114,6 +116,8 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
         entry, folder, files = TaskEntry(name), Path(), []
     else:
         entry, folder = _entry_and_folder(name, data)
+        for path in folder.iterdir():
+            refuse_special_file(path, "name a folder of the task's files")
         files = sorted(path for path in folder.resolve().iterdir() if path.is_file())
     # A recipe asks for its task at the start and again in two stages. The state of the files lets a process parse it
     # once and still notice a file that was changed in between.
@@ -151,7 +155,7 @@ _READ: dict[tuple, NamedTask] = {}
 
 
 def _entry_and_folder(name: str, data: Path | None) -> tuple[TaskEntry, Path]:
-    own = Path(name).expanduser()
+    own = Path(os.path.expanduser(name))
     # A bare word that is not a folder is a misspelled name, not a path.
     if name not in task_table() and (own.is_dir() or own.name != name):
         entry, folder = TaskEntry(own.resolve().name), own

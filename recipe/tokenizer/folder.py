@@ -8,6 +8,7 @@ from tokenizers import Tokenizer, models
 
 from recipe.config import Recipe
 from recipe.errors import InputError
+from recipe.inputs.regular_files import refuse_special_file
 
 # What a folder may contain; all of them are copied of a given one.
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
@@ -21,6 +22,8 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         InputError: if it is absent or broken, is not a WordPiece tokenizer, or lacks a special token.
     """
     path = folder / "tokenizer.json"
+    for name in TOKENIZER_FILES:
+        refuse_special_file(folder / name, "name a folder that `save_pretrained` wrote")
     try:
         tokenizer = Tokenizer.from_str(path.read_text(encoding="utf-8"))
     except OSError:

@@ -2,16 +2,22 @@
 client is the real one.
 """
 
+import base64
 import json
+import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 from hub_stub import TOKEN, StubHub, stub_hub
+from made_up_secrets import SECRETS
 from run_folder import make_recipe, write_model, write_run_files
 
 from recipe.errors import InputError
+from recipe.pipeline import write_results
+from recipe.report.model_card import write_model_card
 from recipe.report.push import push_run, uploaded_files
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +118,7 @@ def test_no_login_and_no_hub_are_one_line(hub, run_dir, tmp_path):
 
 def test_a_token_in_a_file_stops_the_push(run_dir):
     (run_dir / "recipe.yaml").write_text(make_recipe(run_dir, domain=f"notes {TOKEN}").to_yaml())
-    with pytest.raises(InputError, match=r"^(model/README\.md|recipe\.yaml): contains what looks like a Hub token"):
+    with pytest.raises(InputError, match=r"^model/README\.md: contains what looks like a Hub token"):
         push_run(run_dir, REPO, public=False)
     (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
     (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
@@ -185,3 +191,70 @@ def assert_one_line(result: subprocess.CompletedProcess[str], words: str) -> Non
     assert result.stderr.count("\n") == 1
     assert "Traceback" not in result.stderr + result.stdout
     assert TOKEN not in result.stderr + result.stdout
+
+
+PLACES = ("report.html", "model/README.md", "model/config.json", "model/tokenizer_config.json", "model/tokenizer.json",
+          "model/vocab.txt", "model/model.safetensors", "plots/mlm_loss.png")  # fmt: skip
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_in_any_file_stops_the_push_and_is_not_shown(run_dir, place, name):
+    write_model_card(run_dir)
+    path = run_dir / place
+    path.write_bytes(path.read_bytes() + f"\n{SECRETS[name]}\n".encode())
+    with pytest.raises(InputError, match=f"^{re.escape(place)}: contains what looks like ") as caught:
+        push_run(run_dir, REPO, public=False)
+    assert SECRETS[name] not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_home_in_any_file_is_cleaned_or_stops_the_push(run_dir, place, monkeypatch):
+    write_model_card(run_dir)
+    path = run_dir / place
+    path.write_bytes(path.read_bytes() + b"\n/home/anna/x\n")
+    with pytest.raises(InputError, match=f"^{re.escape(place)}: contains what looks like the path of a home"):
+        push_run(run_dir, REPO, public=False)
+
+
+def test_a_secret_packed_in_a_picture_stops_the_push(run_dir):
+    secret = SECRETS["GitHub"].encode()
+    text = b"Comment\x00\x00" + zlib.compress(secret)
+    chunk = len(text).to_bytes(4, "big") + b"zTXt" + text + b"\x00" * 4
+    png = b"\x89PNG\r\n\x1a\n" + chunk
+    (run_dir / "plots" / "mlm_loss.png").write_bytes(png)
+    with pytest.raises(InputError, match=r"^plots/mlm_loss\.png: .* a token of GitHub"):
+        push_run(run_dir, REPO, public=False)
+    (run_dir / "plots" / "mlm_loss.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    page = f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+    (run_dir / "report.html").write_text(page)
+    with pytest.raises(InputError, match=r"^report\.html: .* a token of GitHub"):
+        push_run(run_dir, REPO, public=False)
+
+
+def test_what_is_uploaded_names_neither_folder_nor_user_nor_host(hub, run_dir, tmp_path, monkeypatch):
+    recipe = make_recipe(run_dir)
+    recipe.corpus.path = ["/home/anna/my texts/pubmed/*.xml.gz", "https://anna:hunter2@example.org/a.txt"]
+    recipe.tokenizer.path, recipe.training.init_from = "/home/anna/tok", "~/phase-128/model"
+    recipe.task.baselines = ["random", str(tmp_path / "bert")]
+    (run_dir / "recipe.yaml").write_text(recipe.to_yaml())
+    for name in ("config.json", "tokenizer_config.json"):
+        content = json.loads((run_dir / "model" / name).read_text())
+        (run_dir / "model" / name).write_text(json.dumps({**content, "_name_or_path": "/home/anna/tok"}))
+    write_results(run_dir)
+    done = push(hub, tmp_path, run_dir, "--repo", REPO)
+    assert done.returncode == 0, done.stderr
+    repository = hub.repositories[f"models/{REPO}"]
+    for content in (*repository.files.values(), *hub.blobs.values()):
+        for trace in (b"anna", b"hunter2", str(tmp_path).encode(), b"/tmp/", str(ROOT).encode()):
+            assert trace not in content
+    assert "*.xml.gz" in repository.files["recipe.yaml"].decode()
+    assert "/home/anna/my texts/pubmed/*.xml.gz" in (run_dir / "recipe.yaml").read_text(), "it can be run again here"
+
+
+def test_no_code_runs_and_no_pickle_is_read():
+    code = {path: path.read_text() for path in (ROOT / "recipe").rglob("*.py")}
+    for path, text in code.items():
+        assert not re.search(r"trust_remote_code\s*=\s*True|pickle\.loads?\(|weights_only\s*=\s*False", text), path
+        assert all("weights_only=True" in call for call in re.findall(r"torch\.load\([^\n]*", text)), path
+        assert not re.search(r"\(.*training_args\.bin.*\"rb\"", text), path

@@ -183,6 +183,7 @@ def test_two_ranks_divide_the_runs_and_wait_for_each_other(done, inputs, tmp_pat
     command += [f"--{name}={value}" for name, value in inputs.items()]
     ranks = [
         {**os.environ, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1"}
+        | {"MASTER_PORT": "29500"}
         for rank in (0, 1)
     ]
     processes = [

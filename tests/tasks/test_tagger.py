@@ -179,7 +179,7 @@ def test_mentions_of_a_file_with_a_byte_order_mark_are_where_they_are_said_to_be
 def test_the_script_refuses_in_one_line(folder, tmp_path):
     for words, part in (
         ((str(folder), "absent.txt"), "absent.txt: cannot be read"),
-        ((str(tmp_path), "absent.txt"), "config.json: is missing"),
+        ((str(tmp_path), __file__), "config.json: is missing"),
     ):
         done = run_script("predict", *words)
         assert (done.returncode, done.stdout) == (2, "")

@@ -1,6 +1,7 @@
 """Test sentences out of the corpus: documents that contain a sentence of a task, or a long run of its letters."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from recipe.corpus.cleaning.filter import Candidate, Removal, SignatureFilter
 from recipe.errors import InputError
+from recipe.inputs.regular_files import refuse_special_file
 
 RUN = 80  # letters and digits; those beyond ASCII count as their bytes in UTF-8, two to four each
 # Task sentences of fewer letters and digits do not count: "Both treatments were well tolerated." stands in many
@@ -114,13 +116,16 @@ def task_files(paths: list[str]) -> list[Path]:
     """The files that contain task sentences; raises InputError for a path that leads to none."""
     found: list[Path] = []
     for entry in paths:
-        path = Path(entry).expanduser()
+        path = Path(os.path.expanduser(entry))
+        refuse_special_file(path, "name a task's folder or its files")
         inside = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
         if not inside:
             raise InputError(
                 f"corpus.decontaminate: {entry} leads to no file; name a task's folder, or files that end in"
                 f" {', '.join(_SUFFIXES)}"
             )
+        for file in inside:
+            refuse_special_file(file, "name a task's folder or its files")
         # Of a folder with splits only those held out: its training sentences may be in the corpus.
         found += [file for file in inside if file.name in HELD_OUT] or inside
     return found

@@ -1,6 +1,5 @@
 """The command `domain-bert finetune`: a model, a task and a protocol -> an experiment."""
 
-import argparse
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,8 @@ from pathlib import Path
 from recipe.config import TaskConfig
 from recipe.errors import InputError
 from recipe.files import read_json
+from recipe.inputs.options import Parser
+from recipe.inputs.regular_files import refuse_special_file
 from recipe.run_folder.integrity import require_intact_folder
 from recipe.tasks.catalog import NamedTask, read_named_task
 from recipe.tasks.experiments.protocol import OPTIONS, load_protocol
@@ -98,6 +99,8 @@ def open_task(config: TaskConfig) -> tuple[NamedTask, TaskConfig, list[System], 
 def check_checkpoint(system: System, max_seq_length: int) -> None:
     """Refuse a folder that is not a checkpoint, or whose model is too short for the rows."""
     folder = system.checkpoint
+    for path in sorted(folder.glob("*")):
+        refuse_special_file(path, "name a checkpoint, such as RUN/model")
     require_intact_folder(folder)
     for name in ("config.json", "tokenizer.json"):
         if not (folder / name).is_file():
@@ -125,7 +128,7 @@ def slug(path: str) -> str:
 
 def parse_arguments(arguments: list[str]) -> dict:
     """Options of `domain-bert finetune` -> arguments of `finetune`."""
-    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser = Parser(prog="domain-bert finetune")
     add = parser.add_argument
     add("--model", required=True, metavar="DIR", help="checkpoint; random:DIR: a random initialisation of its shape")
     add("--task", required=True, metavar="NAME", help="name in tasks.yaml, embedded:nero, or a folder of your own")
@@ -145,6 +148,6 @@ def parse_arguments(arguments: list[str]) -> dict:
     for name, option in OPTIONS.items():
         lists = " (numbers with commas between them)" if "list" in str(option.type) else ""
         add(f"--{name}", metavar="VALUE", help=(option.metadata["help"] + lists).replace("%", "%%"))
-    values = vars(parser.parse_args(arguments))
+    values = parser.parse_strictly(arguments)
     overrides = {name: text for name in OPTIONS if (text := values.pop(name)) is not None}
     return {**values, "overrides": overrides}

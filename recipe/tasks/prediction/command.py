@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO
 
 from recipe.errors import InputError
+from recipe.inputs.regular_files import refuse_special_file
 from recipe.run_folder.integrity import require_intact_folder
 from recipe.tasks.prediction.highlights import HEAD, TAIL, article
-from recipe.tasks.prediction.tagger import Tagger
 from recipe.tasks.prediction.texts import read_texts
 
 STANDARD_INPUT = "-"
@@ -28,9 +28,12 @@ def predict_file(model: Path, source: str, html: bool, use_cpu: bool, output: IO
         InputError: for a model or file that cannot be read or has no text; what was found before stays written.
     """
     require_intact_folder(model)
-    tagger, started, words = Tagger(model, use_cpu), time.monotonic(), 0
-    types = sorted({label[2:] for label in tagger.labels if label != "O"})
     with _opened(source) as stream:
+        # torch is imported here, after the input was opened.
+        from recipe.tasks.prediction.tagger import Tagger
+
+        tagger, started, words = Tagger(model, use_cpu), time.monotonic(), 0
+        types = sorted({label[2:] for label in tagger.labels if label != "O"})
         found = read_texts(stream, "standard input" if source == STANDARD_INPUT else source)
         # Before anything is written, since input without a text is refused.
         first = next(found)
@@ -53,6 +56,7 @@ def predict_file(model: Path, source: str, html: bool, use_cpu: bool, output: IO
 def _opened(source: str) -> IO[bytes]:
     if source == STANDARD_INPUT:
         return sys.stdin.buffer
+    refuse_special_file(source, "give - and send it to standard input")
     try:
         return open(source, "rb")
     except OSError as error:

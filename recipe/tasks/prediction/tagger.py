@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from recipe.corpus.sentences import split_sentences
 from recipe.errors import InputError
+from recipe.inputs.regular_files import refuse_special_file
 from recipe.tasks.data.entities import conlleval_entities
 from recipe.tasks.finetuning.heads import HEADS
 from recipe.tasks.finetuning.inference import logits_of
@@ -55,6 +56,8 @@ class Tagger:
     """
 
     def __init__(self, folder: Path, use_cpu: bool = False) -> None:
+        for path in sorted(folder.glob("*")):
+            refuse_special_file(path, "name a model/ folder of `domain-bert finetune`")
         for name in ("config.json", "tokenizer.json"):
             if not (folder / name).is_file():
                 raise InputError(f"{folder / name}: is missing; name a model/ folder of `domain-bert finetune`")
