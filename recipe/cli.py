@@ -171,19 +171,19 @@ def _add_push(parser: argparse.ArgumentParser) -> None:
 
 
 def _status(run: Path) -> None:
-    from recipe.report.status import status_of
+    from recipe.maintenance.status import status_of
 
     print(status_of(run))
 
 
 def _verify(path: Path) -> None:
-    from recipe.report.verify import verify
+    from recipe.maintenance.verify import verify
 
     verify(path)
 
 
 def _clean(run: Path, yes: bool) -> None:
-    from recipe.report.clean import clean
+    from recipe.maintenance.clean import clean
 
     clean(run, yes)
 

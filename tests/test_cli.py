@@ -12,9 +12,9 @@ from transformers import TrainerControl, TrainerState
 
 from recipe.cli import COMMANDS, main
 from recipe.config_file import load_recipe
+from recipe.maintenance.status import status_of
 from recipe.pretraining.lines import HEADING, TrainingLines
 from recipe.records import read_records, write_recipe
-from recipe.report.status import status_of
 from recipe.report.summary import summary_of
 
 

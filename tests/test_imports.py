@@ -27,6 +27,7 @@ FLOORS = (
     "pretraining",
     "tasks",
     "report",
+    "maintenance",
     "pipeline",
     "cluster",
     "arguments",

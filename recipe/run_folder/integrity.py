@@ -44,7 +44,7 @@ def damaged_files(run: Path, record: dict[str, Any], has_own_share: bool = False
         is_deep: read the bytes; False: only whether the files are there.
     """
     # A record of an older version names only the files that stand for its results.
-    files = record.get("files") or {name: sha for name, sha in record["results"].items() if sha}
+    files = record.get("files") or {name: sha for name, sha in record.get("results", {}).items() if sha}
     names = sorted(files)
     if has_own_share:
         names = names[process_index() :: world_size()]

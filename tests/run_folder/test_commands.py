@@ -9,10 +9,10 @@ from conftest import small_recipe
 
 from recipe.cli import main
 from recipe.errors import InputError
+from recipe.maintenance.clean import needless
+from recipe.maintenance.verify import parts_of
 from recipe.pipeline import run_stage
 from recipe.pretraining.run import checkpoint_folder
-from recipe.report.clean import needless
-from recipe.report.verify import parts_of
 
 
 def status_of(*arguments: object) -> int:

@@ -12,8 +12,8 @@ PIPELINE, RECORDS, PASSES, BUILDER = (
     "recipe/pairs/builder.py",
 )
 VERIFY, CLEAN, FILES, STORE = (
-    "recipe/report/verify.py",
-    "recipe/report/clean.py",
+    "recipe/maintenance/verify.py",
+    "recipe/maintenance/clean.py",
     "recipe/files.py",
     "recipe/tokens/store.py",
 )
