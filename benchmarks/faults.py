@@ -23,7 +23,16 @@ NUMBERS = {
         "signals": (9, 60),
         "hangs": (2, 10),
         "full_disks": (3, 20),
-    }
+    },
+    "fault_folder": {
+        "flipped_bytes": (5, 200),
+        "cut_files": (5, 40),
+        "two_jobs": (2, 10),
+        "corpus_inside": (5, 35),
+        "start_with_a_store": (1, 10),
+    },
+    "fault_inputs": {"bad input": (40, 412)},
+    "fault_uploads": {"secrets and names planted": (12, 332)},
 }
 COLUMNS = {
     "fault": "fault",

@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from unittest import mock
 
 import pytest
 from conftest import ROOT, run_script, small_recipe, write_corpus
 
 from recipe import pipeline
+from recipe.cli import main
 from recipe.config_file import load_recipe
 from recipe.errors import InputError
 from recipe.pipeline import STAGES, run_all, run_stage
@@ -276,3 +278,17 @@ def test_a_language_that_nobody_knows_is_found_before_the_first_stage(tmp_path, 
         with pytest.raises(InputError, match=f"{key} is '{value}'"):
             run_all(recipe)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_run_folder_may_be_named_from_where_one_stands_and_lie_behind_a_link(tmp_path, corpus_file, monkeypatch):
+    """As in the recipes that come with the package: runs/demo."""
+    (tmp_path / "big_disk").mkdir()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "runs").symlink_to(tmp_path / "big_disk")
+    monkeypatch.chdir(tmp_path / "here")
+    for run in ("run", "runs/demo", "./runs/other"):
+        recipe = small_recipe(corpus_file, Path(run), **{"tokenizer.vocab_size": "200"})
+        run_all(recipe)
+        assert main(["verify", run]) is None
+        run_all(recipe)
+        assert (recipe.folder / "report.html").is_file()

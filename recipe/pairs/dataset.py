@@ -52,7 +52,7 @@ def build_pairs(recipe: Recipe) -> None:
     write_json(folder / "statistics.json", statistics)
     # Rows of other settings may lie beside them, so the files of these are named.
     made = [path for path in Path(builder.cache_dir).rglob("*") if path.is_file() and path.suffix != ".lock"]
-    names = sorted(path.relative_to(folder.resolve()).as_posix() for path in made)
+    names = sorted(path.resolve().relative_to(folder.resolve()).as_posix() for path in made)
     write_json(folder / MANIFEST, {name: sha256_once(folder / name) for name in names})
     for split, found in statistics.items():
         print(f"pairs: {describe(split, found)}")

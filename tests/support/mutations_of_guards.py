@@ -67,7 +67,7 @@ MUTATIONS = (
         '            return f"{name} in {path.name} is not finite"',
         "            pass",
     ),
-    Mutation("a file of another size is taken for sound", CHECKPOINTS, "or sha256_of_file(path) != digest", ""),
+    Mutation("a flipped byte is not seen", CHECKPOINTS, "or sha256_of_file(path) != digest", ""),
     Mutation("one checkpoint too few is kept", CHECKPOINTS, "complete[: kept - 1]", "complete[: max(kept - 2, 0)]"),
     Mutation(
         "only the first element is looked at",
