@@ -1,6 +1,7 @@
 """The stage "pretrain": pairs -> RUN/model, from scratch or from the phase before, on one or many devices."""
 
 import os
+import pickle
 import shutil
 import time
 import warnings
@@ -75,7 +76,13 @@ def _pretrain(recipe: Recipe, guard: Guard) -> None:
     if checkpoint is not None and trainer.is_world_process_zero():
         print(f"pretrain: resumes from {checkpoint}")
         log_event(recipe.folder, "resume", stage="pretrain", step=int(checkpoint.name.split("-")[1]))
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except pickle.UnpicklingError:
+        # Only weights are read from pickles, so whatever else stands there was not run.
+        raise InputError(
+            f"{checkpoint}: contains code instead of a state, which was not run; remove the folder"
+        ) from None
     trainer.end_if_not_finite()
     trainer.end_if_signalled()
     state = trainer.state

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from small_run import run_folder_of
 from recipe.errors import InputError
 from recipe.model.bert import load_model
 from recipe.pretraining import run as pretraining_run
-from recipe.pretraining.checkpoints import all_finite, newest_complete_checkpoint
+from recipe.pretraining.checkpoints import all_finite, newest_complete_checkpoint, write_manifest
 from recipe.pretraining.guard import EXIT_STATUS, Guard, Preempted, explain_lost_rank
 from recipe.pretraining.run import checkpoint_folder, make_trainer, save_model
 from recipe.processes import processes_asked_for
@@ -292,3 +293,27 @@ def _cmdline(words):
 
 def test_preempted_is_no_error_of_input():
     assert not issubclass(Preempted, InputError)
+
+
+class Evil:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self._path = path
+
+    def __reduce__(self):
+        return (open, (str(self._path), "w"))
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "scheduler.pt", "rng_state.pth"])
+def test_code_in_a_checkpoint_is_not_run(prepared, corpus_file, tmp_path, name):
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{"training.save_steps": "2"})
+    pretraining_run.pretrain(recipe)
+    shutil.rmtree(checkpoint_folder(recipe) / "checkpoint-6")
+    newest = checkpoint_folder(recipe) / "checkpoint-4"
+    torch.save(Evil(tmp_path / "was_run"), newest / name)
+    # Whoever can write a state can write its manifest.
+    write_manifest(newest, {})
+    with pytest.raises(InputError, match="contains code instead of a state, which was not run"):
+        pretraining_run.pretrain(recipe)
+    assert not (tmp_path / "was_run").exists()
