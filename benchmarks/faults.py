@@ -57,9 +57,9 @@ def main() -> None:
             if arguments.faults and name not in arguments.faults:
                 continue
             number = arguments.number or (many if arguments.full else few)
-            folder, started = Path(tempfile.mkdtemp(prefix=f"fault-{name}-")), time.monotonic()
+            folder, started = Path(tempfile.mkdtemp(prefix="fault-")) / name.replace(" ", "_"), time.monotonic()
             found = functions[name](number, folder)
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder.parent, ignore_errors=True)
             rows.append({**found, "name": name, "seconds": time.monotonic() - started})
             print(
                 f"{found['fault']}: {found['right']} of {found['injected']} right {found['wrong'] or ''}", flush=True
