@@ -26,11 +26,12 @@ from recipe.errors import InputError
 from recipe.files import atomic_write, explain_unwritable, read_json, sha256_of_json, sha256_once, write_json
 from recipe.model.memory import require_memory
 from recipe.pairs.sampling import VERSION as PAIRS_VERSION
-from recipe.processes import is_first_process
+from recipe.processes import is_first_process, world_size
 from recipe.provenance import git_commit, package_versions
 from recipe.records import read_records, recorded_recipe, write_recipe, write_record
 from recipe.run_folder.events import log_event
 from recipe.run_folder.integrity import (
+    COMMANDS,
     damaged_files,
     files_made,
     refuse_damaged,
@@ -190,7 +191,7 @@ def _task_inputs(recipe: Recipe) -> Sequence[Input]:
 class Stage:
     """One step of the pipeline.
 
-    run: does it. command: does it alone.
+    run: does it.
     sections: the parts of the recipe that shape its result. reads: the stages whose results it needs.
     results: files below the run folder whose content decides whether later stages are redone.
     files: patterns of all files that it makes, which are compared with their sha256 when they are read.
@@ -200,13 +201,21 @@ class Stage:
 
     name: str
     run: Callable[[Recipe], None]
-    command: str
     sections: tuple[str, ...]
     reads: tuple[str, ...]
     results: tuple[str, ...]
     files: tuple[str, ...]
     version: int = 1
     inputs: Callable[[Recipe], Sequence[Input]] = lambda recipe: []
+
+    @property
+    def command(self) -> str:
+        """What does it alone."""
+        return COMMANDS[self.name]
+
+    def recorded_settings(self, record: dict[str, Any]) -> dict[str, Any]:
+        """The settings of its sections that it was made with; a key that the record lacks had its default."""
+        return Recipe().settings(*self.sections) | record["settings"]
 
 
 # The split into training and validation is made after cleaning, so another share does not clean again.
@@ -217,7 +226,6 @@ STAGES = (
     Stage(
         name="corpus",
         run=_prepare_corpus,
-        command="domain-bert corpus",
         sections=_CORPUS_KEYS,
         reads=(),
         results=("corpus/sha256.json",),
@@ -228,7 +236,6 @@ STAGES = (
     Stage(
         name="tokenizer",
         run=_make_tokenizer,
-        command="domain-bert tokenizer",
         sections=(*_SPLIT_KEYS, "corpus.language", "tokenizer", "model.max_position_embeddings"),
         reads=("corpus",),
         results=("tokenizer/tokenizer.json",),
@@ -239,7 +246,6 @@ STAGES = (
     Stage(
         name="tokens",
         run=_build_tokens,
-        command="domain-bert pairs",
         sections=_SPLIT_KEYS,
         reads=("corpus", "tokenizer"),
         results=("store/train/sha256.json", "store/validation/sha256.json"),
@@ -249,7 +255,6 @@ STAGES = (
     Stage(
         name="pairs",
         run=_build_pairs,
-        command="domain-bert pairs",
         sections=("seed", "pairs"),
         reads=("tokenizer", "tokens"),
         results=("pairs/statistics.json",),
@@ -259,7 +264,6 @@ STAGES = (
     Stage(
         name="inspect",
         run=_inspect_tokenizer,
-        command="domain-bert run",
         sections=(*_SPLIT_KEYS, "task.name", "task.data"),
         reads=("corpus", "tokenizer"),
         results=("fertility.json",),
@@ -269,7 +273,6 @@ STAGES = (
     Stage(
         name="pretrain",
         run=_pretrain,
-        command="domain-bert pretrain",
         sections=("seed", "masking", "model", "training"),
         reads=("tokenizer", "tokens", "pairs"),
         results=("model/config.json", "model/model.safetensors"),
@@ -279,7 +282,6 @@ STAGES = (
     Stage(
         name="evaluate",
         run=_evaluate,
-        command="domain-bert evaluate",
         sections=("seed", "masking"),
         reads=("tokens", "pairs", "pretrain"),
         results=("evaluation.json",),
@@ -288,7 +290,6 @@ STAGES = (
     Stage(
         name="task",
         run=_finetune,
-        command="domain-bert finetune",
         sections=("task",),
         reads=("pretrain",),
         results=("task/scores.json",),
@@ -311,7 +312,7 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
     Raises:
         InputError: for bad input of any stage, before the first one starts.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if world_size() > 1:
         raise InputError(
             "`domain-bert run` runs as one process; start `accelerate launch scripts/pretrain.py CONFIG` for the"
             " stage that uses many"
@@ -520,7 +521,7 @@ def _require_done(recipe: Recipe, stage: Stage, wanted_by: Stage) -> None:
             f" `{stage.command}` with the same recipe first"
         )
     settings = recipe.settings(*stage.sections)
-    recorded = Recipe().settings(*stage.sections) | record["settings"]
+    recorded = stage.recorded_settings(record)
     changed = [place for place in settings if recorded[place] != settings[place]]
     if changed:
         raise InputError(
@@ -535,7 +536,7 @@ def _announce_again(recipe: Recipe, stage: Stage) -> None:
     if record is None or not is_first_process():
         return
     settings = recipe.settings(*stage.sections)
-    changed = changes_of(settings, Recipe().settings(*stage.sections) | record["settings"])
+    changed = changes_of(settings, stage.recorded_settings(record))
     damaged = damaged_files(recipe.folder, record, is_deep=recipe.verify_files)
     why = "what it reads has changed"
     if changed:

@@ -8,13 +8,12 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from recipe.config import CorpusConfig, Recipe
+from recipe.config import Recipe
 from recipe.corpus import Document, read_raw_documents, split_documents
 from recipe.corpus.cleaning import CleaningReport, cleaning_filters
-from recipe.corpus.formats import format_of
 from recipe.corpus.prepared import write_prepared
+from recipe.corpus.reading import corpus_formats
 from recipe.corpus.sentence_check import SentenceCheck
-from recipe.corpus.sources import source_files
 from recipe.errors import InputError
 from recipe.files import atomic_write, explain_disk_full, write_json
 
@@ -54,7 +53,7 @@ def write_clean(
         InputError: if fewer than two documents are left.
     """
     counts: Counter[str] = Counter()
-    check = SentenceCheck(_is_by_line(recipe.corpus))
+    check = SentenceCheck("blank_line_text" in corpus_formats(recipe.corpus).values())
     folder = recipe.folder / "corpus"
     with atomic_write(folder) as partial, explain_disk_full(folder.parent):
         partial.mkdir()
@@ -113,10 +112,6 @@ class RemovedList:
             # Different ones: a journal writes the same notice under every article.
             if len(samples) < SAMPLES and entry["excerpt"] not in samples:
                 samples.append(entry["excerpt"])
-
-
-def _is_by_line(config: CorpusConfig) -> bool:
-    return "blank_line_text" in {format_of(source, config) for source in source_files(config)}
 
 
 class _Kept:

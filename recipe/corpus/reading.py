@@ -27,7 +27,7 @@ def read_raw_documents(config: CorpusConfig, counts: Counter[str] | None = None)
     """
     counts = Counter() if counts is None else counts
     # Every file's format is asked before the first document, so that a bad file is refused at once and not in hours.
-    formats = _formats(config)
+    formats = corpus_formats(config)
     superseded = superseded_records(_pubmed(formats))
     for source, format_ in formats.items():
         yield from _read_file(source, format_, config, counts, superseded.get(source, frozenset()))
@@ -40,9 +40,14 @@ def corpus_sources(config: CorpusConfig) -> list[Source | HubSource]:
     return [*source_files(config), *hub_sources(config)]
 
 
+def corpus_formats(config: CorpusConfig) -> dict[Source, str]:
+    """The format of each file of the corpus; raises InputError for a file of another kind than its name says."""
+    return {source: format_of(source, config) for source in source_files(config)}
+
+
 def pubmed_sources(config: CorpusConfig) -> list[Source]:
     """Those of the files that are PubMed XML; raises InputError for any file of another kind than its name says."""
-    return _pubmed(_formats(config))
+    return _pubmed(corpus_formats(config))
 
 
 def read_source(
@@ -81,10 +86,6 @@ def split_documents(raw: Iterable[RawDocument], config: CorpusConfig, counts: Co
             yield document
         else:
             counts["documents_without_text"] += 1
-
-
-def _formats(config: CorpusConfig) -> dict[Source, str]:
-    return {source: format_of(source, config) for source in source_files(config)}
 
 
 def _pubmed(formats: dict[Source, str]) -> list[Source]:

@@ -10,6 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from recipe.files import read_json, sha256_of_file, write_json
+from recipe.run_folder.settings import size_of
 
 MANIFEST = "manifest.json"
 # Room for a checkpoint of the size of the last one, with some for growth of its state.
@@ -84,7 +85,7 @@ def remove_old_checkpoints(folder: Path, newest: Path, kept: int) -> None:
 def room_is_missing(folder: Path, parameters: int) -> str:
     """Why the disk cannot take another checkpoint, "" if it can."""
     last = next(iter(checkpoints_in(folder)), None)
-    size = sum(path.stat().st_size for path in last.rglob("*") if path.is_file()) if last is not None else 0
+    size = size_of(last) if last is not None else 0
     needed = int(_ROOM * (size or _BYTES_PER_PARAMETER * parameters))
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free

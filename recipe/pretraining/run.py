@@ -28,7 +28,7 @@ from recipe.pretraining.masking import DataCollatorForPreTraining
 from recipe.pretraining.rows import FreshRows
 from recipe.pretraining.sampler import split_of_batch
 from recipe.pretraining.trainer import PreTrainer
-from recipe.processes import processes_asked_for
+from recipe.processes import process_index, processes_asked_for, world_size
 from recipe.provenance import package_versions
 from recipe.run_folder.events import log_event
 from recipe.tokens.store import open_token_store, store_hash, token_counts
@@ -48,7 +48,7 @@ def pretrain(recipe: Recipe) -> None:
     Raises:
         InputError: if pairs are missing, sizes do not fit, or the device cannot do what the recipe asks for.
     """
-    rank, ranks = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    rank, ranks = process_index(), world_size()
     timeout = recipe.training.ddp_timeout
     with Guard(recipe.folder, rank, ranks, timeout) as guard:
         try:
@@ -209,8 +209,9 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
     _check_precision(recipe)
     # TrainingArguments' own pair, batch per device and accumulation, silently means another training when the number
     # of GPUs changes.
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    micro_batch, accumulation = split_of_batch(training.global_batch_size, training.per_device_batch_size, ranks)
+    micro_batch, accumulation = split_of_batch(
+        training.global_batch_size, training.per_device_batch_size, world_size()
+    )
     schedule = {}
     if training.lr_scheduler_type == "warmup_stable_decay":
         schedule = {"num_decay_steps": round(training.decay_share * training.max_steps), "decay_type": "linear"}

@@ -1,12 +1,12 @@
 """The stage "task" of a recipe: the run's model and its baselines by the recipe's protocol -> RUN/task."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.files import read_json, write_json
+from recipe.processes import world_size
 from recipe.tasks.experiments.command import check_checkpoint, make_plan, open_task
 from recipe.tasks.experiments.results import mean_and_deviation, reasons_of
 
@@ -38,7 +38,7 @@ def finetune_task(recipe: Recipe) -> None:
     """
     if recipe.task.name is None:
         raise InputError("task.name is null; set it to a name of recipe/tasks/tasks.yaml, a folder, or embedded:nero")
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if world_size() > 1:
         raise InputError("the stage task runs in one process; start it with python, not by a launcher of several")
     checkpoint = recipe.folder / "model"
     if not (checkpoint / "config.json").is_file():
