@@ -108,6 +108,11 @@ def sha256_of_file(path: Path) -> str:
         return sha256_of_stream(file)
 
 
+def is_as_written(path: Path, sha256: str) -> bool:
+    """Whether a file is there with the bytes that were recorded."""
+    return path.is_file() and sha256_once(path) == sha256
+
+
 def sha256_once(path: Path) -> str:
     """sha256 of a file's bytes, which are read once per process unless the file changes."""
     # By what the file is and not by its path: a folder is renamed when it is complete.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from recipe.config_file import load_recipe
 from recipe.errors import InputError
-from recipe.files import read_json, sha256_once
+from recipe.files import is_as_written, read_json
 from recipe.formatting import count
 from recipe.records import read_records
 from recipe.run_folder.integrity import COMMANDS, MANIFEST, damaged_files
@@ -111,7 +111,7 @@ def _by_manifest(path: Path) -> Part:
     except InputError as error:
         return Part(path.name, f"damaged: {error}", False)
     paths = {path / name: sha for name, sha in recorded.items()}
-    damaged = [file for file, sha in paths.items() if not file.is_file() or sha256_once(file) != sha]
+    damaged = [file for file, sha in paths.items() if not is_as_written(file, sha)]
     return _compared(path.name, len(paths), damaged, "make it again")
 
 

@@ -13,7 +13,15 @@ import pyarrow as pa
 
 from recipe.config import PairsConfig
 from recipe.errors import InputError
-from recipe.files import explain_disk_full, file_lock, read_json, sha256_of_json, sha256_once, write_json
+from recipe.files import (
+    explain_disk_full,
+    file_lock,
+    is_as_written,
+    read_json,
+    sha256_of_json,
+    sha256_once,
+    write_json,
+)
 from recipe.pairs.sampling import VERSION, PairRules, Pairs, balanced_probability, make_pairs
 from recipe.pairs.statistics import SPECIALS_PER_PAIR, PairCounter, count_pairs, describe, ranges
 from recipe.rng import derive_key
@@ -205,7 +213,7 @@ def discard_damaged_rows(config: NextSentencePairConfig, cache_dir: Path) -> Non
         except InputError:
             recorded = {"": ""}
         paths = {manifest.parent / name: sha256 for name, sha256 in recorded.items()}
-        if any(not path.is_file() or sha256_once(path) != sha256 for path, sha256 in paths.items()):
+        if not all(is_as_written(path, sha256) for path, sha256 in paths.items()):
             print(f"pairs: rows in {manifest.parent} are not as they were written and are made again", flush=True)
             shutil.rmtree(manifest.parent)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recipe.errors import InputError
-from recipe.files import sha256_once
+from recipe.files import is_as_written, sha256_once
 from recipe.processes import process_index, world_size
 from recipe.records import read_records
 
@@ -49,7 +49,7 @@ def damaged_files(run: Path, record: dict[str, Any], has_own_share: bool = False
     if has_own_share:
         names = names[process_index() :: world_size()]
     paths = {run / name: files[name] for name in names}
-    return [path for path, sha in paths.items() if not path.is_file() or (is_deep and sha256_once(path) != sha)]
+    return [path for path, sha in paths.items() if not (is_as_written(path, sha) if is_deep else path.is_file())]
 
 
 def remove_spoiled(run: Path, record: dict[str, Any], damaged: list[Path]) -> None:

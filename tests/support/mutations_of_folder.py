@@ -81,7 +81,12 @@ MUTATIONS = (
         "    except ProcessLookupError:\n        return False",
     ),
     Mutation("the note of the holder stays", LOCK, "(run / HOLDER).unlink(missing_ok=True)", "pass"),
-    Mutation("bytes are not compared", INTEGRITY, "(is_deep and sha256_once(path) != sha)", "False"),
+    Mutation(
+        "bytes are not compared",
+        INTEGRITY,
+        "(is_as_written(path, sha) if is_deep else path.is_file())",
+        "path.is_file()",
+    ),
     Mutation(
         "a rank looks at another one's share",
         INTEGRITY,
