@@ -4,10 +4,11 @@ python benchmarks/faults.py                     # a few of each
 python benchmarks/faults.py --full              # the numbers of the issue; hours
 python benchmarks/faults.py kills bad_numbers   # only these
 
-Writes faults.{md,json}.
+Writes faults.{md,json} after each fault. A row stays until its fault is injected again: the hours can be shared out.
 """
 
 import importlib
+import json
 import shutil
 import tempfile
 import time
@@ -39,6 +40,7 @@ COLUMNS = {
     "injected": "injected",
     "right": "right",
     "seconds": "seconds",
+    "commit": "commit",
     "wrong": "what went wrong",
 }
 
@@ -50,7 +52,6 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="as many as the targets name")
     parser.add_argument("--number", type=int, help="so many of each")
     arguments = parser.parse_args()
-    rows = []
     for module, numbers in NUMBERS.items():
         functions = importlib.import_module(module).FAULTS
         for name, (few, many) in numbers.items():
@@ -60,15 +61,22 @@ def main() -> None:
             folder, started = Path(tempfile.mkdtemp(prefix="fault-")) / name.replace(" ", "_"), time.monotonic()
             found = functions[name](number, folder)
             shutil.rmtree(folder.parent, ignore_errors=True)
-            rows.append({**found, "name": name, "seconds": time.monotonic() - started})
             print(
                 f"{found['fault']}: {found['right']} of {found['injected']} right {found['wrong'] or ''}", flush=True
             )
-    shown = [{**row, "wrong": "; ".join(row["wrong"])} for row in rows]
-    body = markdown_table(COLUMNS, shown)
-    title = f"# Faults\n\nInjected into runs of a small model on {machine()['cores']} cores of {machine()['cpu']}.\n\n"
-    save(arguments.results, "faults", {"machine": machine(), "rows": rows}, title + body)
-    print(body)
+            keep(arguments.results, {**found, "name": name, "seconds": time.monotonic() - started})
+
+
+def keep(results: Path, row: dict) -> None:
+    """Put a row among those of earlier runs, in the order of NUMBERS."""
+    path = results / "faults.json"
+    kept = json.loads(path.read_text())["rows"] if path.exists() else []
+    rows = {old["name"]: old for old in kept} | {row["name"]: {**row, "machine": machine()}}
+    order = [name for numbers in NUMBERS.values() for name in numbers]
+    ordered = [rows[name] for name in order if name in rows]
+    shown = [{**one, "wrong": "; ".join(one["wrong"]), "commit": one["machine"]["commit"][:7]} for one in ordered]
+    title = "# Faults\n\nInjected into runs of a small model on two cores; seconds are of the whole row.\n\n"
+    save(results, "faults", {"rows": ordered}, title + markdown_table(COLUMNS, shown))
 
 
 if __name__ == "__main__":
