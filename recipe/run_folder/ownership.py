@@ -143,9 +143,9 @@ def refuse_around(run: Path, key: str, entries: Iterable[str]) -> None:
     inner = os.path.realpath(run)
     for entry in entries:
         place = _place(entry)
-        outer = Path(place).expanduser()
+        outer = Path(os.path.expanduser(place))
         if "**" in place:
-            outer = Path(*Path(place.partition("**")[0] + "x").expanduser().parts[:-1])
+            outer = Path(os.path.expanduser(place.partition("**")[0] + "x")).parent
         root = os.path.realpath(outer).rstrip("/") + "/"
         if "://" not in place and outer.is_dir() and (inner + "/").startswith(root):
             raise InputError(

@@ -235,6 +235,11 @@ def test_a_pattern_beside_the_run_is_fine(tmp_path):
     refuse_around(tmp_path / "run", "key", [str(tmp_path / "texts"), str(tmp_path / "texts/**/*.txt"), "s3://b/**"])
 
 
+@pytest.mark.parametrize("entry", ["~nobody-here/a.txt", "~nobody-here/**/*.txt", "hub:~nobody-here?split=train"])
+def test_the_home_of_a_user_that_is_not_there_is_a_path_as_any_other(tmp_path, entry):
+    refuse_around(tmp_path / "run", "corpus.path", [entry])
+
+
 def test_a_disk_that_became_read_only_is_one_line(tmp_path):
     corpus = write_corpus(tmp_path / "corpus.txt")
     with small_disk(tmp_path / "disk", "16m"):
