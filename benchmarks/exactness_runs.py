@@ -258,10 +258,12 @@ class _Watched:
 
     def __call__(self, rows):
         batch = self._inner(rows)
-        is_masked = batch["labels"] >= 0
         if "cu_seq_lens" in batch:
-            found = is_masked[0].split(batch["cu_seq_lens"].diff().tolist())
+            is_masked = torch.zeros(len(batch["input_ids"]), dtype=torch.bool)
+            is_masked[batch["read_positions"][batch["masked_reads"]]] = True
+            found = is_masked.split(batch["cu_seq_lens"].diff().tolist())
         else:
+            is_masked = batch["labels"] >= 0
             found = [row[:length] for row, length in zip(is_masked, batch["attention_mask"].sum(1), strict=True)]
         self.rows += [row.tolist() for row in found]
         return batch

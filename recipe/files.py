@@ -49,8 +49,10 @@ def explain_disk_full(folder: Path, kept: str = "") -> Iterator[None]:
     """Turn "no space left" of any writer in the block into an `InputError`; `kept` says what a next attempt reuses."""
     try:
         yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        # safetensors has an error of its own, which says the number in words.
+        words = [f"os error {number}" for number in _FULL]
+        if getattr(error, "errno", None) not in _FULL and not any(word in str(error) for word in words):
             raise
         raise InputError(
             f"{folder}: no space is left on this disk; free some and run again{kept and f', {kept}'}"
@@ -59,9 +61,10 @@ def explain_disk_full(folder: Path, kept: str = "") -> Iterator[None]:
 
 @contextmanager
 def explain_unwritable(folder: Path) -> Iterator[None]:
-    """Turn an `OSError` about a file below the folder, such as a missing right to write, into an `InputError`."""
+    """Turn an error about a file below the folder, a missing right to write or a full disk, into an `InputError`."""
     try:
-        yield
+        with explain_disk_full(folder):
+            yield
     except OSError as error:
         place, run = os.path.abspath(str(error.filename or "")), os.path.abspath(folder)
         if error.errno not in _UNWRITABLE or not f"{place}/".startswith(f"{run}/"):
@@ -71,6 +74,7 @@ def explain_unwritable(folder: Path) -> Iterator[None]:
         ) from None
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _UNWRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR)
 
 

@@ -47,7 +47,7 @@ def write_starter(file: Path, corpus: str, size: str, domain: str) -> str:
         positions=max(length, 128),
         vocabulary=vocabulary,
         every=max(100, steps // 20),
-        bf16="true" if has_gpu else "false",
+        bf16="false" if size == "tiny" else "null",
     )
     with atomic_write(file) as partial:
         # With a line end of its own, which the template loses.

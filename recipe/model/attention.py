@@ -1,122 +1,137 @@
-"""A stock layer on rows that lie one after another, without a padding token between them."""
+"""Attention over rows that lie one after another without padding: one function, and the kernels that it chooses from.
+
+What each kernel takes was read in pytorch/pytorch@v2.13.0: torch/nn/attention/varlen.py and
+aten/src/ATen/native/native_functions.yaml.
+"""
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention
-from transformers.models.bert.modeling_bert import BertLayer, BertModel
-from transformers.utils import is_flash_attn_2_available
 
 from recipe.model.dropout import drop
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Where rows lie. lengths: int64, shape (rows,). bounds: int32, shape (rows + 1,). Both on the device."""
+    """Where the queries and the keys of each row lie.
 
-    lengths: torch.Tensor
-    bounds: torch.Tensor
+    query_bounds, key_bounds: int32, shape (rows + 1,), on the device of the states.
+    runs: (rows, queries of each, keys of each) for neighbours of equal numbers, on the host.
+    """
+
+    query_bounds: torch.Tensor
+    key_bounds: torch.Tensor
+    runs: list[tuple[int, int, int]]
 
     @classmethod
-    def of(cls, lengths: torch.Tensor) -> "Rows":
-        """Rows of these lengths."""
-        return cls(lengths, torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).int())
+    def of_all(cls, bounds: torch.Tensor, runs: list[tuple[int, int, int]]) -> "Rows":
+        """Rows in which every token is a query."""
+        joined = groupby(runs, key=lambda run: run[2])
+        return cls(bounds, bounds, [(sum(run[0] for run in same), keys, keys) for keys, same in joined])
 
     @functools.cached_property
-    def sizes(self) -> list[int]:
-        """The lengths, on the host."""
-        return self.lengths.tolist()  # type: ignore[no-any-return]
+    def longest(self) -> tuple[int, int]:
+        """Most queries and most keys of a row; kernels size their launch by it."""
+        return max(run[1] for run in self.runs), max(run[2] for run in self.runs)
 
 
-def states_at(
-    bert: BertModel,
-    cu_seq_lens: torch.Tensor,
-    positions: torch.Tensor,
-    input_ids: torch.Tensor,
-    token_type_ids: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Last hidden states at the positions that a head reads, shape (read tokens, hidden). Rows do not see each other.
+Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, Rows, float], torch.Tensor]
+
+
+def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, dropout: float) -> torch.Tensor:
+    """What each query reads from the tokens of its own row, shape (queries, heads, size of a head).
 
     Args:
-        cu_seq_lens: where each row begins and the last one ends, shape (rows + 1,).
-        positions: of the read tokens in their order, or a bool for each token.
-        input_ids, token_type_ids: shape (1, tokens).
+        query: shape (queries, heads, size of a head). key, value: the same with tokens.
+        dropout: probability with which an attention weight is dropped.
     """
-    rows = Rows.of(cu_seq_lens.diff().long())
-    row_of_token = torch.arange(len(rows.lengths), device=input_ids.device).repeat_interleave(rows.lengths)
-    position_ids = torch.arange(input_ids.shape[1], device=input_ids.device) - cu_seq_lens[:-1][row_of_token]
-    hidden = bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids, position_ids=position_ids[None])[0]
-    *layers, last = bert.encoder.layer
-    for layer in layers:
-        hidden = layer_without_padding(layer, hidden, hidden, rows, rows)
-    # The last layer runs for the read positions only. Its keys and values are those of all tokens, so this is exact.
-    row_of_read = row_of_token[positions]
-    read_of_row = torch.zeros_like(rows.lengths).index_add_(0, row_of_read, torch.ones_like(row_of_read))
-    return layer_without_padding(last, hidden[positions], hidden, Rows.of(read_of_row), rows)
+    kernel = kernel_for(query.device, query.dtype, dropout > 0, query.shape[-1])
+    return kernel(query, key, value, rows, dropout)
 
 
-def layer_without_padding(
-    layer: BertLayer, queries: torch.Tensor, hidden: torch.Tensor, query_rows: Rows, rows: Rows
+@functools.cache
+def kernel_for(device: torch.device, dtype: torch.dtype, has_dropout: bool, head_size: int) -> Kernel:
+    """The first kernel of `candidates` that runs on this device and gives what runs of rows give; it is tried once."""
+    if device.type != "cuda":
+        return by_runs
+    capability = torch.cuda.get_device_capability(device)
+    for name in candidates(dtype, has_dropout, head_size, capability, torch_version()):
+        problem = problem_of(KERNELS[name], device, dtype, has_dropout, head_size)
+        if not problem:
+            return KERNELS[name]
+        print(f"pretrain: warning: attention kernel {name} is not used here: {problem}", flush=True)
+    return by_runs
+
+
+def candidates(
+    dtype: torch.dtype, has_dropout: bool, head_size: int, capability: tuple[int, int], torch_release: tuple[int, int]
+) -> list[str]:
+    """Kernels of CUDA that could serve, the fastest first: keys of `KERNELS`."""
+    found = []
+    is_half = dtype in (torch.float16, torch.bfloat16)
+    if is_half and capability >= (8, 0) and head_size % 8 == 0 and head_size <= 256:
+        # varlen_attn has no dropout; below it lies the second one, which torch's jagged tensors call.
+        if not has_dropout and torch_release >= (2, 10):
+            found.append("varlen_attn")
+        found.append("flash")
+    # Cards before 2020 have no bfloat16.
+    if dtype != torch.bfloat16 or capability >= (8, 0):
+        found.append("efficient")
+    return found
+
+
+def torch_version() -> tuple[int, int]:
+    """Such as (2, 13)."""
+    major, minor = torch.__version__.split(".")[:2]
+    return int(major), int(minor)
+
+
+def by_varlen_attn(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, dropout: float
 ) -> torch.Tensor:
-    """The layer's output for some queries, each of which sees the tokens of its row in `hidden`.
+    """Half precision, no dropout, torch 2.10 and later."""
+    from torch.nn.attention.varlen import varlen_attn
 
-    Args:
-        queries: shape (queries, hidden), in the rows `query_rows`. hidden: shape (tokens, hidden), in the rows `rows`.
-    """
-    # The layer is called by its parts: an attention function of the library could not be told that the last layer has
-    # other queries than keys.
-    attention = layer.attention.self
-    if queries is hidden:
-        states = _together((attention.query, attention.key, attention.value), hidden)
-    else:
-        states = (attention.query(queries), *_together((attention.key, attention.value), hidden))
-    query, key, value = (part.unflatten(-1, (attention.num_attention_heads, -1)) for part in states)
-    dropout = attention.dropout.p if attention.training else 0.0
-    attend = _by_flash_attention if can_flash(query) else _by_runs
-    attended = attend(query, key, value, query_rows, rows, dropout).flatten(1)
-    return layer.feed_forward_chunk(layer.attention.output(attended, queries))  # type: ignore[no-any-return]
+    # Seven arguments by position: releases name those that follow differently, and without them it is bidirectional.
+    return varlen_attn(query, key, value, rows.query_bounds, rows.key_bounds, *rows.longest)  # type: ignore
 
 
-def _together(modules: tuple[torch.nn.Linear, ...], states: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """What each linear module makes of the states."""
-    # One matrix product is faster than several narrow ones, although the weights are copied for it.
-    weight, bias = torch.cat([module.weight for module in modules]), torch.cat([module.bias for module in modules])
-    return torch.nn.functional.linear(states, weight, bias).chunk(len(modules), -1)
+def by_flash(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, dropout: float) -> torch.Tensor:
+    """Half precision, with dropout."""
+    bounds = rows.query_bounds, rows.key_bounds
+    found = torch.ops.aten._flash_attention_forward(query, key, value, *bounds, *rows.longest, dropout, False, False)
+    return found[0]  # type: ignore[no-any-return]
 
 
-def can_flash(states: torch.Tensor) -> bool:
-    """Whether the kernel of the package flash-attn takes these states: in half precision, on a GPU."""
-    return states.is_cuda and states.dtype in (torch.float16, torch.bfloat16) and is_flash_attn_2_available()
-
-
-def _by_flash_attention(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, query_rows: Rows, rows: Rows, dropout: float
+def by_efficient(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, dropout: float
 ) -> torch.Tensor:
-    """All rows in one kernel; shapes (tokens, heads, size of a head)."""
-    from flash_attn import flash_attn_varlen_func
+    """Float32, or half precision on cards before 2020."""
+    states, bounds = (query[None], key[None], value[None]), (rows.query_bounds, rows.key_bounds)
+    found = torch.ops.aten._efficient_attention_forward(
+        *states, None, *bounds, *rows.longest, dropout, 0, compute_log_sumexp=query.requires_grad
+    )
+    return found[0][0]  # type: ignore[no-any-return]
 
-    longest = max(query_rows.sizes), max(rows.sizes)
-    bounds = query_rows.bounds, rows.bounds
-    return flash_attn_varlen_func(query, key, value, *bounds, *longest, dropout_p=dropout)  # type: ignore
 
-
-def _by_runs(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, query_rows: Rows, rows: Rows, dropout: float
-) -> torch.Tensor:
-    """Neighbours of equal lengths in one go; shapes (tokens, heads, size of a head)."""
+def by_runs(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, dropout: float) -> torch.Tensor:
+    """Neighbours of equal lengths in one go, on any device."""
     # Rows of one length need no mask, and only without a mask the fast kernel of the CPU runs. The collator sorts rows
     # by length, so there are few runs.
-    runs = [(len(list(same)), *sizes) for sizes, same in groupby(zip(query_rows.sizes, rows.sizes, strict=True))]
-
-    def parts(states: torch.Tensor, runs: list[tuple[int, int]]) -> list[torch.Tensor]:
-        pieces = states.split([number * size for number, size in runs])
-        return [piece.unflatten(0, run).transpose(1, 2) for piece, run in zip(pieces, runs, strict=True)]
-
-    of_queries, of_rows = [(number, size) for number, size, _ in runs], [(number, size) for number, _, size in runs]
-    triples = zip(parts(query, of_queries), parts(key, of_rows), parts(value, of_rows), strict=True)
+    of_queries = [(number, queries) for number, queries, _ in rows.runs]
+    of_keys = [(number, keys) for number, _, keys in rows.runs]
+    triples = zip(_parts(query, of_queries), _parts(key, of_keys), _parts(value, of_keys), strict=True)
     return torch.cat([_attended(*triple, dropout).transpose(1, 2).flatten(0, 1) for triple in triples])
+
+
+def _parts(states: torch.Tensor, runs: list[tuple[int, int]]) -> list[torch.Tensor]:
+    """One piece for each run, of shape (rows, heads, tokens, size of a head)."""
+    pieces = states.split([number * size for number, size in runs])
+    return [piece.unflatten(0, run).transpose(1, 2) for piece, run in zip(pieces, runs, strict=True)]
 
 
 def _attended(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dropout: float) -> torch.Tensor:
@@ -125,3 +140,45 @@ def _attended(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dropo
         weights = ((query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)).softmax(-1)
         return drop(weights, dropout) @ value
     return scaled_dot_product_attention(query, key, value, None, dropout)
+
+
+KERNELS: dict[str, Kernel] = {"varlen_attn": by_varlen_attn, "flash": by_flash, "efficient": by_efficient}
+
+
+def problem_of(kernel: Kernel, device: torch.device, dtype: torch.dtype, has_dropout: bool, head_size: int) -> str:
+    """Why a kernel must not be used: it raises, or differs from runs of rows; "" if it is right.
+
+    Output and gradients of a small random batch are compared with `by_runs` in float32, without dropout; with dropout
+    the kernel must keep the mean.
+    """
+    generator = torch.Generator().manual_seed(1)
+    lengths, reads = [3, 17, 40, 64], [1, 4, 9, 64]
+    bounds = [torch.tensor([0, *each]).cumsum(0).int().to(device) for each in (reads, lengths)]
+    rows = Rows(bounds[0], bounds[1], [(1, *pair) for pair in zip(reads, lengths, strict=True)])
+    shapes = [(sum(number), 2, head_size) for number in (reads, lengths, lengths)]
+    states = [torch.randn(shape, generator=generator).to(device, dtype) for shape in shapes]
+    upstream = torch.randn(shapes[0], generator=generator).to(device)
+
+    def result(of: Kernel, in_type: torch.dtype, dropout: float = 0.0) -> list[torch.Tensor]:
+        query, key, value = inputs = [each.to(in_type).requires_grad_() for each in states]
+        output = of(query, key, value, rows, dropout)
+        return [
+            output.detach().float(),
+            *(g.float() for g in torch.autograd.grad(output, inputs, upstream.to(in_type))),
+        ]
+
+    tolerance = 1e-4 if dtype == torch.float32 else 0.05
+    try:
+        for ours, expected in zip(result(kernel, dtype), result(by_runs, torch.float32), strict=True):
+            difference = ((ours - expected).abs().max() / expected.abs().max()).item()
+            if not difference < tolerance:
+                return f"it differs from runs of rows by {difference:.2g} of the largest value"
+        if has_dropout:
+            states[2] = torch.ones_like(states[2])
+            mean = result(kernel, dtype, 0.5)[0].mean().item()
+            # 78 queries of 2 heads: one weight decides where a row has few tokens.
+            if not 0.7 < mean < 1.3:
+                return f"with dropout its mean is {mean:.2g} instead of 1"
+    except (RuntimeError, ImportError, AttributeError, TypeError, NotImplementedError) as error:
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+    return ""

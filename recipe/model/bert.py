@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +13,7 @@ from transformers.utils import ModelOutput
 
 from recipe.config import ModelConfig
 from recipe.errors import InputError
-from recipe.model.attention import states_at
-from recipe.model.cross_entropy import IGNORED, vocabulary_loss
+from recipe.model.layer import PretrainingHead, states_at, take_rows
 from recipe.rng import torch_seed
 
 # The numbers of `PreTrainingOutput.sums` in their order. They are sums, not means, since sums add up over batches and
@@ -40,68 +40,55 @@ class PreTrainingOutput(ModelOutput):
 class BertForPreTraining(transformers.BertForPreTraining):
     """The stock model with a forward for batches without padding, in which work that changes no number is left out."""
 
-    # Benchmarks set these to see what each measure is worth.
-    head_at_masked_positions = True
-    last_layer_at_read_positions = True
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        take_rows(self.bert)
+        self.cls.predictions.__class__ = PretrainingHead
 
     def forward(
         self,
         input_ids: torch.Tensor,
         token_type_ids: torch.Tensor,
-        labels: torch.Tensor,
+        targets: torch.Tensor,
+        masked_reads: torch.Tensor,
+        first_reads: torch.Tensor,
         next_sentence_label: torch.Tensor,
-        cu_seq_lens: torch.Tensor,
         masked_tokens_in_step: torch.Tensor | None = None,
         pairs_in_step: torch.Tensor | None = None,
+        **layout: Any,
     ) -> PreTrainingOutput:
         """Loss = sum of MLM cross-entropy / masked_tokens_in_step + sum of NSP cross-entropy / pairs_in_step.
 
         Args:
-            input_ids, token_type_ids, labels: int64, shape (1, tokens); labels -100 where nothing is predicted.
-            next_sentence_label: int64, shape (rows,).
-            cu_seq_lens: int64, shape (rows + 1,): where each row begins, and where the last one ends.
+            input_ids, token_type_ids: int64, shape (tokens,). targets: what is predicted, shape (masked tokens,).
+            masked_reads, first_reads: where masked tokens and the first token of each row stand among the tokens that
+            are read, shapes (masked tokens,) and (rows,). next_sentence_label: shape (rows,). All int64.
+            layout: what `recipe.model.layout.layout_of` makes.
             masked_tokens_in_step, pairs_in_step: counts over all micro-batches and ranks; None: of this batch.
         """
-        is_masked = labels[0] != IGNORED
-        is_predicted = is_masked if self.head_at_masked_positions else torch.ones_like(is_masked)
-        is_first = torch.zeros_like(is_masked)
-        is_first[cu_seq_lens[:-1]] = True
-        # Heads read 15 % of the positions and [CLS]: the last layer and the decoder, half of the work of a small
-        # model, run there only.
-        is_read = is_predicted | is_first if self.last_layer_at_read_positions else torch.ones_like(is_first)
-        states = states_at(self.bert, cu_seq_lens, is_read, input_ids, token_type_ids)
-        pooled = self.bert.pooler(states[is_first[is_read]][:, None])  # type: ignore[misc]
-        mlm_loss, mlm_correct, mlm_predictions = self._mlm_sums(states[is_predicted[is_read]], labels[0][is_predicted])
+        # Nothing here waits for the device: no index is searched for, and no number is read.
+        states = states_at(self.bert, input_ids, token_type_ids, **layout)
+        pooled = self.bert.pooler(states.index_select(0, first_reads)[:, None])  # type: ignore[misc]
+        masked_states = states.index_select(0, masked_reads)
+        mlm_loss, mlm_correct, mlm_predictions = self.cls.predictions(masked_states, targets)
         pair_logits = self.cls.seq_relationship(pooled).float()
         nsp_loss = cross_entropy(pair_logits, next_sentence_label, reduction="sum")
         # A batch without any masked token has a loss of 0 / 1 instead of 0 / 0.
-        masked_tokens = is_masked.sum().clamp(min=1) if masked_tokens_in_step is None else masked_tokens_in_step
+        masked_tokens = max(len(targets), 1) if masked_tokens_in_step is None else masked_tokens_in_step
         pairs = len(next_sentence_label) if pairs_in_step is None else pairs_in_step
+        loss = mlm_loss / masked_tokens + nsp_loss / pairs
         with torch.no_grad():
             nsp_predictions = pair_logits.argmax(-1)
             is_right, label_1 = nsp_predictions == next_sentence_label, next_sentence_label == 1
-            counts = (mlm_loss, is_masked.sum(), mlm_correct)
-            counts_of_pairs = (
-                nsp_loss,
-                torch.tensor(len(label_1)),
-                is_right.sum(),
-                label_1.sum(),
-                (is_right & label_1).sum(),
+            of_pairs = (nsp_loss, len(label_1), is_right.sum(), label_1.sum(), (is_right & label_1).sum())
+            values = (mlm_loss, len(targets), mlm_correct, *of_pairs)
+            sums = torch.stack(
+                [
+                    loss.new_full((), each, dtype=torch.float64) if isinstance(each, int) else each.double()
+                    for each in values
+                ]
             )
-            sums = torch.stack([count.double().to(pooled.device) for count in (*counts, *counts_of_pairs)])
-        loss = mlm_loss / masked_tokens + nsp_loss / pairs
         return PreTrainingOutput(loss, sums, mlm_predictions, nsp_predictions)
-
-    def _mlm_sums(
-        self, states: torch.Tensor, targets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """Summed cross-entropy, how many predictions are right, and the predictions."""
-        head = self.cls.predictions
-        if self.head_at_masked_positions:
-            return vocabulary_loss(head.transform(states), head.decoder.weight, head.decoder.bias, targets)
-        logits = head(states).float()
-        loss = cross_entropy(logits, targets, reduction="sum", ignore_index=IGNORED)
-        return loss, (logits.argmax(-1) == targets).sum(), None
 
 
 def metrics_of(sums: torch.Tensor) -> dict[str, float]:

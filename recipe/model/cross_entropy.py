@@ -26,7 +26,7 @@ def vocabulary_loss(
         The summed loss; at how many tokens the prediction is right; the predictions, None while gradients are wanted.
     """
     # On CPUs the gradients are computed along with the loss, chunk by chunk: a quarter less time than with all logits.
-    if states.device.type == "cpu" and states.dtype == weight.dtype:
+    if states.device.type == "cpu" and states.dtype == weight.dtype and not torch.compiler.is_compiling():
         return _VocabularyLoss.apply(states, weight, bias, targets, torch.is_grad_enabled())  # type: ignore
     logits = torch.nn.functional.linear(states, weight, bias).float()
     predictions = logits.argmax(-1)

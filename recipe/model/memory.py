@@ -30,7 +30,7 @@ def activation_bytes(recipe: Recipe) -> int:
     # Per token and layer: input, query, key, value, context, and twice what dropout and LayerNorm keep; the
     # feed-forward layer before and after its activation function.
     numbers = model.num_hidden_layers * (10 * model.hidden_size + 2 * model.intermediate_size)
-    return rows * recipe.pairs.max_seq_length * numbers * (2 if training.bf16 or training.fp16 else 4)
+    return rows * recipe.pairs.max_seq_length * numbers * (2 if training.fp16 or training.bf16 is not False else 4)
 
 
 def require_memory(recipe: Recipe) -> None:

@@ -92,6 +92,16 @@ def room_is_missing(folder: Path, parameters: int) -> str:
     return f"it needs {needed / 1e6:,.0f} MB, {free / 1e6:,.0f} MB are free" if free < needed else ""
 
 
+def recorded_precision(folder: Path) -> str | None:
+    """The precision in which the newest checkpoint was trained, None if there is none."""
+    for path in checkpoints_in(folder):
+        try:
+            return str(read_json(path / MANIFEST)["precision"])
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+    return None
+
+
 def all_finite(tensors: Iterable[torch.Tensor]) -> bool:
     """Whether no element is NaN or infinite."""
     floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]

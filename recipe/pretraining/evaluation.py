@@ -45,7 +45,7 @@ def evaluate(recipe: Recipe) -> None:
     labels, mlm_predictions, pair_labels, nsp_predictions = [], [], [], []
 
     def keep(batch: dict, outputs) -> None:
-        labels.append(batch["labels"][batch["labels"] != IGNORED].numpy())
+        labels.append(batch["targets"].numpy())
         mlm_predictions.append(outputs.mlm_predictions.cpu().numpy())
         pair_labels.append(batch["next_sentence_label"].numpy())
         nsp_predictions.append(outputs.nsp_predictions.cpu().numpy())

@@ -66,10 +66,17 @@ class GuardedTrainer(Trainer):
         return self.accelerator.reduce(values.to(self.args.device).clone(), reduction="sum")
 
     def sum_at_boundary(self, counts: torch.Tensor) -> torch.Tensor:
-        """Sum int64 counts over ranks before a step; ends the run if a flag of any rank says so."""
-        # One reduction for the counts of this step and the flags of the one before.
-        reduced = self.sum_over_ranks(torch.cat([counts.to(self.args.device), self._own_flags()]))
-        counts, flags = reduced.tensor_split([len(counts)])
+        """Sum int64 counts over ranks before a step; ends the run if a flag of any rank says so.
+
+        Args:
+            counts: on the host. Of one rank they stay there; the sums of many are on the device.
+        """
+        flags = self._own_flags()
+        if self.args.world_size > 1:
+            # One reduction for the counts of this step and the flags of the one before.
+            here = counts.pin_memory() if self.args.device.type == "cuda" else counts
+            both = torch.cat([here.to(self.args.device, non_blocking=True), flags])
+            counts, flags = self.sum_over_ranks(both).tensor_split([len(counts)])
         self._end_if(*self._flags.read(flags))
         return counts
 

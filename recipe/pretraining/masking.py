@@ -9,6 +9,7 @@ import torch
 from transformers import DataCollatorForLanguageModeling, PreTrainedTokenizerBase
 
 from recipe.model.cross_entropy import IGNORED
+from recipe.model.layout import bounds_of, layout_of
 from recipe.rng import derive_key, random_below, random_bits
 
 REPLACEMENT_BITS = 24
@@ -162,9 +163,7 @@ class DataCollatorForPreTraining(DataCollatorForLanguageModeling):
 
     The batch has input_ids, token_type_ids, attention_mask and labels of shape (rows, longest row) and
     next_sentence_label of shape (rows,), all int64 tensors, as stock models take them. With padding_free=True, as the
-    recipe trains, the rows lie one after another, the shortest first: input_ids, token_type_ids and labels have the
-    shape (1, tokens), there is no attention_mask, and cu_seq_lens, shape (rows + 1,), says where each row begins and
-    ends.
+    recipe trains, the rows lie one after another; see `flat_batch`.
     """
 
     whole_word_mask: bool = True
@@ -190,24 +189,18 @@ class DataCollatorForPreTraining(DataCollatorForLanguageModeling):
             seed=self.seed or 0,
         )
 
-    def torch_call(self, examples: list[Any]) -> dict[str, torch.Tensor]:
+    def torch_call(self, examples: list[Any]) -> dict[str, Any]:
         """Mask a list of rows and put them together."""
-        if self.padding_free:
-            # Attention takes neighbours of one length in one go.
-            examples = sorted(examples, key=lambda row: len(row["input_ids"]))
         lengths = np.array([len(row["input_ids"]) for row in examples])
         tokens = np.concatenate([np.asarray(row["input_ids"]) for row in examples])
         row_ids, epochs = np.array([(row["row_id"], row.get("epoch", 0)) for row in examples]).T
         masked, labels = mask_rows(tokens, lengths, row_ids, epochs, self.rules)
         segments = np.concatenate([np.asarray(row["token_type_ids"]) for row in examples]).astype(np.int64)
+        pair_labels = np.array([int(row["next_sentence_label"]) for row in examples])
         if self.padding_free:
-            flat = {"input_ids": masked, "token_type_ids": segments, "labels": labels}
-            batch = {name: torch.from_numpy(values)[None] for name, values in flat.items()}
-            batch["cu_seq_lens"] = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]))
-        else:
-            batch = self._padded(masked, segments, labels, lengths)
-        batch["next_sentence_label"] = torch.tensor([int(row["next_sentence_label"]) for row in examples])
-        return batch
+            return flat_batch(masked, segments, labels, lengths, pair_labels)
+        batch = self._padded(masked, segments, labels, lengths)
+        return {**batch, "next_sentence_label": torch.from_numpy(pair_labels)}
 
     def _padded(
         self, masked: np.ndarray, segments: np.ndarray, labels: np.ndarray, lengths: np.ndarray
@@ -226,3 +219,34 @@ class DataCollatorForPreTraining(DataCollatorForLanguageModeling):
             table[is_filled] = values
             batch[name] = torch.from_numpy(table)
         return batch
+
+
+def flat_batch(
+    masked: np.ndarray, segments: np.ndarray, labels: np.ndarray, lengths: np.ndarray, pair_labels: np.ndarray
+) -> dict[str, Any]:
+    """A batch as `recipe.model.bert.BertForPreTraining` takes it, with all its indexes; the shortest rows first.
+
+    Args:
+        masked, segments, labels: of rows that lie one after another, shape (tokens,).
+        lengths, pair_labels: shape (rows,).
+    """
+    is_masked = labels != IGNORED
+    starts = bounds_of(lengths)[:-1]
+    is_read = is_masked.copy()
+    is_read[starts] = True
+    reads = np.add.reduceat(is_read, starts, dtype=np.int64)
+    # Attention takes neighbours with equally many tokens in one go, and in the last layer with equally many reads.
+    order = np.lexsort((reads, lengths))
+    lengths, reads = lengths[order], reads[order]
+    bounds = bounds_of(lengths)
+    tokens = np.arange(bounds[-1]) + np.repeat(starts[order] - bounds[:-1], lengths)
+    is_masked, read_positions = is_masked[tokens], np.flatnonzero(is_read[tokens])
+    return {
+        "input_ids": torch.from_numpy(masked[tokens]),
+        "token_type_ids": torch.from_numpy(segments[tokens]),
+        "targets": torch.from_numpy(labels[tokens][is_masked]),
+        "masked_reads": torch.from_numpy(np.flatnonzero(is_masked[read_positions])),
+        "first_reads": torch.from_numpy(bounds_of(reads)[:-1]),
+        "next_sentence_label": torch.from_numpy(pair_labels[order]),
+        **layout_of(lengths, reads, read_positions),
+    }

@@ -20,11 +20,13 @@ from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_json, write_json
 from recipe.model.bert import BertForPreTraining, bert_config, fresh_model, load_model
 from recipe.model.dropout import set_dropout
+from recipe.model.layer import compile_parts
 from recipe.pairs.dataset import load_pairs, training_passes
 from recipe.pretraining.checkpoints import all_finite, newest_complete_checkpoint
 from recipe.pretraining.guard import EXIT_STATUS, Guard, Preempted, explain_lost_rank
 from recipe.pretraining.lines import TrainingLines
 from recipe.pretraining.masking import DataCollatorForPreTraining
+from recipe.pretraining.precision import BFLOAT16, FLOAT16, precision_name, precision_of
 from recipe.pretraining.rows import FreshRows
 from recipe.pretraining.sampler import split_of_batch
 from recipe.pretraining.trainer import PreTrainer
@@ -35,7 +37,7 @@ from recipe.tokens.store import open_token_store, store_hash, token_counts
 
 # Keys of `training` that `TrainingArguments` has under the same name.
 SAME_NAMES = (
-    "max_steps learning_rate lr_scheduler_type weight_decay adam_beta1 adam_beta2 adam_epsilon max_grad_norm bf16 fp16"
+    "max_steps learning_rate lr_scheduler_type weight_decay adam_beta1 adam_beta2 adam_epsilon max_grad_norm"
     " dataloader_num_workers logging_steps eval_steps save_steps save_total_limit report_to ddp_timeout"
 ).split()
 # As many say how often tokens occur.
@@ -97,6 +99,7 @@ def _pretrain(recipe: Recipe, guard: Guard) -> None:
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "world_size": trainer.args.world_size,
             "device": _device_name(trainer.args.device),
+            "precision": precision_name(trainer.args),
             "seconds": time.time() - started,
         }
         write_json(recipe.folder / "training.json", summary)
@@ -141,8 +144,9 @@ def make_trainer(recipe: Recipe, guard: Guard | None = None) -> PreTrainer:
     trainer = PreTrainer(
         seed=recipe.seed,
         group_by_length=training.group_by_length,
+        compress_gradients=training.compress_gradients,
         guard=guard or Guard(recipe.folder, 0, 1, training.ddp_timeout),
-        fingerprint=_fingerprint(recipe),
+        fingerprint={**_fingerprint(recipe), "precision": precision_name(arguments)},
         max_skipped_steps=training.max_skipped_steps,
         model=model,
         args=arguments,
@@ -151,6 +155,8 @@ def make_trainer(recipe: Recipe, guard: Guard | None = None) -> PreTrainer:
         eval_dataset=validation.select(shown),
         processing_class=tokenizer,
     )
+    if training.torch_compile:
+        compile_parts(model.bert, model.cls.predictions)  # type: ignore[arg-type]
     # The callbacks of the library print every number of a step as a dict of strings.
     for callback in (transformers.PrinterCallback, transformers.ProgressCallback):
         trainer.remove_callback(callback)
@@ -195,7 +201,11 @@ def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertFo
         if recipe.model.decoder_bias == "unigram":
             counts = token_counts(open_token_store(recipe.folder / "store" / "train"), config.vocab_size)
         model = fresh_model(config, recipe.seed, counts)
-    set_dropout(model, recipe.training.dropout)
+    training = recipe.training
+    set_dropout(model, training.dropout)
+    for layer in model.bert.encoder.layer:
+        if training.attention_dropout is not None:
+            layer.attention.self.dropout.p = training.attention_dropout
     return model
 
 
@@ -206,7 +216,7 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         InputError: if the batch cannot be split among the processes, or the device lacks the precision asked for.
     """
     training = recipe.training
-    _check_precision(recipe)
+    precision = precision_of(recipe, checkpoint_folder(recipe))
     # TrainingArguments' own pair, batch per device and accumulation, silently means another training when the number
     # of GPUs changes.
     micro_batch, accumulation = split_of_batch(
@@ -240,6 +250,8 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         ddp_find_unused_parameters=False,
         # The model's buffers are constants; to send them before every forward pass would only cost time.
         ddp_broadcast_buffers=False,
+        bf16=precision == BFLOAT16,
+        fp16=precision == FLOAT16,
         seed=recipe.seed,
         **{name: getattr(training, name) for name in SAME_NAMES},
     )
@@ -296,28 +308,12 @@ def save_model(trainer: PreTrainer, folder: Path) -> None:
     os.replace(partial, folder)
 
 
-def _check_precision(recipe: Recipe) -> None:
-    """One line instead of a traceback out of torch or transformers."""
-    training = recipe.training
-    has_gpu = torch.cuda.is_available() and not training.use_cpu
-    generation = torch.cuda.get_device_capability()[0] if has_gpu else 0
-    wanted = {
-        "tf32": (training.tf32 and generation < 8, "a GPU of 2020 or later (compute capability 8)"),
-        "bf16": (training.bf16 and has_gpu and generation < 8, "a GPU of 2020 or later (compute capability 8)"),
-        "fp16": (training.fp16 and not has_gpu, "a GPU"),
-    }
-    for name, (is_missing, needed) in wanted.items():
-        if is_missing:
-            device = torch.cuda.get_device_name() if has_gpu else "the CPU"
-            raise InputError(f"training.{name} needs {needed}, but training runs on {device}; set it to false")
-
-
 def _announce(recipe: Recipe, trainer: PreTrainer) -> None:
     if not trainer.is_world_process_zero():
         return
     arguments, training, rows = trainer.args, recipe.training, len(cast(Sized, trainer.train_dataset))
     mean_length = read_json(recipe.folder / "pairs" / "statistics.json")["train"]["mean_length"]
-    precision = "bf16" if training.bf16 else "fp16" if training.fp16 else "tf32" if training.tf32 else "float32"
+    precision = precision_name(arguments) + (" with tf32 products" if training.tf32 else "")
     print(
         f"pretrain: {arguments.world_size} process(es) on {_device_name(arguments.device)}, {precision};"
         f" {training.global_batch_size:,} pairs a step = {arguments.world_size} x"

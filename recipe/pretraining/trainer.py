@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from accelerate.utils import DDPCommunicationHookType
 from torch.utils.data import DataLoader
 from transformers import TrainerCallback
 
 from recipe.model.bert import SUMS, metrics_of
+from recipe.model.layout import to_device
 from recipe.pretraining.guarded_trainer import GuardedTrainer
 from recipe.pretraining.rows import rows_by_epoch
 from recipe.pretraining.sampler import StepSampler
@@ -25,15 +27,23 @@ class PreTrainer(GuardedTrainer):
     Args:
         train_dataset: a `datasets.Dataset` of such rows, or `recipe.pretraining.rows.FreshRows`.
         seed: where order, masks and dropout start. group_by_length: see `StepSampler`.
+        compress_gradients: send them between ranks in bfloat16.
         The rest as for `GuardedTrainer`; args.max_steps must be set, args.remove_unused_columns must be False.
     """
 
-    def __init__(self, *, seed: int, group_by_length: bool, **arguments: Any) -> None:
+    def __init__(
+        self, *, seed: int, group_by_length: bool, compress_gradients: bool = False, **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
         # The stock Trainer multiplies loss and gradients of this model by accumulation x ranks. With this flag it
         # leaves the division by the number of items to `compute_loss`.
         self.model_accepts_loss_kwargs = True
         self._seed, self._group_by_length = seed, group_by_length
+        if self.args.world_size > 1:
+            # Gradients lie in the buckets that are sent, instead of being copied there.
+            self.accelerator.ddp_handler.gradient_as_bucket_view = True
+            if compress_gradients:
+                self.accelerator.ddp_handler.comm_hook = DDPCommunicationHookType.BF16
         self._sums = torch.zeros(len(SUMS), dtype=torch.float64, device=self.args.device)
         self._tokens_seen: torch.Tensor | int = 0
         half = torch.float16 if self.args.fp16 else torch.bfloat16
@@ -54,8 +64,9 @@ class PreTrainer(GuardedTrainer):
             self.args.process_index,
             self.args.world_size,
         )
-        # Not prepared by Accelerate, whose sampler would shard the rows a second time.
-        return self._loader(rows, self.step_sampler)
+        # Not prepared by Accelerate, whose sampler would shard the rows a second time. The workers are a whole step
+        # ahead, since all its micro-batches are taken before it begins.
+        return self._loader(rows, self.step_sampler, self.args.gradient_accumulation_steps)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
@@ -67,9 +78,11 @@ class PreTrainer(GuardedTrainer):
         self.guard.phase = "in a step"
         waited = time.perf_counter() - started
         counts = self.sum_at_boundary(torch.stack([counts_of(batch) for batch in batches]).sum(0))
+        # All of a step at once: indexes of 8,192 rows are 25 MB.
+        batches = [to_device(batch, device) for batch in batches]
         self.throughput.add(counts, waited)
         masked_tokens, pairs, tokens, *_ = counts.unbind()
-        # Added up on the device: to read a number there would make the host wait at every step.
+        # Of many ranks it is on the device: to read a number there would make the host wait at every step.
         self._tokens_seen = tokens + self._tokens_seen
         return batches, torch.stack([masked_tokens.clamp(min=1), pairs])
 
@@ -121,12 +134,15 @@ class PreTrainer(GuardedTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _loader(self, rows: Any, batch_sampler: Any) -> DataLoader:
+    def _loader(self, rows: Any, batch_sampler: Any, ahead: int = 1) -> DataLoader:
+        """A loader whose workers prepare two batches each, `ahead` together at least, before they are asked for."""
+        workers = self.args.dataloader_num_workers
         return DataLoader(
             rows,
             batch_sampler=batch_sampler,
             collate_fn=self.data_collator,
-            num_workers=self.args.dataloader_num_workers,
+            num_workers=workers,
+            prefetch_factor=max(2, -(-ahead // workers)) if workers else None,
             pin_memory=self.args.device.type == "cuda",
         )
 
@@ -142,7 +158,7 @@ def evaluation_sums(model: torch.nn.Module, batches, device: torch.device, on_ou
     model.eval()
     total = torch.zeros(len(SUMS), dtype=torch.float64, device=device)
     for batch in batches:
-        outputs = model(**{name: values.to(device) for name, values in batch.items()})
+        outputs = model(**to_device(batch, device))
         total += outputs.sums
         if on_outputs is not None:
             on_outputs(batch, outputs)

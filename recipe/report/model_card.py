@@ -14,7 +14,7 @@ from recipe.privacy.traces import hidden, public_settings
 from recipe.records import recorded_recipe
 from recipe.report.disclosure import paths_of
 from recipe.report.key_numbers import baseline_of, reason_of
-from recipe.report.run_files import FILES, RunFiles, precision_name, read_run_files
+from recipe.report.run_files import FILES, RunFiles, read_run_files
 from recipe.report.templates import render
 from recipe.tasks.experiments.results import dashes
 
@@ -214,7 +214,7 @@ def _settings(recipe: Recipe, files: RunFiles) -> list[tuple[str, ...]]:
         ("optimizer", f"AdamW, {adam}, weight decay {training.weight_decay:g}"),
         ("learning rate", f"peak {training.learning_rate:g}, {warmup}, {training.lr_scheduler_type}"),
         ("dropout while pretraining", f"{training.dropout:g}"),
-        ("precision", precision_name(training)),
+        ("precision", files.precision()),
         ("time", f"{duration(run.get('seconds'))} on {run.get('world_size') or 1} × {run.get('device') or NOT_KNOWN}"),
         ("seed", str(recipe.seed)),
     ]

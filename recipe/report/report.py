@@ -17,7 +17,7 @@ from recipe.report import plots
 from recipe.report.disclosure import paths_of
 from recipe.report.inspection import HEADINGS, longest_splits, table_of
 from recipe.report.key_numbers import key_numbers
-from recipe.report.run_files import FILES, RunFiles, precision_name, read_run_files
+from recipe.report.run_files import FILES, RunFiles, read_run_files
 from recipe.report.shown_pairs import shown_pair
 from recipe.report.templates import render
 from recipe.tasks.experiments.results import dashes, score_in
@@ -173,7 +173,7 @@ def _training_table(recipe: Recipe, files: RunFiles) -> list[tuple[str, str]]:
         ("peak learning rate", f"{training.learning_rate:g}, {training.lr_scheduler_type}, {warmup}"),
         ("masking", f"{percent(masking.mlm_probability, 0)} of the tokens, {unit}"),
         ("dropout / weight decay", f"{training.dropout:g} / {training.weight_decay:g}"),
-        ("precision", precision_name(training)),
+        ("precision", files.precision()),
     ]
 
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from recipe.config import TrainingConfig
 from recipe.errors import InputError
 from recipe.files import read_json, sha256_once
+from recipe.formatting import NOT_KNOWN
 from recipe.records import read_records
 
 
@@ -51,6 +51,10 @@ class RunFiles:
         """Log lines of validations, in order."""
         return [line for line in (self.training or {}).get("log_history", []) if "eval_mlm_loss" in line]
 
+    def precision(self) -> str:
+        """The numbers in which the model was trained."""
+        return str((self.training or {}).get("precision") or NOT_KNOWN)
+
     def last(self, name: str) -> Any:
         """The newest value of a field in the log of training steps, None if there is none."""
         return next((line[name] for line in reversed(self.training_log()) if line.get(name) is not None), None)
@@ -73,8 +77,3 @@ def _read(folder: Path, file: RunFile, recorded: dict[str, str]) -> dict[str, An
     if file.path in recorded and recorded[file.path] != sha256_once(path):
         raise InputError(f"{path}: is not as it was written, its sha256 differs; run `{command}` again")
     return read_json(path, f"remove it and run `{command}` again")
-
-
-def precision_name(training: TrainingConfig) -> str:
-    """The number format of pretraining in words."""
-    return "bfloat16" if training.bf16 else "float16" if training.fp16 else "float32"

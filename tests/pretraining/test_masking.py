@@ -193,17 +193,29 @@ def test_collator_is_a_language_modelling_collator_that_pads(tokenizer, rows):
 
 
 def test_rows_without_padding_are_those_of_the_padded_batch(tokenizer, rows):
-    ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
-    padded, flat = (
-        DataCollatorForPreTraining(tokenizer, seed=5, padding_free=free)(batch)
-        for free, batch in ((False, ordered), (True, rows))
-    )
-    filled = padded["attention_mask"].bool()
-    assert flat["cu_seq_lens"].tolist() == [0, *np.cumsum([len(row["input_ids"]) for row in ordered])]
-    for name in ("input_ids", "token_type_ids", "labels"):
-        assert torch.equal(flat[name], padded[name][filled][None])
-    assert torch.equal(flat["next_sentence_label"], padded["next_sentence_label"])
-    assert set(flat) == set(padded) - {"attention_mask"} | {"cu_seq_lens"}
+    padded, flat = (DataCollatorForPreTraining(tokenizer, seed=5, padding_free=free)(rows) for free in (False, True))
+    is_masked = torch.zeros(len(flat["input_ids"]), dtype=torch.bool)
+    is_masked[flat["read_positions"][flat["masked_reads"]]] = True
+    labels = torch.full_like(flat["input_ids"], IGNORED).masked_scatter(is_masked, flat["targets"])
+    assert flat["first_reads"].tolist() == flat["read_cu_seq_lens"][:-1].tolist()
+    assert flat["read_positions"][flat["first_reads"]].tolist() == flat["cu_seq_lens"][:-1].tolist()
+    bounds = flat["cu_seq_lens"].tolist()
+    found = [
+        (*(tuple(each[start:end].tolist()) for each in (flat["input_ids"], flat["token_type_ids"], labels)), label)
+        for start, end, label in zip(bounds, bounds[1:], flat["next_sentence_label"].tolist(), strict=False)
+    ]
+    expected = [
+        (
+            *(tuple(padded[name][place][:length].tolist()) for name in ("input_ids", "token_type_ids", "labels")),
+            padded["next_sentence_label"][place].item(),
+        )
+        for place, length in enumerate(padded["attention_mask"].sum(1).tolist())
+    ]
+    assert flat["position_ids"].tolist() == [place for row in found for place in range(len(row[0]))]
+    assert sorted(found) == sorted(expected)
+    sizes = [(1 + sum(label != IGNORED for label in row[2]), len(row[0])) for row in found]
+    assert sizes == sorted(sizes, key=lambda size: size[::-1]), "neighbours of equal sizes are taken in one go"
+    assert [run[1:] for run in flat["runs"] for _ in range(run[0])] == sizes
 
 
 def test_collator_follows_seed_and_epoch(tokenizer, rows):

@@ -1,16 +1,19 @@
 import time
 
+import numpy as np
 import pytest
 import torch
 from transformers import BertConfig, BertForPreTraining
 
+from recipe.pretraining.masking import flat_batch
 from recipe.pretraining.throughput import Throughput, counts_of, matmul_peak, training_flops
 
 CONFIG = BertConfig(vocab_size=512, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=256)
 
 
 def test_tokens_masked_tokens_and_pairs_of_a_batch_are_counted():
-    batch = {"cu_seq_lens": torch.tensor([0, 3, 5]), "labels": torch.tensor([[-100, 7, -100, 3, 2]])}
+    ids, labels, lengths = np.arange(5), np.array([-100, 7, -100, 3, 2]), np.array([3, 2])
+    batch = flat_batch(ids, ids, labels, lengths, np.array([0, 1]))
     assert counts_of(batch).tolist() == [3, 2, 5, 13]
 
 

@@ -66,19 +66,6 @@ def test_accumulation_changes_neither_loss_nor_gradient(prepared, corpus_file, w
         torch.testing.assert_close(tensor, weights(whole_run)[name], atol=2e-5, rtol=1e-3)
 
 
-@pytest.mark.parametrize("measure", ["last_layer_at_read_positions", "head_at_masked_positions"])
-def test_work_that_is_not_left_out_changes_neither_loss_nor_gradient(
-    prepared, corpus_file, whole_run, tmp_path, measure
-):
-    trainer = make_trainer(run_folder_of(prepared, tmp_path / "run", corpus_file, **NO_DROPOUT))
-    assert getattr(trainer.model, measure)
-    setattr(trainer.model, measure, False)
-    trainer.train()
-    found = [line for line in trainer.state.log_history if "loss" in line]
-    for one, other in zip(losses(whole_run), found, strict=True):
-        assert one == pytest.approx(tuple(other[name] for name in LOGGED), rel=1e-5)
-
-
 @pytest.mark.parametrize(("key", "needed"), [("tf32", "a GPU of 2020 or later"), ("fp16", "a GPU")])
 def test_a_precision_that_the_device_lacks_is_one_line(prepared, corpus_file, tmp_path, key, needed):
     recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{f"training.{key}": "true"})

@@ -6,11 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import small_disk, small_recipe, write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import SafetensorError
+from safetensors.torch import load, save_file
 
 from recipe.errors import InputError
+from recipe.files import explain_unwritable
 from recipe.pipeline import STAGES, run_all, run_stage, write_results
 from recipe.report import plots
 from recipe.run_folder.ownership import FOLDERS, REPLACED, check_run_dir, refuse_around, refuse_foreign, refuse_own
@@ -252,6 +256,15 @@ def test_a_disk_that_became_read_only_is_one_line(tmp_path):
             recipe.run_dir = str(run)
             with pytest.raises(InputError, match=r"run_dir: .* cannot be written"):
                 run_all(recipe)
+
+
+def test_a_disk_that_is_full_when_a_model_is_written_is_one_line(tmp_path):
+    """safetensors has an error of its own, which is no OSError."""
+    with small_disk(tmp_path / "disk", "1m"), pytest.raises(InputError, match=r"disk: no space is left on this disk"):
+        with explain_unwritable(tmp_path / "disk"):
+            save_file({"weight": torch.zeros(1_000_000)}, tmp_path / "disk" / "model.safetensors")
+    with pytest.raises(SafetensorError, match="header"), explain_unwritable(tmp_path):
+        load(b"no header")
 
 
 def test_a_right_that_is_missing_below_the_run_folder_is_one_line(tmp_path, corpus_file):

@@ -167,11 +167,15 @@ def test_padding_is_attended_by_nothing_and_labelled_with_nothing():
 
 def test_rows_without_padding_come_one_after_the_other():
     batch = unpadded([Row([2, 5, 6, 3], [1, 2], [1, 2]), Row([2, 7, 3], [1], [0])])
+    runs = batch.pop("runs")
     found = {name: tensor.tolist() for name, tensor in batch.items()}
+    assert runs == [(1, 1, 3), (1, 2, 4)]
     assert found == {
-        "input_ids": [[2, 7, 3, 2, 5, 6, 3]],
+        "input_ids": [2, 7, 3, 2, 5, 6, 3],
+        "position_ids": [0, 1, 2, 0, 1, 2, 3],
         "cu_seq_lens": [0, 3, 7],
         "read_positions": [1, 4, 5],
+        "read_cu_seq_lens": [0, 1, 3],
         "labels": [0, 1, 2],
     }
 

@@ -1,10 +1,13 @@
 """Rows -> a batch, padded to its longest row or without any padding."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
+from recipe.model.layout import bounds_of, layout_of
 from recipe.tasks.types.task_type import Row
 
 IGNORED_LABEL = -100
@@ -25,25 +28,28 @@ def padded_texts(rows: Sequence[Row], pad_token_id: int) -> dict[str, torch.Tens
     return {**_padded_inputs(rows, pad_token_id), "labels": _labels(rows)}
 
 
-def unpadded(rows: Sequence[Row]) -> dict[str, torch.Tensor]:
-    """Rows one after the other, the shortest first.
+def unpadded(rows: Sequence[Row]) -> dict[str, Any]:
+    """Rows one after the other, the shortest first, with all that `layout_of` makes.
 
-    input_ids: shape (1, tokens). cu_seq_lens: where each row begins and the last one ends, shape (rows + 1,).
-    read_positions: the tokens that are read, in their order, shape (reads,). labels: the gold label of each, shape
-    (reads,) or (reads, labels). token_type_ids, of pairs: shape (1, tokens).
+    input_ids: shape (tokens,). labels: the gold label of each token that is read, shape (reads,) or (reads, labels).
+    token_type_ids, of pairs: shape (tokens,).
     """
     # Attention takes neighbours of equal length in one go.
     rows = sorted(rows, key=lambda row: len(row.input_ids))
-    starts = torch.tensor([0, *(len(row.input_ids) for row in rows)]).cumsum(0)
-    read = [start + position for row, start in zip(rows, starts.tolist(), strict=False) for position in row.positions]
+    lengths = np.array([len(row.input_ids) for row in rows])
+    reads = np.array([len(row.positions) for row in rows])
+    read = [
+        start + position
+        for row, start in zip(rows, bounds_of(lengths).tolist(), strict=False)
+        for position in row.positions
+    ]
     batch = {
-        "input_ids": torch.tensor([[token for row in rows for token in row.input_ids]]),
-        "cu_seq_lens": starts,
-        "read_positions": torch.tensor(read, dtype=torch.long),
+        "input_ids": torch.tensor([token for row in rows for token in row.input_ids]),
         "labels": _labels(rows),
+        **layout_of(lengths, reads, np.array(read, dtype=np.int64)),
     }
     if rows[0].token_type_ids:
-        batch["token_type_ids"] = torch.tensor([[segment for row in rows for segment in row.token_type_ids]])
+        batch["token_type_ids"] = torch.tensor([segment for row in rows for segment in row.token_type_ids])
     return batch
 
 

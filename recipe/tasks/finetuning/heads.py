@@ -43,12 +43,10 @@ HEADS = {
 }
 
 
-def collator_of(
-    model: PreTrainedModel, device: torch.device, pad_token_id: int
-) -> Callable[[Sequence[Row]], dict[str, torch.Tensor]]:
-    """How rows become a batch for a model on a device: without padding where it can, else as its head wants it."""
+def collator_of(model: PreTrainedModel, pad_token_id: int) -> Callable[[Sequence[Row]], dict[str, Any]]:
+    """How rows become a batch for a model: without padding where it can, else as its head wants it."""
     # Other architectures have no such forward.
-    if device.type == "cpu" and isinstance(model, (BertForTokenClassification, BertForSequenceClassification)):
+    if isinstance(model, (BertForTokenClassification, BertForSequenceClassification)):
         return unpadded
     padding = padded if model.config.problem_type is None else padded_texts
     return lambda rows: padding(rows, pad_token_id)

@@ -7,6 +7,7 @@ import torch
 from transformers import PreTrainedModel
 
 from recipe.errors import InputError
+from recipe.model.layout import to_device
 from recipe.tasks.finetuning.heads import collator_of, labels_of
 from recipe.tasks.types.task_type import Row
 
@@ -28,12 +29,12 @@ def logits_of(model: PreTrainedModel, rows: Sequence[Row], pad_token_id: int) ->
     model.eval()
     # Rows of similar length waste the least padding.
     for chosen in batches_by_length([len(row.input_ids) for row in rows]):
-        batch = collator_of(model, model.device, pad_token_id)([rows[index] for index in chosen])
+        batch = collator_of(model, pad_token_id)([rows[index] for index in chosen])
         # Only a padded batch of tokens still has positions that nothing reads.
         is_read = batch.pop("labels") >= 0
         is_token_by_token = model.config.problem_type is None and "cu_seq_lens" not in batch
         with torch.inference_mode():
-            logits = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).logits
+            logits = model(**to_device(batch, model.device)).logits
         if is_token_by_token:
             logits = logits[is_read.to(model.device)]
         if not torch.isfinite(logits).all():

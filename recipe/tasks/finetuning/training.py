@@ -124,7 +124,7 @@ def train_once(materials: Materials, settings: RunSettings, pretrained: bool, se
     set_dropout(model, None)
     with tempfile.TemporaryDirectory() as folder:
         arguments = training_arguments(settings, materials.use_cpu, len(rows), seed, folder)
-        collate = collator_of(model, arguments.device, pad_token_id)
+        collate = collator_of(model, pad_token_id)
         if collate is not unpadded:
             # Where there is padding, rows of similar length waste the least of it.
             arguments.train_sampling_strategy = "group_by_length"

@@ -1,0 +1,106 @@
+"""In which numbers a run computes: as the recipe says, or the faster of float32 and bfloat16 on this device."""
+
+import time
+from pathlib import Path
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from transformers import TrainingArguments
+
+from recipe.config import ModelConfig, Recipe
+from recipe.errors import InputError
+from recipe.pretraining.checkpoints import recorded_precision
+
+FLOAT32, BFLOAT16, FLOAT16 = "float32", "bfloat16", "float16"
+# Less is within the noise of the measurement, and float32 is the safer choice.
+_WORTH_IT = 1.15
+_TOKENS, _ROUNDS = 1024, 3
+
+
+def precision_of(recipe: Recipe, checkpoints: Path) -> str:
+    """The precision that a run computes in; with training.bf16 null it is measured, unless a checkpoint says it.
+
+    Args:
+        checkpoints: folder of the run's checkpoints, if it has some.
+
+    Raises:
+        InputError: if the device cannot do what the recipe asks for.
+    """
+    training = recipe.training
+    _refuse_what_is_missing(recipe)
+    if training.fp16:
+        return FLOAT16
+    if training.bf16 is not None:
+        return BFLOAT16 if training.bf16 else FLOAT32
+    if _has_gpu(recipe):
+        return BFLOAT16 if torch.cuda.get_device_capability() >= (8, 0) else FLOAT32
+    # A run that goes on stays what it was, also on another machine.
+    return recorded_precision(checkpoints) or _measured(recipe)
+
+
+def precision_name(arguments: TrainingArguments) -> str:
+    """The precision of a trainer's arguments."""
+    return BFLOAT16 if arguments.bf16 else FLOAT16 if arguments.fp16 else FLOAT32
+
+
+def _measured(recipe: Recipe) -> str:
+    """The faster one on rank 0, for all ranks."""
+    state = PartialState(cpu=True)
+    found = [FLOAT32]
+    if state.is_main_process and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        gain = bfloat16_gain(recipe.model, recipe.tokenizer.vocab_size)
+        found = [BFLOAT16 if gain > _WORTH_IT else FLOAT32]
+        print(
+            f"pretrain: training.bf16 is null: on this CPU bfloat16 is {gain:.2f} x as fast as float32, so {found[0]}"
+            " is used",
+            flush=True,
+        )
+    broadcast_object_list(found)
+    return found[0]
+
+
+def bfloat16_gain(model: ModelConfig, vocab_size: int) -> float:
+    """Time in float32 / time in bfloat16 of the matrix products of a layer and a head, forward and backward."""
+    width, inner = model.hidden_size, model.intermediate_size
+    layer = [torch.nn.Linear(*sizes) for sizes in ((width, 3 * width), (width, width), (width, inner), (inner, width))]
+    head = torch.nn.Linear(width, vocab_size)
+    # The head sees 15 % of the tokens, once for all layers.
+    times = [(layer, _TOKENS, model.num_hidden_layers), ([head], _TOKENS * 15 // 100, 1)]
+    seconds = {
+        is_half: sum(number * _seconds(modules, tokens, is_half) for modules, tokens, number in times)
+        for is_half in (False, True)
+    }
+    return seconds[False] / seconds[True]
+
+
+def _seconds(modules: list[torch.nn.Linear], tokens: int, is_half: bool) -> float:
+    inputs = [torch.randn(tokens, module.in_features, requires_grad=True) for module in modules]
+    found = []
+    for _ in range(_ROUNDS):
+        started = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_half):
+            outputs = [torch.nn.functional.gelu(module(each)) for module, each in zip(modules, inputs, strict=True)]
+        torch.autograd.backward(outputs, [torch.ones_like(each) for each in outputs])
+        found.append(time.perf_counter() - started)
+    return min(found)
+
+
+def _has_gpu(recipe: Recipe) -> bool:
+    return torch.cuda.is_available() and not recipe.training.use_cpu
+
+
+def _refuse_what_is_missing(recipe: Recipe) -> None:
+    """One line instead of a traceback out of torch or transformers."""
+    training, has_gpu = recipe.training, _has_gpu(recipe)
+    generation = torch.cuda.get_device_capability()[0] if has_gpu else 0
+    new_enough = "a GPU of 2020 or later (compute capability 8)"
+    wanted = {
+        "tf32": (training.tf32 and generation < 8, new_enough),
+        "bf16": (training.bf16 and has_gpu and generation < 8, new_enough),
+        "fp16": (training.fp16 and not has_gpu, "a GPU"),
+    }
+    for name, (is_missing, needed) in wanted.items():
+        if is_missing:
+            device = torch.cuda.get_device_name() if has_gpu else "the CPU"
+            raise InputError(f"training.{name} needs {needed}, but training runs on {device}; set it to false")
