@@ -320,7 +320,7 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
     if until is not None and until not in _BY_NAME:
         raise InputError(f"--until is {until!r}; it takes one of {', '.join(_BY_NAME)}")
     check_run_dir(recipe.folder, recipe.run_dir)
-    recipe = _with_prepared(recipe)
+    recipe = with_prepared(recipe)
     stages = [stage for stage in STAGES if stage.name != "task" or recipe.task.name is not None]
     # All input is looked at now: a wrong task file shall not be found after days of pretraining.
     inputs = {stage.name: _inputs_of(recipe, stage) for stage in stages}
@@ -375,7 +375,7 @@ def run_stage(
         InputError: if a stage before it is not done, or was done with other settings or input.
     """
     check_run_dir(recipe.folder, recipe.run_dir)
-    stage, recipe = _BY_NAME[name], _with_prepared(recipe)
+    stage, recipe = _BY_NAME[name], with_prepared(recipe)
     _require_all_done(recipe, stage)
     inputs = _inputs_of(recipe, stage) if inputs is None else inputs
     with explain_unwritable(recipe.folder), run_lock(recipe.folder):
@@ -437,12 +437,12 @@ def check_inputs(recipe: Recipe, *names: str) -> None:
     """
     check_run_dir(recipe.folder, recipe.run_dir)
     for name in names:
-        _inputs_of(_with_prepared(recipe), _BY_NAME[name])
+        _inputs_of(with_prepared(recipe), _BY_NAME[name])
 
 
 def is_done(recipe: Recipe, name: str) -> bool:
     """Whether a stage and those that it reads are done and unchanged, so that `run_stage` would skip it."""
-    stage, recipe = _BY_NAME[name], _with_prepared(recipe)
+    stage, recipe = _BY_NAME[name], with_prepared(recipe)
     if name not in read_records(recipe.folder) or not all(is_done(recipe, before) for before in stage.reads):
         return False
     return _is_done(recipe, stage, _key_of(recipe, stage, _inputs_of(recipe, stage)))
@@ -491,6 +491,11 @@ def _remembered(recipe: Recipe) -> dict[str, dict[str, Any]]:
         # Only a memory: the files are hashed again.
         return {}
     return {name: entry for name, entry in found.items() if isinstance(entry, dict)}
+
+
+def require_done(recipe: Recipe, name: str) -> None:
+    """Raise InputError unless a stage and all before it were done with these settings; the user's files do not count."""
+    _require_done(recipe, _BY_NAME[name], _BY_NAME[name])
 
 
 def _require_all_done(recipe: Recipe, stage: Stage) -> None:
@@ -597,7 +602,7 @@ def _is_shared(recipe: Recipe, stage: Stage) -> bool:
     return recipe.corpus.prepared_from is not None and stage.name in SHARED_STAGES
 
 
-def _with_prepared(recipe: Recipe) -> Recipe:
+def with_prepared(recipe: Recipe) -> Recipe:
     """The recipe with the corpus and tokenizer settings of corpus.prepared_from, which later stages read too."""
     if recipe.corpus.prepared_from is None:
         return recipe
