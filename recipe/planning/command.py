@@ -55,8 +55,8 @@ def screen(plan: dict[str, Any]) -> str:
     disk = plan["disk_bytes"]
     lines = [
         f"Plan of {plan['run']}",
-        f"text      {compact(text['tokens'])} tokens{_range(text, 'tokens')} in {compact(text['documents'])} training"
-        f" documents; {text['source']}",
+        f"text      {compact(text['tokens'])} tokens to train on{_range(text, 'tokens')}, in about"
+        f" {compact(text['documents'])} documents; {text['source']}",
         f"pairs     {compact(pairs['pairs_per_pass'])} a pass, {pairs['mean_length_tokens']:.1f} tokens each on"
         f" average; from {pairs['source']}",
         f"training  {count(training['steps'])} steps of {count(training['pairs_per_step'])} pairs ="
