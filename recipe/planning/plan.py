@@ -10,7 +10,8 @@ from recipe.errors import InputError
 from recipe.files import read_json
 from recipe.model.memory import BYTES_PER_PARAMETER, activation_bytes, parameters_of
 from recipe.pairs.passes import PAIR
-from recipe.pipeline import require_done, with_prepared
+from recipe.pipeline.done import require_done
+from recipe.pipeline.prepared import with_prepared
 from recipe.planning.hardware import (
     GPUS,
     LEAST_TOKENS,
