@@ -38,7 +38,7 @@ class Gpu:
 # Prices: on-demand list prices in US dollars, per GPU and hour, without tax, disk and traffic. They move: --price.
 #   A100, H100: Lambda, instances of 8, lambda.ai/instances, read 2026-09-20.
 #   H200: RunPod secure cloud, runpod.io/pricing, read 2026-10-07.
-#   L4, T4: AWS us-east-1, g6.xlarge (2026-09-26) and g4dn.xlarge.
+#   L4: AWS us-east-1, g6.xlarge, read 2026-09-26. T4: an assumption, what AWS has asked for g4dn.xlarge for years.
 # Other providers ask a half (marketplaces) to three times (Azure) as much.
 PRICES_AS_OF = "list prices of September and October 2026"
 GPUS = (

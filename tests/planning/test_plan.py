@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT, small_recipe
 
@@ -15,7 +16,8 @@ from recipe.files import read_json, write_json
 from recipe.pipeline import run_stage
 from recipe.planning.command import plan, screen
 from recipe.planning.hardware import GPUS, PUBLISHED_UTILISATION
-from recipe.planning.plan import plan_of
+from recipe.planning.plan import plan_of, text_of
+from recipe.planning.text import masked_per_row
 from recipe.run_folder.settings import size_of
 
 
@@ -111,6 +113,14 @@ def test_the_operations_are_those_that_training_counts(prepared, tmp_path, monke
     # Every masked token costs a row of the vocabulary.
     fewer = planned(changed(recipe, **{"masking.max_predictions_per_seq": "1"}))
     assert fewer["work"]["flops_per_token"] < 0.9 * found["work"]["flops_per_token"]
+
+
+def test_masked_tokens_are_a_share_of_the_others_up_to_the_limit(prepared):
+    lengths = np.zeros(129)
+    lengths[[23, 103]] = 0.5
+    text = dataclasses.replace(text_of(prepared), lengths=lengths)
+    assert masked_per_row(text, 0.15, None) == pytest.approx(0.15 * (20 + 100) / 2)
+    assert masked_per_row(text, 0.15, 10) == pytest.approx((3 + 10) / 2)
 
 
 def test_disk_is_what_the_stages_take(trained):
