@@ -29,8 +29,8 @@ from recipe.run_folder.settings import changes_of, size_of
 from recipe.tokenizer.folder import load_tokenizer
 from recipe.tokens.store import open_token_store
 
-# Passes over a text after which more of them teach a model next to nothing: Muennighoff et al. 2023 (arXiv 2305.16264,
-# section 6) find up to 4 as good as new text and nothing left at about 40; BERT's authors made 40 (arXiv 1810.04805).
+# Passes over a text after which more of them teach next to nothing: for decoders, Muennighoff et al. 2023 (arXiv
+# 2305.16264, figure 1) find up to 4 as good as new text and 40 worthless. BERT's authors made 40 (arXiv 1810.04805).
 MOST_PASSES = 40
 # 42 M tokens of biomedical texts have 13 % such pieces of 30,522, mostly rare characters; 0.9 M have 25 % of 8,192.
 MOST_RARE = 0.2
@@ -190,7 +190,7 @@ def _measured(recipe: Recipe) -> dict[str, Any] | None:
         return None
     record = read_json(path)
     # The first line is of one step, in which everything is set up.
-    lines = [line for line in record["log_history"] if "gemm_utilization" in line][1:]
+    lines = [line for line in record.get("log_history", []) if "gemm_utilization" in line][1:]
     if not lines:
         return None
     speed, share = (median(line[name] for line in lines) for name in ("tokens_per_second", "gemm_utilization"))
