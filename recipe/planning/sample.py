@@ -76,7 +76,7 @@ class _Sample:
 
 
 def sampled_text(recipe: Recipe, tokenizer_folder: Path | None) -> Text:
-    """The text of a recipe whose token store is not made, from the beginnings of some files.
+    """The text of a recipe whose token store is not made, from all of a small corpus or the beginnings of some files.
 
     Args:
         tokenizer_folder: of the tokenizer if there is one; None: one is trained on the sample.
@@ -146,27 +146,31 @@ def _read_sample(
             raw_documents += 1
             yield document
 
+    size = stored_size(source)
+    rows = _parquet_rows(source) if format_ == "parquet" else 0
+
+    def share_read() -> float:
+        # Arrow jumps about in its file, so rows are counted. Of a compressed file the compressed bytes are, as in size.
+        if rows:
+            return min(1.0, raw_documents / rows)
+        return 1.0 if counted.opened[-1].closed else min(1.0, counted.opened[-1].tell() / size)
+
     documents: list[Document] = []
     found, before = 0, 0.0
     for document in report.clean(split_documents(read(), config, Counter())):
-        share = _share_read(counted, format_, raw_documents)
+        share = share_read()
         # A reader takes a block at a time, so only when it takes the next one are all documents of the last one here.
         if found >= characters and share != before:
-            return _Sample(documents, found, before, stored_size(source))
+            return _Sample(documents, found, before, size)
         documents.append(document)
         found += sum(map(len, document.sentences))
         before = share
-    return _Sample(documents, found, 1.0, stored_size(source))
+    return _Sample(documents, found, 1.0, size)
 
 
-def _share_read(source: _CountedSource, format_: str, documents: int) -> float:
-    """How much of a file its reader has read so far, above 0 to 1."""
-    if format_ == "parquet":
-        # Arrow jumps about in the file, so rows are counted.
-        with Source.open_raw(source) as file:
-            return min(1.0, documents / max(1, pq.ParquetFile(file).metadata.num_rows))
-    # Compressed bytes of a compressed file, which is what its size counts too.
-    return min(1.0, source.opened[-1].tell() / stored_size(source)) if not source.opened[-1].closed else 1.0
+def _parquet_rows(source: Source) -> int:
+    with source.open_raw() as file, pq.ParquetFile(file) as table:
+        return table.metadata.num_rows
 
 
 def _extrapolated(samples: list[_Sample], total_bytes: int) -> tuple[float, float]:

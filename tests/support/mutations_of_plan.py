@@ -28,14 +28,14 @@ MUTATIONS = (
     Mutation("special tokens are masked too", TEXT, "len(text.lengths)) - SPECIALS_PER_PAIR", "len(text.lengths))"),
     Mutation("no limit of predictions", TEXT, "np.minimum(chosen, most or np.inf)", "chosen"),
     Mutation("pieces that never occur are not rare", TEXT, "[numbers] < RARE_PIECE", "[numbers] - 1 < RARE_PIECE"),
-    Mutation("a part of a file counts as all of it", SAMPLE, "found, before, stored_size", "found, 1.0, stored_size"),
+    Mutation("a part of a file counts as all of it", SAMPLE, "found, before, size", "found, 1.0, size"),
     Mutation(
         "files that are not read do not count", SAMPLE, "return rate * total_bytes,", "return rate * read_bytes,"
     ),
     Mutation("what unpacks a file reads far ahead", SAMPLE, "BYTES_AHEAD = 1 << 10", "BYTES_AHEAD = 1 << 20"),
     Mutation("validation documents are trained on", SAMPLE, 'if split == "train"', "if split"),
     Mutation("nothing is cleaned", SAMPLE, "in report.clean(split_documents(", "in iter(split_documents("),
-    Mutation("half of a row of parquet is a row", SAMPLE, "documents / max(1,", "documents / 2 / max(1,"),
+    Mutation("half of a row of parquet is a row", SAMPLE, "raw_documents / rows", "raw_documents / 2 / rows"),
     Mutation("the range has no width", SAMPLE, "    doubt = LEAST_DOUBT\n", "    return rate * total_bytes, 0.0\n"),
     Mutation("stored passes count as text", PLAN, " / recipe.pairs.dupe_factor if exact", " if exact"),
     Mutation("a store of other settings is used", PLAN, '            require_done(candidate, "tokens")\n', ""),
