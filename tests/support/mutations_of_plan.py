@@ -38,7 +38,12 @@ MUTATIONS = (
     Mutation("half of a row of parquet is a row", SAMPLE, "raw_documents / rows", "raw_documents / 2 / rows"),
     Mutation("the range has no width", SAMPLE, "    doubt = LEAST_DOUBT\n", "    return rate * total_bytes, 0.0\n"),
     Mutation("stored passes count as text", PLAN, " / recipe.pairs.dupe_factor if exact", " if exact"),
-    Mutation("a store of other settings is used", PLAN, '            require_done(candidate, "tokens")\n', ""),
+    Mutation(
+        "a store of other settings is used",
+        PLAN,
+        '            require_done(candidate, "tokens")\n',
+        "            pass\n",
+    ),
     Mutation("why the store is not used is not told", PLAN, '"was made with" in why', '"?" in why'),
     Mutation("the price of a user is ignored", PLAN, "prices.get(gpu.name, gpu.dollars)", "gpu.dollars"),
     Mutation("too many passes are fine", PLAN, "if passes > MOST_PASSES:", "if passes > 100 * MOST_PASSES:"),
