@@ -150,7 +150,7 @@ def _read_sample(
     rows = _parquet_rows(source) if format_ == "parquet" else 0
 
     def share_read() -> float:
-        # Arrow jumps about in its file, so rows are counted. Of a compressed file compressed bytes are, as in its size.
+        # Arrow jumps about in its file, so rows are counted; else bytes as stored, which are those of the size.
         if rows:
             return min(1.0, raw_documents / rows)
         return 1.0 if counted.opened[-1].closed else min(1.0, counted.opened[-1].tell() / size)

@@ -262,6 +262,7 @@ def test_the_screen_shows_the_numbers_with_their_units_and_json_has_them_all(pre
         *("utilisation (published runs", "warning: "),
     ):
         assert words in shown
+    assert all(f"warning: {warning}" in " ".join(shown.split()) for warning in found["warnings"])
     again = json.loads(plan(prepared, None, [], True))
     assert again["work"] == found["work"]
     assert set(again) == set(found)
