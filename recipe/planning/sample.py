@@ -44,6 +44,9 @@ class _SmallReads(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         return self._file.read(size if size < 0 else min(size, BYTES_AHEAD))
 
+    def readable(self) -> bool:
+        return True
+
     def tell(self) -> int:
         return self._file.tell()
 

@@ -38,11 +38,14 @@ def write(folder, form: str, documents: list[str], files: int) -> None:
             path.write_text("".join(json.dumps({"text": text.split("\n")}) + "\n" for text in part))
         elif form == "txt.gz":
             path.write_bytes(gzip.compress("\n\n".join(part).encode()))
+        elif form == "txt.zst":
+            with pa.CompressedOutputStream(str(path), "zstd") as file:
+                file.write("\n\n".join(part).encode())
         else:
             path.write_text("\n\n".join(part))
 
 
-@pytest.mark.parametrize("form", ["txt", "txt.gz", "jsonl", "parquet"])
+@pytest.mark.parametrize("form", ["txt", "txt.gz", "txt.zst", "jsonl", "parquet"])
 def test_a_sample_of_any_format_finds_the_size_of_the_corpus(form, tmp_path, monkeypatch):
     # A sixth of 3.2 M characters is read: half of the files, and a third of each.
     monkeypatch.setattr(sample, "SAMPLE_CHARACTERS", 400_000)
