@@ -121,6 +121,18 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--domain", default="my domain", metavar="WORDS", help="what the text is about")
 
 
+def _plan(recipe: Recipe, utilisation: float | None, price: list[str], json: bool) -> None:
+    from recipe.planning.command import plan
+
+    print(plan(recipe, utilisation, price, json))
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    from recipe.planning.command import add_options
+
+    add_options(parser)
+
+
 def _finetune(arguments: Sequence[str]) -> None:
     from recipe.tasks.experiments.command import finetune, parse_arguments
 
@@ -241,6 +253,13 @@ COMMANDS = {
         "options",
         _init,
         _add_init,
+    ),
+    "plan": Command(
+        "Show how long training takes, on which GPUs, with how much memory, disk and money. Writes nothing.",
+        ("demo", "my-bert.yaml --utilisation 0.4 --price H100=2.50", "my-bert.yaml --json"),
+        "config",
+        _plan,
+        _add_plan,
     ),
     "run": Command(
         "Run all stages of a recipe, from text to report; finished ones are skipped.",

@@ -489,7 +489,7 @@ def _check_sizes(recipe: Recipe) -> None:
         training.global_batch_size,
         training.per_device_batch_size,
     )
-    # Of an existing tokenizer the size is known when its folder is read; see recipe/pipeline.py.
+    # Of an existing tokenizer the size is known when its folder is read; see recipe/pipeline/inputs.py.
     vocab_size = -(-tokenizer.vocab_size // 8) * 8 if tokenizer.path is None else 0
     check_task(task, "task.")
     # A table, so that a new rule is one more entry and the order is that of the messages.

@@ -29,6 +29,7 @@ FLOORS = (
     "report",
     "maintenance",
     "pipeline",
+    "planning",
     "cluster",
     "arguments",
     "cli",

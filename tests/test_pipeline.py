@@ -10,11 +10,11 @@ from unittest import mock
 import pytest
 from conftest import ROOT, run_script, small_recipe, write_corpus
 
-from recipe import pipeline
 from recipe.cli import main
 from recipe.config_file import load_recipe
 from recipe.errors import InputError
-from recipe.pipeline import STAGES, run_all, run_stage
+from recipe.pipeline import STAGES, run_all, run_stage, write_results
+from recipe.pipeline.stages import BY_NAME
 from recipe.pretraining.run import checkpoint_folder
 from recipe.records import read_records, recorded_recipe
 
@@ -29,7 +29,7 @@ def run_first_stages(recipe) -> list[str]:
     def watched(stage):
         return dataclasses.replace(stage, run=lambda recipe: (ran.append(stage.name), stage.run(recipe)))
 
-    with mock.patch.object(pipeline, "_BY_NAME", {name: watched(stage) for name, stage in pipeline._BY_NAME.items()}):
+    with mock.patch.dict(BY_NAME, {name: watched(stage) for name, stage in BY_NAME.items()}):
         for name in FIRST:
             run_stage(recipe, name)
     return ran
@@ -81,10 +81,11 @@ def test_a_changed_result_is_made_again(done):
     assert run_first_stages(done) == ["pretrain"], "the same weights come out, so nothing after it changes"
 
 
-def with_stage(name: str, **changes):
-    """The stages, one of them changed, as an update of the package would change it."""
-    stages = tuple(dataclasses.replace(stage, **changes) if stage.name == name else stage for stage in STAGES)
-    return {stage.name: stage for stage in stages}
+def update(monkeypatch, name: str, **changes) -> None:
+    """Change one of the stages, as an update of the package would change it."""
+    for stage in STAGES:
+        changed_stage = dataclasses.replace(stage, **changes) if stage.name == name else stage
+        monkeypatch.setitem(BY_NAME, stage.name, changed_stage)
 
 
 def test_an_update_redoes_nothing_but_a_stage_whose_version_was_raised(done, monkeypatch):
@@ -92,16 +93,16 @@ def test_an_update_redoes_nothing_but_a_stage_whose_version_was_raised(done, mon
     help_text = {**field.metadata, "help": "other words, as an update brings them"}
     monkeypatch.setattr(field, "metadata", help_text)
     assert run_first_stages(done) == []
-    monkeypatch.setattr(pipeline, "_BY_NAME", with_stage("tokenizer", version=1000))
+    update(monkeypatch, "tokenizer", version=1000)
     assert run_first_stages(done) == ["tokenizer"], "the same bytes came out, so nothing after it is redone"
-    monkeypatch.setattr(pipeline, "_BY_NAME", with_stage("pairs", version=1000))
+    update(monkeypatch, "pairs", version=1000)
     assert run_first_stages(done) == ["tokenizer", "pairs"]
     monkeypatch.undo()
     assert run_first_stages(done) == ["pairs"]
 
 
 def test_pretraining_goes_on_after_an_update_with_the_pairs_that_are_there(done, monkeypatch):
-    monkeypatch.setattr(pipeline, "_BY_NAME", with_stage("pairs", version=1000))
+    update(monkeypatch, "pairs", version=1000)
     (done.folder / "evaluation.json").unlink()
     run_stage(done, "evaluate")
     assert (done.folder / "evaluation.json").is_file()
@@ -168,7 +169,7 @@ def test_the_report_tells_what_was_used_whatever_is_planned(done):
     run_first_stages(done)
     (done.folder / "recipe.yaml").write_text(changed(done, **NEVER_USED).to_yaml())
     assert "mlm_probability: 0.4" in (done.folder / "recipe.yaml").read_text()
-    pipeline.write_results(done.folder)
+    write_results(done.folder)
     card, page = (done.folder / "model" / "README.md").read_text(), (done.folder / "report.html").read_text()
     for text in (card, page):
         assert "1e-05" not in text

@@ -11,7 +11,6 @@ from conftest import small_recipe, write_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recipe import pipeline
 from recipe.cli import main
 from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_json, sha256_once
@@ -22,7 +21,7 @@ from recipe.pipeline import run_all, run_stage
 from recipe.pretraining.evaluation import evaluate
 from recipe.records import read_records
 from recipe.report.run_files import read_run_files
-from recipe.run_folder.integrity import require_intact, require_intact_folder
+from recipe.run_folder.integrity import damaged_files, require_intact, require_intact_folder
 from recipe.tokens.store import open_token_store
 
 
@@ -104,8 +103,8 @@ def test_ranks_share_the_comparison(run, monkeypatch):
     for rank, found in (("0", []), ("1", [run.folder / names[1]])):
         monkeypatch.setenv("RANK", rank)
         record = read_records(run.folder)["tokens"]
-        assert pipeline.damaged_files(run.folder, record, has_own_share=True) == found
-        assert pipeline.damaged_files(run.folder, record) == [run.folder / names[1]]
+        assert damaged_files(run.folder, record, has_own_share=True) == found
+        assert damaged_files(run.folder, record) == [run.folder / names[1]]
 
 
 def test_the_models_of_a_run_are_compared_before_others_read_them(run):

@@ -5,12 +5,8 @@ from mutations import Mutation
 OWNERSHIP, LOCK, INTEGRITY, EVENTS, SETTINGS = (
     f"recipe/run_folder/{name}.py" for name in ("ownership", "lock", "integrity", "events", "settings")
 )
-PIPELINE, RECORDS, PASSES, BUILDER = (
-    "recipe/pipeline.py",
-    "recipe/records.py",
-    "recipe/pairs/passes.py",
-    "recipe/pairs/builder.py",
-)
+RUNNING, DONE, PREPARED, INPUTS = (f"recipe/pipeline/{name}.py" for name in ("run", "done", "prepared", "inputs"))
+RECORDS, PASSES, BUILDER = ("recipe/records.py", "recipe/pairs/passes.py", "recipe/pairs/builder.py")
 VERIFY, CLEAN, FILES, STORE = (
     "recipe/maintenance/verify.py",
     "recipe/maintenance/clean.py",
@@ -26,7 +22,10 @@ TESTS = {
     INTEGRITY: INTEGRITY_TESTS,
     EVENTS: EVENT_TESTS,
     SETTINGS: COMMAND_TESTS,
-    PIPELINE: INTEGRITY_TESTS + OWNERSHIP_TESTS,
+    RUNNING: OWNERSHIP_TESTS,
+    DONE: INTEGRITY_TESTS,
+    PREPARED: INTEGRITY_TESTS,
+    INPUTS: INTEGRITY_TESTS,
     RECORDS: INTEGRITY_TESTS,
     PASSES: INTEGRITY_TESTS,
     BUILDER: INTEGRITY_TESTS,
@@ -63,7 +62,7 @@ MUTATIONS = (
     Mutation("a user's report is written over", OWNERSHIP, "if is_new else ()", "if not is_new else ()"),
     Mutation(
         "a user's file in RUN/corpus is replaced",
-        PIPELINE,
+        RUNNING,
         "        refuse_foreign(recipe.folder, stage.results)\n        _announce",
         "        _announce",
     ),
@@ -100,12 +99,9 @@ MUTATIONS = (
         'for name in ["x"]',
     ),
     Mutation(
-        "a model that pretraining starts from is not compared",
-        PIPELINE,
-        "    require_intact_folder(path.parent)\n",
-        "",
+        "a model that pretraining starts from is not compared", INPUTS, "    require_intact_folder(path.parent)\n", ""
     ),
-    Mutation("what is taken over is not compared", PIPELINE, "    require_intact(source, stage.name)\n", ""),
+    Mutation("what is taken over is not compared", PREPARED, "    require_intact(source, stage.name)\n", ""),
     Mutation(
         "a damaged model of a task stays",
         INTEGRITY,
@@ -114,7 +110,7 @@ MUTATIONS = (
     ),
     Mutation(
         "damaged results are skipped as done",
-        PIPELINE,
+        DONE,
         "        and not damaged_files(recipe.folder, record, is_deep=recipe.verify_files)\n",
         "",
     ),
