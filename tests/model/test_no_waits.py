@@ -84,7 +84,7 @@ def test_compiled_parts_serve_all_layers_and_batches_of_any_size():
         assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     for one, other in zip(plain.parameters(), compiled.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-5)
-    # Embeddings, before attention (of all tokens, and in the last layer of some), after it, head; empty ones count not.
+    # Embeddings, before attention (of all tokens, and in the last layer of some), after it, head; no empty ones.
     programs = [graph for graph in counter.graphs if any(node.op.startswith("call") for node in graph.graph.nodes)]
     assert len(programs) == 5
 

@@ -260,9 +260,10 @@ def test_a_disk_that_became_read_only_is_one_line(tmp_path):
 
 def test_a_disk_that_is_full_when_a_model_is_written_is_one_line(tmp_path):
     """safetensors has an error of its own, which is no OSError."""
-    with small_disk(tmp_path / "disk", "1m"), pytest.raises(InputError, match=r"disk: no space is left on this disk"):
-        with explain_unwritable(tmp_path / "disk"):
-            save_file({"weight": torch.zeros(1_000_000)}, tmp_path / "disk" / "model.safetensors")
+    disk = tmp_path / "disk"
+    is_one_line = pytest.raises(InputError, match="disk: no space is left on this disk")
+    with small_disk(disk, "1m"), is_one_line, explain_unwritable(disk):
+        save_file({"weight": torch.zeros(1_000_000)}, disk / "model.safetensors")
     with pytest.raises(SafetensorError, match="header"), explain_unwritable(tmp_path):
         load(b"no header")
 
