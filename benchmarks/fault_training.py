@@ -68,6 +68,7 @@ def settings(run: Path, **changes: str) -> Recipe:
         "training.save_steps": SAVE_STEPS,
         "training.ddp_timeout": 10,
         "training.use_cpu": True,
+        "training.bf16": False,
         "training.report_to": [],
         **changes,
     }

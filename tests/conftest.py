@@ -18,6 +18,8 @@ ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
 SMALL = {
+    # Measured, it would differ from run to run.
+    "training.bf16": "false",
     "corpus.validation_share": "0.2",
     "tokenizer.vocab_size": "300",
     "pairs.max_seq_length": "48",

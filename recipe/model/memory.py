@@ -45,12 +45,16 @@ def require_memory(recipe: Recipe) -> None:
         return
     there, what = _memory(recipe.training.use_cpu)
     if state + batch > there:
+        rows = min(recipe.training.per_device_batch_size, recipe.training.global_batch_size)
+        fitting = int((there - state) / (batch / rows))
+        remedy = "model.num_hidden_layers, model.hidden_size or model.vocab_size"
+        if fitting > 0:
+            fitting = next(number for number in range(fitting, 0, -1) if rows % number == 0)
+            remedy = f"training.per_device_batch_size to {fitting:,}, or pairs.max_seq_length"
         raise InputError(
             f"the model has {parameters:,} parameters, which need {_gb(state)} for weights, gradients and Adam, and a"
-            f" batch of {min(recipe.training.per_device_batch_size, recipe.training.global_batch_size):,} x"
-            f" {recipe.pairs.max_seq_length:,} tokens needs {_gb(batch)} or more, but {what} has {_gb(there)}; lower"
-            f" {'model.num_hidden_layers, model.hidden_size' if state > batch else 'training.per_device_batch_size'}"
-            f" or {'model.vocab_size' if state > batch else 'pairs.max_seq_length'}"
+            f" batch of {rows:,} x {recipe.pairs.max_seq_length:,} tokens needs {_gb(batch)} or more, but {what} has"
+            f" {_gb(there)}; lower {remedy}"
         )
 
 

@@ -1,6 +1,9 @@
 """In which numbers a run computes: as the recipe says, or the faster of float32 and bfloat16 on this device."""
 
+import os
+import shutil
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -14,8 +17,8 @@ from recipe.pretraining.checkpoints import recorded_precision
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "bfloat16", "float16"
 # Less is within the noise of the measurement, and float32 is the safer choice.
-_WORTH_IT = 1.15
-_TOKENS, _ROUNDS = 1024, 3
+_WORTH_IT = 1.3
+_TOKENS, _ROUNDS = 1024, 5
 
 
 def precision_of(recipe: Recipe, checkpoints: Path) -> str:
@@ -95,10 +98,16 @@ def _refuse_what_is_missing(recipe: Recipe) -> None:
     training, has_gpu = recipe.training, _has_gpu(recipe)
     generation = torch.cuda.get_device_capability()[0] if has_gpu else 0
     new_enough = "a GPU of 2020 or later (compute capability 8)"
+    if has_gpu:
+        cannot_compile, compiler = generation < 7 or not find_spec("triton"), "a GPU of 2017 or later and triton"
+    else:
+        compilers = os.environ.get("CXX", "g++"), "clang++"
+        cannot_compile, compiler = not any(map(shutil.which, compilers)), "a C++ compiler"
     wanted = {
         "tf32": (training.tf32 and generation < 8, new_enough),
         "bf16": (training.bf16 and has_gpu and generation < 8, new_enough),
         "fp16": (training.fp16 and not has_gpu, "a GPU"),
+        "torch_compile": (training.torch_compile and cannot_compile, compiler),
     }
     for name, (is_missing, needed) in wanted.items():
         if is_missing:

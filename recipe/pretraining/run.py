@@ -64,6 +64,8 @@ def pretrain(recipe: Recipe) -> None:
                     flush=True,
                 )
             raise SystemExit(EXIT_STATUS) from None
+        except torch.OutOfMemoryError as error:
+            raise InputError(_out_of_memory(recipe, guard.step, error)) from None
         except RuntimeError as error:
             if ranks > 1 and (lost := explain_lost_rank(error, guard, timeout)):
                 raise lost from None
@@ -306,6 +308,17 @@ def save_model(trainer: PreTrainer, folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     os.replace(partial, folder)
+
+
+def _out_of_memory(recipe: Recipe, step: int, error: Exception) -> str:
+    rows = split_of_batch(recipe.training.global_batch_size, recipe.training.per_device_batch_size, world_size())[0]
+    why = " ".join(str(error).split()).partition(". ")[0]
+    fewer = next(number for number in range(max(rows // 2, 1), 0, -1) if rows % number == 0)
+    return (
+        f"step {step + 1}: {rows} rows of up to {recipe.pairs.max_seq_length} tokens do not fit into the memory of the"
+        f" device ({why}); set training.per_device_batch_size to {fewer}, which changes no result, and run the same"
+        " command again"
+    )
 
 
 def _announce(recipe: Recipe, trainer: PreTrainer) -> None:

@@ -117,9 +117,11 @@ def test_a_model_that_the_memory_cannot_hold_is_refused_with_the_numbers(monkeyp
     monkeypatch.setattr("recipe.model.memory._memory", lambda use_cpu: (needed, "this machine"))
     require_memory(recipe)
     monkeypatch.setattr("recipe.model.memory._memory", lambda use_cpu: (needed - 1, "this machine"))
-    with pytest.raises(
-        InputError, match=r"has 110,\d{3},\d{3} parameters, which need 1\.8 GB .* this machine has \d+\.\d GB"
-    ):
+    numbers = r"has 110,\d{3},\d{3} parameters, which need 1\.8 GB .* this machine has \d+\.\d GB"
+    with pytest.raises(InputError, match=numbers + "; lower training.per_device_batch_size to 32, or"):
+        require_memory(recipe)
+    monkeypatch.setattr("recipe.model.memory._memory", lambda use_cpu: (1_000_000_000, "this machine"))
+    with pytest.raises(InputError, match=numbers + r"; lower model\.num_hidden_layers, model\.hidden_size"):
         require_memory(recipe)
 
 

@@ -66,8 +66,24 @@ def test_accumulation_changes_neither_loss_nor_gradient(prepared, corpus_file, w
         torch.testing.assert_close(tensor, weights(whole_run)[name], atol=2e-5, rtol=1e-3)
 
 
-@pytest.mark.parametrize(("key", "needed"), [("tf32", "a GPU of 2020 or later"), ("fp16", "a GPU")])
-def test_a_precision_that_the_device_lacks_is_one_line(prepared, corpus_file, tmp_path, key, needed):
+def test_a_device_whose_memory_is_too_small_is_one_line(prepared, corpus_file, tmp_path, monkeypatch):
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{"training.per_device_batch_size": "4"})
+
+    def out_of_memory(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB. GPU 0 has ...")
+
+    monkeypatch.setattr("recipe.model.bert.states_at", out_of_memory)
+    with pytest.raises(
+        InputError, match=r"step 1: 4 rows of up to .* tokens .*\(CUDA out of memory\).*_size to 2, which"
+    ):
+        pretrain(recipe)
+
+
+@pytest.mark.parametrize(
+    ("key", "needed"), [("tf32", "a GPU of 2020 or later"), ("fp16", "a GPU"), ("torch_compile", r"a C\+\+ compiler")]
+)
+def test_what_the_device_lacks_is_one_line(prepared, corpus_file, tmp_path, monkeypatch, key, needed):
+    monkeypatch.setenv("PATH", str(tmp_path))
     recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{f"training.{key}": "true"})
     with pytest.raises(InputError, match=f"training.{key} needs {needed}.*training runs on the CPU; set it to false"):
         make_trainer(recipe)
