@@ -191,6 +191,9 @@ class MaskingConfig:
     mlm_probability: float = key(
         0.15, "Share of a row's tokens that are predicted, special tokens aside (BERT: 0.15).", low=0.001, high=0.9
     )
+    eval_mlm_probability: float = key(
+        0.15, "The same for validation, so that runs with other shares compare.", low=0.001, high=0.9
+    )
     whole_word_mask: bool = key(True, "Choose whole words (a piece with its ## pieces); false chooses single pieces.")
     max_predictions_per_seq: int | None = key(
         None, "Most tokens of a pair that are predicted (BERT: 20 at 128, 77 at 512); null: no limit.", low=1

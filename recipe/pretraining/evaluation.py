@@ -51,7 +51,7 @@ def evaluate(recipe: Recipe) -> None:
         nsp_predictions.append(outputs.nsp_predictions.cpu().numpy())
 
     number = -(-len(rows) // ROWS_PER_BATCH)
-    unpadded = _batches(rows, make_collator(recipe, tokenizer))
+    unpadded = _batches(rows, make_collator(recipe, tokenizer, for_validation=True))
     batches = tqdm(unpadded, desc="evaluate: batches", total=number, unit=" batches", disable=None)
     sums = evaluation_sums(model, batches, device, keep)
     total = dict(zip(SUMS, sums.tolist(), strict=True))
@@ -65,7 +65,7 @@ def evaluate(recipe: Recipe) -> None:
     )
     counts = token_counts(open_token_store(recipe.folder / "store" / "train"), model.config.vocab_size)
     # The examples go through the stock forward, which knows rows with padding only.
-    padded = make_collator(recipe, tokenizer, padding_free=False)
+    padded = make_collator(recipe, tokenizer, padding_free=False, for_validation=True)
     shown = np.unique(np.linspace(0, len(rows) - 1, EXAMPLES).astype(int)).tolist()
     result = {
         "mlm_loss": losses["mlm_loss"],

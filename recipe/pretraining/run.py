@@ -137,8 +137,6 @@ def make_trainer(recipe: Recipe, guard: Guard | None = None) -> PreTrainer:
     validation = pairs["validation"]
     shown = np.unique(np.linspace(0, len(validation) - 1, min(training.eval_pairs, len(validation))).astype(int))
 
-    collator = make_collator(recipe, tokenizer)
-
     # Arguments come before the model: they say early what the device cannot do.
     arguments = training_arguments(recipe)
     model = make_model(recipe, len(tokenizer), tokenizer.pad_token_id)
@@ -152,7 +150,8 @@ def make_trainer(recipe: Recipe, guard: Guard | None = None) -> PreTrainer:
         max_skipped_steps=training.max_skipped_steps,
         model=model,
         args=arguments,
-        data_collator=collator,
+        data_collator=make_collator(recipe, tokenizer),
+        eval_collator=make_collator(recipe, tokenizer, for_validation=True),
         train_dataset=train_rows,
         eval_dataset=validation.select(shown),
         processing_class=tokenizer,
@@ -167,14 +166,17 @@ def make_trainer(recipe: Recipe, guard: Guard | None = None) -> PreTrainer:
 
 
 def make_collator(
-    recipe: Recipe, tokenizer: transformers.PreTrainedTokenizerBase, padding_free: bool = True
+    recipe: Recipe,
+    tokenizer: transformers.PreTrainedTokenizerBase,
+    padding_free: bool = True,
+    for_validation: bool = False,
 ) -> DataCollatorForPreTraining:
     """The collator of a recipe's `masking` section."""
     masking = recipe.masking
     return DataCollatorForPreTraining(
         tokenizer,
         whole_word_mask=masking.whole_word_mask,
-        mlm_probability=masking.mlm_probability,
+        mlm_probability=masking.eval_mlm_probability if for_validation else masking.mlm_probability,
         mask_replace_prob=masking.mask_replace_prob,
         random_replace_prob=masking.random_replace_prob,
         max_predictions_per_seq=masking.max_predictions_per_seq,

@@ -27,18 +27,25 @@ class PreTrainer(GuardedTrainer):
     Args:
         train_dataset: a `datasets.Dataset` of such rows, or `recipe.pretraining.rows.FreshRows`.
         seed: where order, masks and dropout start. group_by_length: see `StepSampler`.
-        compress_gradients: send them between ranks in bfloat16.
+        compress_gradients: send them between ranks in bfloat16. eval_collator: for validation; None: data_collator.
         The rest as for `GuardedTrainer`; args.max_steps must be set, args.remove_unused_columns must be False.
     """
 
     def __init__(
-        self, *, seed: int, group_by_length: bool, compress_gradients: bool = False, **arguments: Any
+        self,
+        *,
+        seed: int,
+        group_by_length: bool,
+        compress_gradients: bool = False,
+        eval_collator: Any = None,
+        **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
         # The stock Trainer multiplies loss and gradients of this model by accumulation x ranks. With this flag it
         # leaves the division by the number of items to `compute_loss`.
         self.model_accepts_loss_kwargs = True
         self._seed, self._group_by_length = seed, group_by_length
+        self._eval_collator = eval_collator or self.data_collator
         if self.args.world_size > 1:
             # Gradients lie in the buckets that are sent, instead of being copied there.
             self.accelerator.ddp_handler.gradient_as_bucket_view = True
@@ -66,7 +73,7 @@ class PreTrainer(GuardedTrainer):
         )
         # Not prepared by Accelerate, whose sampler would shard the rows a second time. The workers are a whole step
         # ahead, since all its micro-batches are taken before it begins.
-        return self._loader(rows, self.step_sampler, self.args.gradient_accumulation_steps)
+        return self._loader(rows, self.step_sampler, self.data_collator, self.args.gradient_accumulation_steps)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
@@ -126,7 +133,8 @@ class PreTrainer(GuardedTrainer):
         size = self.args.per_device_eval_batch_size
         batches = [[(0, int(index)) for index in order[start : start + size]] for start in range(0, len(order), size)]
         model = self.accelerator.unwrap_model(self.model)
-        sums = self.sum_over_ranks(evaluation_sums(model, self._loader(rows, batches), self.args.device))
+        loader = self._loader(rows, batches, self._eval_collator)
+        sums = self.sum_over_ranks(evaluation_sums(model, loader, self.args.device))
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in metrics_of(sums).items()}
         if (loss := metrics.get(f"{metric_key_prefix}_mlm_loss")) is not None:
             metrics[f"{metric_key_prefix}_perplexity"] = float(torch.tensor(loss).exp())
@@ -134,13 +142,13 @@ class PreTrainer(GuardedTrainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _loader(self, rows: Any, batch_sampler: Any, ahead: int = 1) -> DataLoader:
+    def _loader(self, rows: Any, batch_sampler: Any, collator: Any, ahead: int = 1) -> DataLoader:
         """A loader whose workers prepare two batches each, `ahead` together at least, before they are asked for."""
         workers = self.args.dataloader_num_workers
         return DataLoader(
             rows,
             batch_sampler=batch_sampler,
-            collate_fn=self.data_collator,
+            collate_fn=collator,
             num_workers=workers,
             prefetch_factor=max(2, -(-ahead // workers)) if workers else None,
             pin_memory=self.args.device.type == "cuda",

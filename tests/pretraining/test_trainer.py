@@ -21,6 +21,7 @@ from recipe.model.bert import load_model
 from recipe.pairs.dataset import load_pairs
 from recipe.pipeline import run_all
 from recipe.pretraining.checkpoints import newest_complete_checkpoint
+from recipe.pretraining.evaluation import evaluate
 from recipe.pretraining.rows import PairRows
 from recipe.pretraining.run import checkpoint_folder, make_collator, make_trainer, pretrain, save_model
 from recipe.pretraining.sampler import StepSampler
@@ -94,6 +95,28 @@ def test_validation_while_training_takes_pairs_evenly_spread(prepared, corpus_fi
     everything = load_pairs(recipe)["validation"]["row_id"]
     shown = make_trainer(recipe).eval_dataset["row_id"]
     assert [everything[index] for index in np.linspace(0, len(everything) - 1, 5).astype(int).tolist()] == list(shown)
+
+
+def test_validation_masks_at_a_share_of_its_own(prepared, corpus_file, tmp_path):
+    """Runs with other shares of masked tokens see the same validation."""
+    shares = {"masking.mlm_probability": "0.4", "masking.eval_mlm_probability": "0.1"}
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **NO_DROPOUT, **shares)
+    pretrain(recipe)
+    evaluate(recipe)
+    tokens = load_pairs(recipe)["validation"]["input_ids"]
+    maskable = sum(len(row) - 3 for row in tokens)
+    masked = json.loads((recipe.folder / "evaluation.json").read_text())["masked_tokens"]
+    assert masked / maskable == pytest.approx(0.1, abs=0.03)
+    trainer = make_trainer(recipe)
+    metrics = trainer.evaluate()
+    batch = make_collator(recipe, trainer.processing_class, for_validation=True)(trainer.eval_dataset.to_list())
+    model = load_model(recipe.folder / "model").eval()
+    assert len(batch["targets"]) < 0.13 * maskable
+    trainer.model.load_state_dict(model.state_dict())
+    metrics = trainer.evaluate()
+    with torch.no_grad():
+        sums = model(**batch).sums
+    assert metrics["eval_mlm_loss"] == pytest.approx((sums[0] / sums[1]).item(), rel=1e-5)
 
 
 def test_files_that_a_killed_run_left_are_not_published(prepared, corpus_file, tmp_path):
