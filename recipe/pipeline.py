@@ -42,6 +42,7 @@ from recipe.run_folder.integrity import (
 from recipe.run_folder.lock import run_lock
 from recipe.run_folder.ownership import check_run_dir, refuse_around, refuse_foreign, refuse_own
 from recipe.run_folder.settings import changes_of, note_settings
+from recipe.run_folder.shared import require_shared_folder
 from recipe.tasks.experiments.protocol import VERSION as TASK_VERSION
 from recipe.tokenizer.build import VERSION as TOKENIZER_VERSION
 from recipe.tokenizer.folder import TOKENIZER_FILES, load_tokenizer
@@ -376,6 +377,10 @@ def run_stage(
     """
     check_run_dir(recipe.folder, recipe.run_dir)
     stage, recipe = _BY_NAME[name], _with_prepared(recipe)
+    if name == "pretrain":
+        # Before anything is read: a machine that sees another folder would only say that files are missing.
+        with explain_unwritable(recipe.folder):
+            require_shared_folder(recipe.folder, recipe.training.ddp_timeout)
     _require_all_done(recipe, stage)
     inputs = _inputs_of(recipe, stage) if inputs is None else inputs
     with explain_unwritable(recipe.folder), run_lock(recipe.folder):
