@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def run(folder: Path, status: int, events: str = "", before: str = "", more: str
     environment = {
         **os.environ,
         **{f"SLURM_{name}": value for name, value in slurm.items()},
-        "PATH": f"{folder}:{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+        "PATH": f"{folder}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
     }
     command = ["bash", str(BATCH), str(folder / "recipe.yaml")]
