@@ -93,8 +93,7 @@ def test_the_next_pass_is_made_in_the_background_with_the_same_bytes(store, tmp_
     ahead = PairPasses(tmp_path / "ahead", store, RULES, 7)
     ahead.pairs(0)
     ahead.make_in_background(1)
-    (builder,) = builders(tmp_path / "ahead")
-    assert wait_for(lambda: not builders(tmp_path / "ahead") or os.getpriority(os.PRIO_PROCESS, builder) == 19)
+    assert ahead._in_background[0] == 1
     ahead._in_background[1].wait()
     assert files_of(tmp_path / "ahead") == files_of(tmp_path / "here")
     monkeypatch.setattr("recipe.pairs.passes.make_pass", lambda *arguments: pytest.fail("it was made already"))
@@ -198,13 +197,14 @@ time.sleep(100)
 """
 
 
-def test_a_builder_ends_when_its_parent_is_killed(tmp_path):
+def test_a_builder_has_low_priority_and_ends_when_its_parent_is_killed(tmp_path):
     command = [sys.executable, "-c", PARENT, str(tmp_path / "passes"), str(large_store(tmp_path / "store"))]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
         assert parent.stdout.readline() == "started\n"
         assert wait_for(lambda: list((tmp_path / "passes").glob("*.partial")))
-        assert builders(tmp_path / "passes")
+        (builder,) = builders(tmp_path / "passes")
+        assert os.getpriority(os.PRIO_PROCESS, builder) == 19
         parent.kill()
     assert wait_for(lambda: not builders(tmp_path / "passes"), 10)
     assert not list((tmp_path / "passes").glob("*.pairs"))

@@ -2,6 +2,7 @@ import time
 import tracemalloc
 from itertools import chain, islice, pairwise
 
+import datasets
 import numpy as np
 import pytest
 from hypothesis import given
@@ -200,6 +201,11 @@ def test_rows_are_read_as_they_were_written(prepared):
     drawn = np.random.default_rng(1).integers(0, len(stored), 500)
     assert (rows.lengths(0, drawn) == rows.lengths()[drawn]).all()
     assert rows.lengths(0, drawn[:0]).shape == (0,)
+    cut = datasets.concatenate_datasets([stored.select(range(*span)) for span in ((3, 40), (90, 91), (0, 70))])
+    assert len(cut.data.column("input_ids").chunks) == 3, "several files, each of which begins in its middle"
+    assert PairRows(cut).lengths().tolist() == [len(row["input_ids"]) for row in cut]
+    backwards = np.arange(len(cut))[::-1]
+    assert (PairRows(cut).lengths(0, backwards) == PairRows(cut).lengths()[backwards]).all()
     chosen = PairRows(stored.select([7, 3]))
     assert chosen.lengths().tolist() == [len(stored[7]["input_ids"]), len(stored[3]["input_ids"])]
     assert chosen[(0, 1)]["input_ids"].tolist() == stored[3]["input_ids"]

@@ -48,9 +48,7 @@ MUTATIONS = (
     Mutation("the partial file lacks its host", PASSES, "atomic_write(path, this_process())", "atomic_write(path)"),
     Mutation("partial files of live builders go", PASSES, "_ABANDONED = 600.0", "_ABANDONED = -1.0"),
     Mutation("lengths of a chunk are those of the one before", ROWS, 'indexes, "right") - 1', 'indexes, "left") - 1'),
-    Mutation(
-        "lengths of chosen rows come in the order of chunks", ROWS, "found[places] =", "found[np.sort(places)] ="
-    ),
+    Mutation("all lengths come from the first file", ROWS, "chunk_of[places[0]]", "chunk_of[order[0]]"),
     Mutation(
         "all epochs have one order",
         SAMPLER,
