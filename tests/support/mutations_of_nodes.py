@@ -83,10 +83,10 @@ MUTATIONS = (
         "for other in reversed(range(ranks))]",
     ),
     Mutation(
-        "only the rank that sees nothing says so",
+        "a host that sees nothing does not say so",
         SHARED,
-        "    if missing:\n",
-        "    if missing and not path.exists():\n",
+        'exchange("" if seen else socket.gethostname(), timeout)',
+        'exchange("", timeout)',
     ),
     Mutation(
         "tokens of killed starts stay", SHARED, "            old.unlink(missing_ok=True)\n", "            pass\n"
