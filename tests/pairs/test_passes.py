@@ -74,8 +74,8 @@ def builders(folder: Path) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
-            words = path.read_bytes()
-            if b"recipe.pairs.passes" in words and os.fsencode(folder) in words:
+            words = path.read_bytes().split(b"\0")
+            if b"recipe.pairs.passes" in words and os.fsencode(folder) in b" ".join(words):
                 found.append(int(path.parent.name))
     return found
 
@@ -201,10 +201,12 @@ def test_a_builder_has_low_priority_and_ends_when_its_parent_is_killed(tmp_path)
     command = [sys.executable, "-c", PARENT, str(tmp_path / "passes"), str(large_store(tmp_path / "store"))]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
-        assert parent.stdout.readline() == "started\n"
-        assert wait_for(lambda: list((tmp_path / "passes").glob("*.partial")))
-        (builder,) = builders(tmp_path / "passes")
-        assert os.getpriority(os.PRIO_PROCESS, builder) == 19
-        parent.kill()
+        try:
+            assert parent.stdout.readline() == "started\n"
+            assert wait_for(lambda: list((tmp_path / "passes").glob("*.partial")))
+            (builder,) = builders(tmp_path / "passes")
+            assert os.getpriority(os.PRIO_PROCESS, builder) == 19
+        finally:
+            parent.kill()
     assert wait_for(lambda: not builders(tmp_path / "passes"), 10)
     assert not list((tmp_path / "passes").glob("*.pairs"))
