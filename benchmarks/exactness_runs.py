@@ -77,7 +77,7 @@ def gradient_of(folder: Path, system: str, accumulation: int) -> dict:
     ours = trainer if system == "ours" else None
     indexes = range(GLOBAL_BATCH)
     if ours is not None:
-        indexes = trainer.get_train_dataloader().batch_sampler.batches_of_epoch(0)[0].tolist()
+        indexes = trainer.get_train_dataloader().batch_sampler.rows_of_step(0, 0).tolist()
     truth_loss, truth = true_gradient(recipe, trainer, [trainer.train_dataset[index] for index in indexes])
     trainer = ours or stock_trainer(recipe, trainer, micro, accumulation, folder / "checkpoints" / "stock")
     watch = _Gradient()

@@ -31,7 +31,7 @@ LETTERS = "abcdefghij"
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(WORKER.parent.parent)}
 
 
-def prepared(folder: Path) -> Recipe:
+def prepared(folder: Path, **changes: object) -> Recipe:
     """A recipe whose pairs are made, of made-up text; the same folder is used by all faults of a program."""
     text = folder / "text.txt"
     if not text.exists():
@@ -40,13 +40,13 @@ def prepared(folder: Path) -> Recipe:
         documents = ["\n".join(sentences[start : start + 10]) for start in range(0, len(sentences), 10)]
         folder.mkdir(parents=True, exist_ok=True)
         text.write_text("\n\n".join(documents))
-    recipe = settings(folder / "prepared", **{"corpus.path": str(text)})
+    recipe = settings(folder / "prepared", **{"corpus.path": str(text), **changes})
     for stage in ("corpus", "tokenizer", "tokens", "pairs"):
         run_stage(recipe, stage)
     return recipe
 
 
-def settings(run: Path, **changes: str) -> Recipe:
+def settings(run: Path, **changes: object) -> Recipe:
     """The small recipe with other keys."""
     values: dict[str, object] = {
         "run_dir": str(run),

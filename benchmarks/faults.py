@@ -25,6 +25,7 @@ NUMBERS = {
         "hangs": (2, 10),
         "full_disks": (3, 20),
     },
+    "fault_passes": {"next_pass": (3, 20)},
     "fault_folder": {
         "flipped_bytes": (5, 200),
         "cut_files": (5, 40),

@@ -4,8 +4,10 @@ import os
 import re
 import socket
 from contextlib import suppress
-from itertools import pairwise
+from datetime import timedelta
+from itertools import count, pairwise
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -36,6 +38,49 @@ def world_size() -> int:
 def this_process() -> str:
     """A name of this process among those of all machines at this moment."""
     return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def exchange(text: str, timeout: float) -> list[str]:
+    """What each rank says, in the order of ranks; every rank must call it, as often as the others.
+
+    It goes through the store of the launcher: no process group must be open, and no GPU is used.
+
+    Args:
+        timeout: seconds after which a rank that says nothing is given up, 60 at least.
+
+    Raises:
+        InputError: if a rank says nothing, or the store is gone.
+    """
+    rank, ranks = process_index(), world_size()
+    if ranks == 1:
+        return [text]
+    from torch.distributed import rendezvous
+
+    seconds = max(timeout, _LEAST_TIMEOUT)
+    try:
+        if not _stores:
+            _stores.append(next(rendezvous("env://", timeout=timedelta(seconds=seconds)))[0])
+        store, name = _stores[0], f"domain-bert/{next(_exchanges)}"
+        store.set(f"{name}/{rank}", text)
+        said = [store.get(f"{name}/{other}").decode() for other in range(ranks)]
+        # Rank 0 may be the server: it must not end before all have read.
+        if store.add(f"{name}/read", 1) == ranks:
+            store.set(f"{name}/done", "")
+        if rank == 0:
+            store.wait([f"{name}/done"])
+    except RuntimeError as error:
+        raise InputError(
+            f"rank {rank} on {socket.gethostname()} did not hear of all {ranks} ranks within {seconds:.0f} s"
+            f" ({' '.join(str(error).split())[:100]}); see the logs of the others, then run the same command again"
+        ) from None
+    return said
+
+
+# Kept open: a rank that serves the store for the others also serves it for the process group.
+_stores: list[Any] = []
+_exchanges = count()
+# Machines may need this long to import torch one after another.
+_LEAST_TIMEOUT = 60.0
 
 
 def processes_asked_for() -> int:

@@ -5,12 +5,15 @@ number of processes, workers or ranks, or on where a run was interrupted.
 """
 
 import hashlib
+import math
 
 import numpy as np
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLIER_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MULTIPLIER_2 = np.uint64(0x94D049BB133111EB)
+# With 8 the order of five things is uneven, with 16 that of few or many passes a chi-square test.
+_PERMUTATION_ROUNDS = 16
 
 
 def derive_key(seed: int, purpose: str, *counters: int) -> int:
@@ -48,6 +51,25 @@ def random_below(limit: np.ndarray | int, key: np.ndarray | int, *counters: np.n
     return below_of(limit, random_bits(key, *counters))
 
 
+def permuted(places: np.ndarray | int, number: int, key: np.ndarray | int) -> np.ndarray:
+    """Where a permutation of 0 to number - 1 puts each place, int64: what takes memory is the places asked for.
+
+    Args:
+        number: from 1 to 2**62; each key, of one or of an array of them, gives a permutation of its own.
+
+    Source: a Feistel network over two digits whose bases are near the square root of `number`, with cycle walking:
+    Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002, sections 4 and 5.
+    """
+    high_base = math.isqrt(number - 1) + 1
+    low_base = -(-number // high_base)
+    where = _feistel(np.asarray(places, np.int64), high_base, low_base, key)
+    # The bases have fewer than `high_base` numbers too many. One that falls there is put again until it is in range,
+    # which is a permutation still, since its cycle comes back to where it began.
+    while (outside := where >= number).any():
+        where = np.where(outside, _feistel(where, high_base, low_base, key), where)
+    return where
+
+
 def uniform_of(bits: np.ndarray) -> np.ndarray:
     """The uniform numbers of `random_uniform` from the bits behind them."""
     return (bits >> np.uint64(11)) * (1.0 / (1 << 53))
@@ -61,6 +83,15 @@ def below_of(limit: np.ndarray | int, bits: np.ndarray) -> np.ndarray:
 def torch_seed(seed: int, purpose: str, *counters: int) -> int:
     """A seed that `torch.manual_seed` takes, such as `torch_seed(seed, "dropout", step, rank)`."""
     return derive_key(seed, purpose, *counters) >> 1
+
+
+def _feistel(places: np.ndarray, high_base: int, low_base: int, key: np.ndarray | int) -> np.ndarray:
+    high, low = np.divmod(places, low_base)
+    # Each round adds to one digit a hash of the other one, which subtracting would undo.
+    for number in range(0, _PERMUTATION_ROUNDS, 2):
+        high = (high + random_below(high_base, key, number, low)) % high_base
+        low = (low + random_below(low_base, key, number + 1, high)) % low_base
+    return high * low_base + low
 
 
 def _mix(state: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The short forms of benchmarks/fault_inputs.py and fault_uploads.py."""
+"""The short forms of benchmarks/fault_inputs.py, fault_uploads.py and fault_passes.py."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ from conftest import ROOT
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("program", "number"), [("fault_inputs", 80), ("fault_uploads", 24)])
+@pytest.mark.parametrize(("program", "number"), [("fault_inputs", 80), ("fault_uploads", 24), ("fault_passes", 3)])
 def test_no_fault_of_a_sample_goes_wrong(program, number, tmp_path):
     code = (
         f"import sys, json, pathlib; sys.path.insert(0, {str(ROOT / 'benchmarks')!r}); import {program};"

@@ -21,6 +21,7 @@ from recipe.run_folder.integrity import damaged_files, files_made, remove_spoile
 from recipe.run_folder.lock import run_lock
 from recipe.run_folder.ownership import check_run_dir, refuse_foreign
 from recipe.run_folder.settings import changes_of, note_settings
+from recipe.run_folder.shared import require_shared_folder
 
 
 def run_all(recipe: Recipe, until: str | None = None) -> None:
@@ -96,6 +97,10 @@ def run_stage(
     """
     check_run_dir(recipe.folder, recipe.run_dir)
     stage, recipe = BY_NAME[name], with_prepared(recipe)
+    if name == "pretrain":
+        # Before anything is read: a machine that sees another folder would only say that files are missing.
+        with explain_unwritable(recipe.folder):
+            require_shared_folder(recipe.folder, recipe.training.ddp_timeout)
     require_stages_before(recipe, stage)
     inputs = stage.inputs_of(recipe) if inputs is None else inputs
     with explain_unwritable(recipe.folder), run_lock(recipe.folder):

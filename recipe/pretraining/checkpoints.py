@@ -3,14 +3,18 @@
 import re
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 
+from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_file, write_json
+from recipe.processes import exchange, is_first_process
 from recipe.run_folder.settings import size_of
+from recipe.run_folder.shared import PATIENCE, hosts_without
 
 MANIFEST = "manifest.json"
 # Room for a checkpoint of the size of the last one, with some for growth of its state.
@@ -67,6 +71,32 @@ def newest_complete_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def agreed_checkpoint(folder: Path, timeout: float) -> Path | None:
+    """The newest complete checkpoint as the first rank sees it, which alone reads its files; every rank must call it.
+
+    Args:
+        timeout: seconds after which a rank that does not answer is given up.
+
+    Raises:
+        InputError: on all ranks, if some machine does not have the checkpoint with the same manifest.
+    """
+    # Each rank's own search would hash all files on each, and where a view of the folder lags, ranks would begin at
+    # unlike steps.
+    found = newest_complete_checkpoint(folder) if is_first_process() else None
+    chosen = f"{found.name} {sha256_of_file(found / MANIFEST)}" if found is not None else ""
+    chosen = exchange(chosen, timeout)[0]
+    if not chosen:
+        return None
+    name, sha256 = chosen.split()
+    path = folder / name
+    if missing := hosts_without(lambda: _has_sha256(path / MANIFEST, sha256), timeout):
+        raise InputError(
+            f"{path}: rank 0 resumes from it, but {', '.join(missing)} did not see it with the same {MANIFEST} within"
+            f" {PATIENCE:.0f} s; set run_dir to a folder that all machines share under one path"
+        )
+    return path
+
+
 def checkpoints_in(folder: Path) -> list[Path]:
     """All folders checkpoint-STEP, the highest step first."""
     found = [path for path in folder.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
@@ -121,6 +151,12 @@ def not_finite_in(path: Path) -> str:
     except (SafetensorError, OSError):
         # Its sha256 tells whether it is as it was written.
         return ""
+
+
+def _has_sha256(path: Path, sha256: str) -> bool:
+    with suppress(OSError):
+        return sha256_of_file(path) == sha256
+    return False
 
 
 def _step_of(path: Path) -> int:

@@ -6,7 +6,6 @@ from typing import Any
 import datasets
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from torch.utils.data import Dataset
 
 from recipe.pairs.builder import rows_of
@@ -20,6 +19,8 @@ class PairRows(Dataset):
     def __init__(self, rows: datasets.Dataset) -> None:
         # Arrow: a row takes 2 microseconds; as Python objects 11, as numpy arrays 30, as tensors 37.
         self._rows = rows.with_format("arrow")
+        self._chunks = rows.data.column("input_ids").chunks
+        self._starts = np.cumsum([0, *map(len, self._chunks)])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -32,12 +33,24 @@ class PairRows(Dataset):
         table = self._rows[[index for _, index in places]].combine_chunks()
         return _rows_of_table(table, [epoch for epoch, _ in places])
 
-    def lengths(self, epoch: int = 0) -> np.ndarray:
-        """Tokens of each row, int32; the same in every epoch."""
-        column = self._rows.data.column("input_ids")
+    def begin(self, epoch: int, oldest: int, has_next: bool) -> None:
+        """Nothing is to be prepared; see `FreshRows`."""
+
+    def lengths(self, epoch: int = 0, indexes: np.ndarray | None = None) -> np.ndarray:
+        """Tokens of the rows of these indexes, or of all, int32; the same in every epoch."""
+        indexes = np.arange(len(self)) if indexes is None else indexes
         if self._rows._indices is not None:
-            column = self._rows[:].column("input_ids")
-        return np.concatenate([pc.list_value_length(chunk).to_numpy() for chunk in column.chunks]).astype(np.int32)
+            indexes = self._rows._indices.column(0).take(pa.array(indexes)).to_numpy().astype(np.int64)
+        # Differences of the memory-mapped offsets, chunk by chunk: an array of all lengths would take 4 bytes a row.
+        chunk_of = np.searchsorted(self._starts, indexes, "right") - 1
+        order = np.argsort(chunk_of, kind="stable")
+        found = np.empty(len(indexes), np.int32)
+        first_of_chunk = np.flatnonzero(np.diff(chunk_of[order], prepend=-1))
+        for places in np.split(order, first_of_chunk[1:]) if len(order) else ():
+            number = chunk_of[places[0]]
+            offsets, inside = self._chunks[number].offsets.to_numpy(), indexes[places] - self._starts[number]
+            found[places] = offsets[inside + 1] - offsets[inside]
+        return found
 
     def number(self, epoch: int) -> int:
         """Rows of an epoch."""
@@ -61,10 +74,22 @@ class FreshRows(Dataset):
         table = rows_of(pairs.view(np.recarray), self._passes.store.tokens, *self._ids)
         return _rows_of_table(table, [epoch for epoch, _ in places])
 
-    def lengths(self, epoch: int = 0) -> np.ndarray:
-        """Tokens of each row of an epoch, int32."""
-        pairs = self._passes.pairs(epoch)
-        return pairs["a_length"] + pairs["b_length"] + np.int32(SPECIALS_PER_PAIR)
+    def begin(self, epoch: int, oldest: int, has_next: bool) -> None:
+        """Wait for the pairs of an epoch, and let those of the next one be made while it is trained on.
+
+        Args:
+            oldest: the first epoch whose rows a rank may still read.
+            has_next: whether the run goes beyond this epoch.
+        """
+        self._passes.pairs(epoch)
+        self._passes.remove_before(oldest)
+        if has_next:
+            self._passes.make_in_background(epoch + 1)
+
+    def lengths(self, epoch: int = 0, indexes: np.ndarray | None = None) -> np.ndarray:
+        """Tokens of the rows of an epoch that have these indexes, or of all, int32."""
+        pairs, chosen = self._passes.pairs(epoch), slice(None) if indexes is None else indexes
+        return pairs["a_length"][chosen] + pairs["b_length"][chosen] + np.int32(SPECIALS_PER_PAIR)
 
     def number(self, epoch: int) -> int:
         """Rows of an epoch."""

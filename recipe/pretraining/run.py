@@ -22,7 +22,7 @@ from recipe.model.bert import BertForPreTraining, bert_config, fresh_model, load
 from recipe.model.dropout import set_dropout
 from recipe.model.layer import compile_parts
 from recipe.pairs.dataset import load_pairs, training_passes
-from recipe.pretraining.checkpoints import all_finite, newest_complete_checkpoint
+from recipe.pretraining.checkpoints import agreed_checkpoint, all_finite
 from recipe.pretraining.guard import EXIT_STATUS, Guard, Preempted, explain_lost_rank
 from recipe.pretraining.lines import TrainingLines
 from recipe.pretraining.masking import DataCollatorForPreTraining
@@ -76,7 +76,7 @@ def _pretrain(recipe: Recipe, guard: Guard) -> None:
     started = time.time()
     trainer = make_trainer(recipe, guard)
     _announce(recipe, trainer)
-    checkpoint = newest_complete_checkpoint(checkpoint_folder(recipe))
+    checkpoint = agreed_checkpoint(checkpoint_folder(recipe), recipe.training.ddp_timeout)
     if checkpoint is not None and trainer.is_world_process_zero():
         print(f"pretrain: resumes from {checkpoint}")
         log_event(recipe.folder, "resume", stage="pretrain", step=int(checkpoint.name.split("-")[1]))

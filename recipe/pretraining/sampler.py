@@ -7,16 +7,18 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from recipe.errors import InputError
-from recipe.rng import derive_key, random_bits
+from recipe.rng import derive_key, permuted
 
 POOL_OF_BATCHES = 50
+# The loaders of two ranks are fewer steps apart, since the ranks wait for each other at every step.
+MOST_STEPS_APART = 1000
 
 
 class StepSampler(Sampler):
     """The micro-batches of one rank for the whole run, as lists of (epoch, row index).
 
     Args:
-        rows: `PairRows` or `FreshRows`; asked for its lengths epoch by epoch.
+        rows: `PairRows` or `FreshRows`; asked for lengths pool by pool.
         global_batch_size: rows of an optimizer step over all ranks; micro_batch_size: rows that a rank takes at once.
         group_by_length: put rows of like length into one batch.
     """
@@ -41,48 +43,60 @@ class StepSampler(Sampler):
         self._rows, self._seed, self._group_by_length = rows, seed, group_by_length
         self._batch_size, self._micro, self._max_steps = global_batch_size, micro_batch_size, max_steps
         self._rank, self._ranks = rank, ranks
+        # Which pool was sorted last, and its batches in the order of the steps.
+        self._pool: tuple[tuple[int, int], np.ndarray] = (-1, -1), np.empty(0)
 
     def __len__(self) -> int:
         return self._max_steps * (self._batch_size // (self._micro * self._ranks))
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        step = self.first_step
-        epoch, before = self._epoch_of(step)
+        step, end, epoch, before = self.first_step, self.first_step, 0, 0
         while step < self._max_steps:
-            for rows in self.batches_of_epoch(epoch)[step - before : self._max_steps - before]:
-                # The rows of a batch are chosen before they are sharded, so they do not depend on the number of ranks.
-                for start in range(self._rank * self._micro, self._batch_size, self._ranks * self._micro):
-                    yield [(epoch, int(index)) for index in rows[start : start + self._micro]]
-                step += 1
-            epoch, before = epoch + 1, step
+            if step == end:
+                epoch, before = self._epoch_of(step)
+                end = before + self._steps_of(epoch)
+                oldest, _ = self._epoch_of(max(0, step - MOST_STEPS_APART))
+                self._rows.begin(epoch, oldest, end < self._max_steps)
+            # The rows of a batch are chosen before they are sharded, so they do not depend on the number of ranks.
+            yield from self._micro_batches(epoch, self.rows_of_step(epoch, step - before), self._rank)
+            step += 1
 
     def row_ids(self, step: int, rank: int) -> list[int]:
         """The row_id of the rows that a rank sees in a step."""
         epoch, before = self._epoch_of(step)
-        rows = self.batches_of_epoch(epoch)[step - before]
-        starts = range(rank * self._micro, self._batch_size, self._ranks * self._micro)
-        places = [(epoch, int(index)) for start in starts for index in rows[start : start + self._micro]]
-        return [int(row["row_id"]) for row in self._rows.__getitems__(places)]
+        batches = self._micro_batches(epoch, self.rows_of_step(epoch, step - before), rank)
+        return [int(row["row_id"]) for batch in batches for row in self._rows.__getitems__(batch)]
 
     def epochs_at(self, step: int) -> float:
         """Epochs that are done at a step, such as 1.5."""
-        epoch, before = self._epoch_of(step)
+        # By the step before: at the end of an epoch the pairs of the next one may not be made, or never be needed.
+        epoch, before = self._epoch_of(max(0, step - 1))
         return epoch + (step - before) / self._steps_of(epoch)
 
-    def batches_of_epoch(self, epoch: int) -> np.ndarray:
-        """Row indexes of shape (steps of the epoch, global_batch_size)."""
-        lengths = self._rows.lengths(epoch)
-        steps = len(lengths) // self._batch_size
+    def rows_of_step(self, epoch: int, step: int) -> np.ndarray:
+        """Row indexes of the batch of a step, counted from the begin of its epoch: int64, shape (global_batch_size,).
+
+        Only the pool of the step is looked at, so time and memory do not depend on the number of rows.
+        """
         # What is left over at the end, other rows in each epoch, is skipped: every step has a full batch.
-        order = _shuffled(len(lengths), derive_key(self._seed, "row order", epoch))[: steps * self._batch_size]
+        size, number, key = self._batch_size, self._rows.number(epoch), derive_key(self._seed, "row order", epoch)
         if not self._group_by_length:
-            return order.reshape(-1, self._batch_size)
-        # Sorted within pools of 50 batches: like lengths share a batch, but the batches stay random samples.
-        pool = POOL_OF_BATCHES * self._batch_size
-        for start in range(0, len(order), pool):
-            rows = order[start : start + pool]
-            order[start : start + pool] = rows[np.argsort(-lengths[rows], kind="stable")]
-        return order.reshape(-1, self._batch_size)[_shuffled(steps, derive_key(self._seed, "batch order", epoch))]
+            return permuted(np.arange(step * size, (step + 1) * size), number, key)
+        # Sorted within pools of 50 batches: like lengths share a batch, but the batches stay random samples. The
+        # batches of a pool come in an order of their own, else each pool would begin with its longest rows.
+        pool, place = divmod(step, POOL_OF_BATCHES)
+        which, batches = self._pool
+        if which != (epoch, pool):
+            first, last = pool * POOL_OF_BATCHES, min((pool + 1) * POOL_OF_BATCHES, self._steps_of(epoch))
+            rows = permuted(np.arange(first * size, last * size), number, key)
+            rows = rows[np.argsort(-self._rows.lengths(epoch, rows), kind="stable")].reshape(-1, size)
+            batches = rows[permuted(np.arange(len(rows)), len(rows), derive_key(key, "batch order", pool))]
+            self._pool = (epoch, pool), batches
+        return batches[place]
+
+    def _micro_batches(self, epoch: int, rows: np.ndarray, rank: int) -> Iterator[list[tuple[int, int]]]:
+        for start in range(rank * self._micro, self._batch_size, self._ranks * self._micro):
+            yield [(epoch, int(index)) for index in rows[start : start + self._micro]]
 
     def _steps_of(self, epoch: int) -> int:
         return self._rows.number(epoch) // self._batch_size
@@ -109,7 +123,3 @@ def split_of_batch(global_batch_size: int, per_device_batch_size: int, ranks: in
     rows = global_batch_size // ranks
     micro = next(size for size in range(min(rows, per_device_batch_size), 0, -1) if rows % size == 0)
     return micro, rows // micro
-
-
-def _shuffled(number: int, key: int) -> np.ndarray:
-    return np.argsort(random_bits(key, np.arange(number)), kind="stable")
