@@ -7,13 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
-from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
 from transformers import TrainingArguments
 
 from recipe.config import ModelConfig, Recipe
 from recipe.errors import InputError
 from recipe.pretraining.checkpoints import recorded_precision
+from recipe.processes import exchange, is_first_process
 
 FLOAT32, BFLOAT16, FLOAT16 = "float32", "bfloat16", "float16"
 # Less is within the noise of the measurement, and float32 is the safer choice.
@@ -49,18 +48,16 @@ def precision_name(arguments: TrainingArguments) -> str:
 
 def _measured(recipe: Recipe) -> str:
     """The faster one on rank 0, for all ranks."""
-    state = PartialState(cpu=True)
-    found = [FLOAT32]
-    if state.is_main_process and torch.ops.mkldnn._is_mkldnn_bf16_supported():
+    found = FLOAT32
+    if is_first_process() and torch.ops.mkldnn._is_mkldnn_bf16_supported():
         gain = bfloat16_gain(recipe.model, recipe.tokenizer.vocab_size)
-        found = [BFLOAT16 if gain > _WORTH_IT else FLOAT32]
+        found = BFLOAT16 if gain > _WORTH_IT else FLOAT32
         print(
-            f"pretrain: training.bf16 is null: on this CPU bfloat16 is {gain:.2f} x as fast as float32, so {found[0]}"
-            " is used",
+            f"pretrain: training.bf16 is null: on this CPU bfloat16 is {gain:.2f} x as fast as float32, so {found} is"
+            " used",
             flush=True,
         )
-    broadcast_object_list(found)
-    return found[0]
+    return exchange(found, recipe.training.ddp_timeout)[0]
 
 
 def bfloat16_gain(model: ModelConfig, vocab_size: int) -> float:
