@@ -43,7 +43,7 @@ TINY = {
     ),
     "quality": ("--corpus {text} --steps 2 --seeds 1 2", {"rows": 4}),
     "sentences": ("{task}", {"rows": len(SPLITTERS_HERE)}),
-    "training": ("--models 1x64 --lengths 32 --dropouts 0.1 --steps 1 --rounds 1 --threads 1 --ladder", {"ladder": 4}),
+    "training": ("--models 1x64 --lengths 32 --dropouts 0.1 --steps 1 --rounds 1 --threads 1", {"rows": 2}),
     "truncation": ("{text} --megabytes 0.1", {"rows": 4}),
 }
 # What another program starts.
