@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-lowest check bench clean
+.PHONY: help setup demo test test-slow test-lowest gpu-check check bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ test-lowest: ## The tests with the lowest versions of pyproject.toml (torch asid
 	.venv-lowest/bin/python -m pip install --quiet $$($(PYTHON) tests/support/lowest_versions.py) --editable '.[dev]'
 	.venv-lowest/bin/python -m pip install --quiet --no-deps allofplos==0.11.1 NERO-nlp==0.0.8
 	.venv-lowest/bin/python -m pytest -m "not slow" --numprocesses $(WORKERS) --dist loadfile
+
+gpu-check: $(READY) ## The tests that need a GPU, then a table of its speed (about 10 minutes)
+	$(RUN) -m pytest tests/gpu -rs
+	$(RUN) benchmarks/gpu.py
 
 check: $(READY) ## Lint, format and types
 	$(RUN) -m ruff check .

@@ -34,7 +34,8 @@ pairs: {{max_seq_length: 128, num_proc: 1}}
 model: {{num_hidden_layers: 2, hidden_size: 32, num_attention_heads: 2, intermediate_size: 64,
   max_position_embeddings: 128}}
 training: {{max_steps: {steps}, global_batch_size: {batch}, per_device_batch_size: 16, learning_rate: 1e-3,
-  warmup_share: 0, logging_steps: 1, eval_steps: 100, eval_pairs: 8, save_steps: 1000, use_cpu: true, report_to: []}}
+  warmup_share: 0, logging_steps: 1, eval_steps: 100, eval_pairs: 8, save_steps: 1000, use_cpu: true, bf16: false,
+  report_to: []}}
 """
 GRADIENTS = {
     "system": "system",

@@ -59,9 +59,9 @@ def trainer_of(recipe: Recipe, output: Path, **arguments: object) -> PreTrainer:
     return trainer
 
 
-def gradient_of(folder: Path, system: str, accumulation: int) -> dict:
+def gradient_of(folder: Path, system: str, accumulation: int, **settings: object) -> dict:
     """Loss and gradient of the first step, against one process that takes the whole batch at once by the stock model
-    and plain autograd.
+    and plain autograd; settings: more of the recipe.
     """
     micro = GLOBAL_BATCH // accumulation // RANKS
     if not micro:
@@ -72,6 +72,7 @@ def gradient_of(folder: Path, system: str, accumulation: int) -> dict:
         training__max_steps=1,
         training__dropout=0,
         training__max_grad_norm=0,
+        **settings,
     )
     trainer = trainer_of(recipe, folder / "checkpoints" / "gradient", save_strategy="no")
     ours = trainer if system == "ours" else None

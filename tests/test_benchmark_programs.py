@@ -32,6 +32,7 @@ TINY = {
     "exactness": ("--accumulations 1 --combinations 1", {"gradients": 4, "resumes": 4, "mask_agreement": 2}),
     "faults": ("hangs --number 1", {"rows": 1}),
     "finetune": ("--model {checkpoint} --data {task} --sentences 8 --runs {runs}", {"runs": 2}),
+    "gpu": ("--device cpu --tiny", {"rows": 8, "kernels": 2, "notes": 0}),
     "pairs": (
         "--skip-peers --megabytes 0.3 --tiny-megabytes 0.1 --num-proc 1 --sentences-of-two 200 --pass --pass-pairs 100"
         " --scale 0.4 --scale-num-proc 1 --kill 1 --kill-megabytes 0.2 --kill-wait 1 --work {runs}",
@@ -43,7 +44,7 @@ TINY = {
     ),
     "quality": ("--corpus {text} --steps 2 --seeds 1 2", {"rows": 4}),
     "sentences": ("{task}", {"rows": len(SPLITTERS_HERE)}),
-    "training": ("--models 1x64 --lengths 32 --dropouts 0.1 --steps 1 --rounds 1 --threads 1 --ladder", {"ladder": 4}),
+    "training": ("--models 1x64 --lengths 32 --dropouts 0.1 --steps 1 --rounds 1 --threads 1", {"rows": 2}),
     "truncation": ("{text} --megabytes 0.1", {"rows": 4}),
 }
 # What another program starts.
@@ -130,6 +131,15 @@ def test_program_writes_its_results(name, inputs, tmp_path):
     assert all(map(math.isfinite, measured))
     assert results["machine"]["cores"] >= 1
     assert "not run" not in (tmp_path / "results" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def test_the_gpu_benchmark_can_be_rehearsed_on_a_cpu(tmp_path):
+    results = run_program("gpu", "--device cpu --tiny --modes eager".split(), tmp_path)
+    combinations = [(row["length"], row["dropout"]) for row in results["rows"]]
+    assert combinations == [(32, 0.0), (64, 0.0), (32, 0.1), (64, 0.1)]
+    assert all(row["tokens_per_second"] > 0 and row["idle_share"] is not None for row in results["rows"])
+    assert [row["kernel"] for row in results["kernels"]] == ["runs of rows"] * 2
+    assert results["notes"] == []
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ import pytest
 import torch
 import transformers
 from conftest import ROOT
+from injection import Inject
 from small_run import run_folder_of
 
 from recipe.errors import InputError
@@ -21,23 +22,6 @@ from recipe.pretraining.checkpoints import all_finite, newest_complete_checkpoin
 from recipe.pretraining.guard import EXIT_STATUS, Guard, Preempted, explain_lost_rank
 from recipe.pretraining.run import checkpoint_folder, make_trainer, save_model
 from recipe.processes import processes_asked_for
-
-
-class Inject(transformers.TrainerCallback):
-    """Put a value into a weight, or into its gradient while it is computed, in the step that follows `step`."""
-
-    def __init__(self, where: str, value: float, step: int) -> None:
-        self._where, self._value, self._step = where, value, step
-
-    def on_step_begin(self, args, state, control, model=None, **kwargs):
-        if state.global_step != self._step:
-            return
-        weight = model.bert.embeddings.LayerNorm.weight
-        if self._where == "weight":
-            with torch.no_grad():
-                weight[0] = self._value
-        else:
-            hook = weight.register_hook(lambda gradient: (hook.remove(), gradient * self._value)[1])
 
 
 def trained(trainer):
