@@ -18,8 +18,8 @@ from recipe.pretraining.trainer import PreTrainer
 READY_AT = "ready_at"
 ACCUMULATION, WORKERS, STEPS = 8, 2, 4
 COLLATOR_SECONDS = 0.02
-# Workers that do nothing for so long have no more to do.
-IDLE_SECONDS = 15.0
+# If it takes longer, workers have died.
+WORKERS_SECONDS = 60.0
 
 
 def watch_batches(trainer: PreTrainer) -> list[int]:
@@ -61,18 +61,18 @@ class SlowCollator:
 
 
 class LongSteps(transformers.TrainerCallback):
-    """Lets a step last until the workers have made all batches that the next one needs, or nothing more."""
+    """Lets a step last until the workers have made every batch that they were asked for."""
 
     def __init__(self, collator: SlowCollator) -> None:
         self._made = collator.made
 
-    def on_step_end(self, args, state, control, **kwargs):
-        needed = min(state.global_step + 1, state.max_steps) * args.gradient_accumulation_steps
-        made, since = self._made.value, time.monotonic()
-        while made < needed and time.monotonic() - since < IDLE_SECONDS:
+    def on_step_end(self, args, state, control, train_dataloader=None, **kwargs):
+        # Fewer may lack the very one that comes next: each worker makes every n-th.
+        ahead = train_dataloader.num_workers * train_dataloader.prefetch_factor
+        asked_for = min(state.global_step * args.gradient_accumulation_steps + ahead, len(train_dataloader))
+        ends_at = time.monotonic() + WORKERS_SECONDS
+        while self._made.value < asked_for and time.monotonic() < ends_at:
             time.sleep(0.005)
-            if self._made.value > made:
-                made, since = self._made.value, time.monotonic()
 
 
 def main() -> None:
