@@ -18,6 +18,7 @@ FLOAT32, BFLOAT16, FLOAT16 = "float32", "bfloat16", "float16"
 # Less is within the noise of the measurement, and float32 is the safer choice.
 _WORTH_IT = 1.3
 _TOKENS, _ROUNDS = 1024, 5
+_MEASURABLE = 0.02
 
 
 def precision_of(recipe: Recipe, checkpoints: Path) -> str:
@@ -61,7 +62,7 @@ def _measured(recipe: Recipe) -> str:
 
 
 def bfloat16_gain(model: ModelConfig, vocab_size: int) -> float:
-    """Time in float32 / time in bfloat16 of the matrix products of a layer and a head, forward and backward."""
+    """Time in float32 / time in bfloat16 of the matrix products of a model, forward and backward; 1 if too short."""
     width, inner = model.hidden_size, model.intermediate_size
     layer = [torch.nn.Linear(*sizes) for sizes in ((width, 3 * width), (width, width), (width, inner), (inner, width))]
     head = torch.nn.Linear(width, vocab_size)
@@ -71,7 +72,8 @@ def bfloat16_gain(model: ModelConfig, vocab_size: int) -> float:
         is_half: sum(number * _seconds(modules, tokens, is_half) for modules, tokens, number in times)
         for is_half in (False, True)
     }
-    return seconds[False] / seconds[True]
+    # What takes no time cannot be measured on a machine that does other things, too.
+    return seconds[False] / seconds[True] if seconds[False] > _MEASURABLE else 1.0
 
 
 def _seconds(modules: list[torch.nn.Linear], tokens: int, is_half: bool) -> float:

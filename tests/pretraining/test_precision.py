@@ -45,8 +45,10 @@ def test_a_gpu_that_has_bfloat16_takes_it(monkeypatch, tmp_path, capability, exp
 
 
 def test_the_measurement_is_a_ratio_of_times():
-    model = dataclasses.replace(Recipe().model, hidden_size=64, intermediate_size=128, num_hidden_layers=2)
-    assert 0 < bfloat16_gain(model, 500) < 1000
+    small = dataclasses.replace(Recipe().model, hidden_size=32, intermediate_size=64, num_hidden_layers=2)
+    assert bfloat16_gain(small, 100) == 1.0, "it is too short"
+    large = dataclasses.replace(small, hidden_size=512, intermediate_size=2048)
+    assert 0 < bfloat16_gain(large, 500) != 1.0
 
 
 def test_a_run_that_goes_on_stays_in_its_precision(prepared, corpus_file, tmp_path, monkeypatch):
