@@ -232,8 +232,9 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(recipe.folder / "tensorboard"))
     arguments = TrainingArguments(
         output_dir=str(checkpoint_folder(recipe)),
-        # Apple's GPUs have no float64, in which sums of losses are kept, so they count as CPUs.
-        use_cpu=training.use_cpu or (torch.backends.mps.is_available() and not torch.cuda.is_available()),
+        # Said also where there is no other device: else the library refuses bfloat16. Apple's GPUs have no float64, in
+        # which sums of losses are kept, so they count as CPUs.
+        use_cpu=training.use_cpu or not torch.cuda.is_available(),
         per_device_train_batch_size=micro_batch,
         per_device_eval_batch_size=training.per_device_batch_size,
         gradient_accumulation_steps=accumulation,

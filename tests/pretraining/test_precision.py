@@ -10,7 +10,7 @@ from recipe.config import Recipe, TrainingConfig
 from recipe.pretraining import precision
 from recipe.pretraining.checkpoints import recorded_precision
 from recipe.pretraining.precision import BFLOAT16, FLOAT32, bfloat16_gain, precision_of
-from recipe.pretraining.run import checkpoint_folder, pretrain
+from recipe.pretraining.run import checkpoint_folder, make_trainer, pretrain
 
 
 def recipe_with(**changes: object) -> Recipe:
@@ -45,7 +45,8 @@ def test_a_gpu_that_has_bfloat16_takes_it(monkeypatch, tmp_path, capability, exp
 
 
 def test_the_measurement_is_a_ratio_of_times():
-    small = dataclasses.replace(Recipe().model, hidden_size=32, intermediate_size=64, num_hidden_layers=2)
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 64}
+    small = dataclasses.replace(Recipe().model, hidden_size=16, intermediate_size=32, **sizes)
     assert bfloat16_gain(small, 100) == 1.0, "it is too short"
     large = dataclasses.replace(small, hidden_size=512, intermediate_size=2048)
     assert 0 < bfloat16_gain(large, 500) != 1.0
@@ -62,3 +63,12 @@ def test_a_run_that_goes_on_stays_in_its_precision(prepared, corpus_file, tmp_pa
     assert recorded_precision(checkpoint_folder(recipe)) == BFLOAT16
     assert precision_of(recipe, checkpoint_folder(recipe)) == BFLOAT16
     assert precision_of(recipe, tmp_path) == FLOAT32
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU would be used")
+def test_a_machine_without_a_gpu_trains_in_bfloat16_without_being_told_to_stay_on_its_cpu(
+    prepared, corpus_file, tmp_path
+):
+    changes = {"training.bf16": "true", "training.use_cpu": "false"}
+    arguments = make_trainer(run_folder_of(prepared, tmp_path / "run", corpus_file, **changes)).args
+    assert (arguments.bf16, arguments.device.type) == (True, "cpu")
