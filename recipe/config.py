@@ -271,7 +271,7 @@ class TrainingConfig:
         shapes_result=False,
     )
     compress_gradients: bool = key(
-        False, "Send gradients between processes in bfloat16, for slow networks between machines."
+        False, "Send gradients between GPUs in bfloat16, for slow networks between machines."
     )
     use_cpu: bool = key(False, "Stay on the CPU even where there is a GPU.", shapes_result=False)
     dataloader_num_workers: int = key(

@@ -107,6 +107,8 @@ def _refuse_what_is_missing(recipe: Recipe) -> None:
         "tf32": (training.tf32 and generation < 8, new_enough),
         "bf16": (training.bf16 and has_gpu and generation < 8, new_enough),
         "fp16": (training.fp16 and not has_gpu, "a GPU"),
+        # torch compresses only what NCCL sends.
+        "compress_gradients": (training.compress_gradients and not has_gpu, "GPUs"),
         "torch_compile": (training.torch_compile and cannot_compile, compiler),
     }
     for name, (is_missing, needed) in wanted.items():

@@ -81,7 +81,13 @@ def test_a_device_whose_memory_is_too_small_is_one_line(prepared, corpus_file, t
 
 
 @pytest.mark.parametrize(
-    ("key", "needed"), [("tf32", "a GPU of 2020 or later"), ("fp16", "a GPU"), ("torch_compile", r"a C\+\+ compiler")]
+    ("key", "needed"),
+    [
+        ("tf32", "a GPU of 2020 or later"),
+        ("fp16", "a GPU"),
+        ("torch_compile", r"a C\+\+ compiler"),
+        ("compress_gradients", "GPUs"),
+    ],
 )
 def test_what_the_device_lacks_is_one_line(prepared, corpus_file, tmp_path, monkeypatch, key, needed):
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -95,6 +101,14 @@ def test_validation_while_training_takes_pairs_evenly_spread(prepared, corpus_fi
     everything = load_pairs(recipe)["validation"]["row_id"]
     shown = make_trainer(recipe).eval_dataset["row_id"]
     assert [everything[index] for index in np.linspace(0, len(everything) - 1, 5).astype(int).tolist()] == list(shown)
+
+
+@pytest.mark.parametrize(("own", "expected"), [("null", 0.3), ("0", 0.0), ("0.2", 0.2)])
+def test_attention_may_have_a_dropout_of_its_own(prepared, corpus_file, tmp_path, own, expected):
+    changes = {"training.dropout": "0.3", "training.attention_dropout": own}
+    model = make_trainer(run_folder_of(prepared, tmp_path / "run", corpus_file, **changes)).model
+    for layer in model.bert.encoder.layer:
+        assert (layer.attention.self.dropout.p, layer.output.dropout.p) == (expected, 0.3)
 
 
 def test_validation_masks_at_a_share_of_its_own(prepared, corpus_file, tmp_path):
