@@ -316,7 +316,7 @@ def save_model(trainer: PreTrainer, folder: Path) -> None:
 def _out_of_memory(recipe: Recipe, step: int, error: Exception) -> str:
     rows = split_of_batch(recipe.training.global_batch_size, recipe.training.per_device_batch_size, world_size())[0]
     why = " ".join(str(error).split()).partition(". ")[0]
-    fewer = next(number for number in range(max(rows // 2, 1), 0, -1) if rows % number == 0)
+    fewer, _ = split_of_batch(rows, max(rows // 2, 1), 1)
     return (
         f"step {step + 1}: {rows} rows of up to {recipe.pairs.max_seq_length} tokens do not fit into the memory of the"
         f" device ({why}); set training.per_device_batch_size to {fewer}, which changes no result, and run the same"
