@@ -22,9 +22,8 @@ from recipe.files import (
     sha256_once,
     write_json,
 )
-from recipe.pairs.sampling import VERSION, PairRules, Pairs, balanced_probability, make_pairs
+from recipe.pairs.sampling import VERSION, PairRules, Pairs, balanced_probability, make_pairs, pair_seed
 from recipe.pairs.statistics import SPECIALS_PER_PAIR, PairCounter, count_pairs, describe, ranges
-from recipe.rng import derive_key
 from recipe.tokenizer.folder import special_token_ids
 from recipe.tokens.store import open_token_store, store_hash
 
@@ -171,7 +170,7 @@ def pair_config(
         stores=stores,
         cls_token_id=ids["[CLS]"],
         sep_token_id=ids["[SEP]"],
-        seed=derive_key(seed, "pair dataset") >> 1,
+        seed=pair_seed(seed),
         num_shards=max(1, min(rules.num_proc, tokens // TOKENS_PER_PROCESS)),
         **{name: getattr(rules, name) for name in RULES},
     )

@@ -83,6 +83,11 @@ class Pairs:
         return Pairs(**{name: getattr(self, name)[rows] for name in Pairs.__dataclass_fields__})
 
 
+def pair_seed(seed: int) -> int:
+    """Where the randomness of the pairs starts, for the seed of a recipe."""
+    return derive_key(seed, "pair dataset") >> 1
+
+
 def make_pairs(
     sentence_offsets: np.ndarray,
     document_offsets: np.ndarray,

@@ -9,9 +9,8 @@ from tokenizers import Tokenizer
 from recipe.config import CorpusConfig, PairsConfig, Recipe
 from recipe.corpus import Source, source_files
 from recipe.errors import InputError
-from recipe.pairs.sampling import DOCUMENTS_PER_BLOCK, PairRules, make_pairs
+from recipe.pairs.sampling import DOCUMENTS_PER_BLOCK, PairRules, make_pairs, pair_seed
 from recipe.pairs.statistics import SPECIALS_PER_PAIR
-from recipe.rng import derive_key
 from recipe.tokenizer.folder import SPECIAL_TOKENS
 from recipe.tokens.store import TokenStore, token_counts
 
@@ -92,7 +91,7 @@ def one_pass(store: TokenStore, rules: PairsConfig, seed: int) -> tuple[float, n
     for first in starts.tolist():
         offsets = store.sentence_offsets, store.document_offsets
         # The seed of the stage pairs, so that the first pass is the same one.
-        for pairs in make_pairs(*offsets, settings, derive_key(seed, "pair dataset") >> 1, 0, first, first + size):
+        for pairs in make_pairs(*offsets, settings, pair_seed(seed), 0, first, first + size):
             lengths = pairs.a_length + pairs.b_length + SPECIALS_PER_PAIR
             counts += np.bincount(lengths, minlength=len(counts))
         ends = store.document_offsets[[first, first + size]]
