@@ -60,8 +60,7 @@ class NextSentencePairConfig(datasets.BuilderConfig):
 
     def rules(self) -> PairRules:
         """The rules without the special tokens."""
-        names = ("short_seq_probability", "short_seq_unit", "nsp_probability", "truncation")
-        return PairRules(self.max_seq_length - SPECIALS_PER_PAIR, **{name: getattr(self, name) for name in names})
+        return PairRules.of(self, SPECIALS_PER_PAIR)
 
     def passes(self, split: str) -> int:
         """Passes over a split: dupe_factor for training, one for what is only scored."""

@@ -56,6 +56,13 @@ class PairRules:
     nsp_probability: float = 0.5
     truncation: str = "random_tail"
 
+    @classmethod
+    def of(cls, settings: object, special_tokens: int) -> "PairRules":
+        """The rules of settings with the keys of `recipe.config.PairsConfig`; a row has so many special tokens."""
+        given = vars(settings)
+        names = ("short_seq_probability", "short_seq_unit", "nsp_probability", "truncation")
+        return cls(given["max_seq_length"] - special_tokens, **{name: given[name] for name in names})
+
 
 @dataclass(frozen=True)
 class Pairs:

@@ -76,13 +76,7 @@ def counted_text(recipe: Recipe, store: TokenStore, tokenizer: Tokenizer, source
 
 def one_pass(store: TokenStore, rules: PairsConfig, seed: int) -> tuple[float, np.ndarray]:
     """Pairs of a pass, and the share of each length in 0..max_seq_length; of a large store from a part of it."""
-    settings = PairRules(
-        rules.max_seq_length - SPECIALS_PER_PAIR,
-        rules.short_seq_probability,
-        rules.short_seq_unit,
-        rules.nsp_probability,
-        rules.truncation,
-    )
+    settings = PairRules.of(rules, SPECIALS_PER_PAIR)
     # Contiguous runs of documents, so that only their offsets are read from the disk.
     size, starts = store.documents, np.zeros(1, int)
     if store.documents > RANGES * DOCUMENTS_PER_BLOCK:
