@@ -234,7 +234,12 @@ class TrainingConfig:
         8192, "Pairs per optimizer step over all devices; gradient accumulation follows from it.", low=1, high=2**20
     )
     per_device_batch_size: int = key(64, "Most pairs that one device takes at once.", low=1, shapes_result=False)
-    learning_rate: float = key(6e-4, "Peak learning rate of AdamW.", low=0, high=10)
+    optimizer: str = key(
+        "adamw",
+        "adamw (BERT), or muon: AdamW with Muon for the matrices of the encoder, which needs fewer tokens.",
+        choices=("adamw", "muon"),
+    )
+    learning_rate: float = key(6e-4, "Peak learning rate; Muon's updates are scaled to it.", low=0, high=10)
     lr_scheduler_type: str = key(
         "linear",
         "After warm-up: down to 0 (linear, cosine), level (constant_with_warmup), or level and then down over"

@@ -26,6 +26,7 @@ from recipe.pretraining.checkpoints import agreed_checkpoint, all_finite
 from recipe.pretraining.guard import EXIT_STATUS, Guard, Preempted, explain_lost_rank
 from recipe.pretraining.lines import TrainingLines
 from recipe.pretraining.masking import DataCollatorForPreTraining
+from recipe.pretraining.optimizer import MuonAdamW
 from recipe.pretraining.precision import BFLOAT16, FLOAT16, precision_name, precision_of
 from recipe.pretraining.rows import FreshRows
 from recipe.pretraining.sampler import split_of_batch
@@ -155,6 +156,7 @@ def make_trainer(recipe: Recipe, guard: Guard | None = None) -> PreTrainer:
         train_dataset=train_rows,
         eval_dataset=validation.select(shown),
         processing_class=tokenizer,
+        optimizer_cls_and_kwargs=_muon(model, arguments) if training.optimizer == "muon" else None,
     )
     if training.torch_compile:
         compile_parts(model.bert, model.cls.predictions)  # type: ignore[arg-type]
@@ -163,6 +165,17 @@ def make_trainer(recipe: Recipe, guard: Guard | None = None) -> PreTrainer:
         trainer.remove_callback(callback)
     trainer.add_callback(TrainingLines(recipe.folder, _frequency_loss(recipe), arguments.warmup_steps))
     return trainer
+
+
+def _muon(model: BertForPreTraining, arguments: TrainingArguments) -> tuple[type, dict[str, Any]]:
+    """The optimizer's class and arguments. Muon is for hidden matrices; embeddings and head stay with AdamW."""
+    return MuonAdamW, {
+        "matrices": [each for each in model.bert.encoder.parameters() if each.ndim == 2],
+        "iteration_dtype": torch.bfloat16 if arguments.bf16 else torch.float32,
+        "lr": arguments.learning_rate,
+        "betas": (arguments.adam_beta1, arguments.adam_beta2),
+        "eps": arguments.adam_epsilon,
+    }
 
 
 def make_collator(

@@ -198,6 +198,7 @@ def _settings(recipe: Recipe, files: RunFiles) -> list[tuple[str, ...]]:
     training, masking, run = recipe.training, recipe.masking, files.training or {}
     vocab_size = (files.tokenizer or {}).get("vocab_size") or recipe.tokenizer.vocab_size
     adam = f"betas {training.adam_beta1:g} and {training.adam_beta2:g}, epsilon {training.adam_epsilon:g}"
+    optimizer = {"adamw": "AdamW", "muon": "Muon for the encoder's matrices, AdamW for the rest"}[training.optimizer]
     steps = files.last("step") or training.max_steps
     unit = "whole words" if masking.whole_word_mask else "single pieces"
     warmup = f"{percent(training.warmup_share, 0)} warm-up"
@@ -211,7 +212,7 @@ def _settings(recipe: Recipe, files: RunFiles) -> list[tuple[str, ...]]:
         ("steps × pairs a step", f"{count(steps)} × {count(training.global_batch_size)}"),
         ("tokens seen", count(files.last("tokens_seen"))),
         ("masking", f"{percent(masking.mlm_probability, 0)} of the tokens, {unit}; {replacement}"),
-        ("optimizer", f"AdamW, {adam}, weight decay {training.weight_decay:g}"),
+        ("optimizer", f"{optimizer}, {adam}, weight decay {training.weight_decay:g}"),
         ("learning rate", f"peak {training.learning_rate:g}, {warmup}, {training.lr_scheduler_type}"),
         ("dropout while pretraining", f"{training.dropout:g}"),
         ("precision", files.precision()),

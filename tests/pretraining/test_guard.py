@@ -69,8 +69,10 @@ def test_so_many_bad_steps_are_skipped_as_the_recipe_allows(prepared, corpus_fil
         assert "the update was skipped (2 of 2 allowed)" in found
 
 
-def test_a_skipped_step_leaves_weights_and_moments_as_they_were(prepared, corpus_file, tmp_path):
-    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **{"training.max_skipped_steps": "1"})
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_skipped_step_leaves_weights_and_moments_as_they_were(prepared, corpus_file, tmp_path, optimizer):
+    overrides = {"training.max_skipped_steps": "1", "training.optimizer": optimizer}
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **overrides)
     trainer, seen = make_trainer(recipe), []
 
     class Watch(transformers.TrainerCallback):

@@ -251,13 +251,19 @@ def test_a_run_that_goes_on_reads_no_row_of_the_steps_before(prepared, corpus_fi
     assert sorted(read) == sorted([place for batch in steps[3:] for place in batch] + validation)
 
 
-@pytest.mark.parametrize(("workers", "refresh"), [("0", "false"), ("2", "false"), ("0", "true"), ("2", "true")])
-def test_a_run_that_goes_on_is_the_run_that_would_have_been(prepared, corpus_file, tmp_path, workers, refresh):
+@pytest.mark.parametrize(
+    ("workers", "refresh", "optimizer"),
+    [("0", "false", "adamw"), ("2", "false", "muon"), ("0", "true", "muon"), ("2", "true", "adamw")],
+)
+def test_a_run_that_goes_on_is_the_run_that_would_have_been(
+    prepared, corpus_file, tmp_path, workers, refresh, optimizer
+):
     """Bit for bit, with dropout: losses, weights. The second run is stopped after the checkpoint of step 3, in epoch 2
     of small epochs.
     """
     overrides = {
         "pairs.refresh_every_epoch": refresh,
+        "training.optimizer": optimizer,
         "training.global_batch_size": "64",
         "training.dataloader_num_workers": workers,
         "training.per_device_batch_size": "4",
