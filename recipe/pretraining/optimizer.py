@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch.optim.adamw import adamw
 
-# Coefficients of the quintic Newton-Schulz iteration, its number of steps and the momentum: K. Jordan and others, Muon:
-# An optimizer for hidden layers in neural networks (2024).
+# Coefficients of the quintic Newton-Schulz iteration, its number of steps, and the momentum: K. Jordan and others,
+# Muon: An optimizer for hidden layers in neural networks (2024).
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 _ITERATIONS = 5
 _MOMENTUM = 0.95
@@ -66,17 +66,14 @@ class MuonAdamW(torch.optim.Optimizer):
     def _adamw(self, members: list[torch.nn.Parameter], group: dict, scale: Any, found_inf: Any) -> None:
         for each in members:
             if not self.state[each]:
-                self.state[each] = {
-                    "step": torch.zeros((), device=each.device),
-                    "exp_avg": torch.zeros_like(each),
-                    "exp_avg_sq": torch.zeros_like(each),
-                }
+                moments = {name: torch.zeros_like(each) for name in ("exp_avg", "exp_avg_sq")}
+                self.state[each] = {"step": torch.zeros((), device=each.device), **moments}
         states = [self.state[each] for each in members]
-        moments = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq"))
         adamw(
-            members,
-            [each.grad for each in members],
-            *moments,
+            members,  # type: ignore[arg-type]
+            _gradients(members),
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
             max_exp_avg_sqs=[],
             state_steps=[state["step"] for state in states],
             fused=True,
@@ -93,7 +90,7 @@ class MuonAdamW(torch.optim.Optimizer):
 
     def _muon(self, alike: list[torch.nn.Parameter], group: dict, scale: Any, found_inf: Any) -> None:
         """Update matrices of one shape together: many small products cost more than one of a batch."""
-        gradients = torch.stack([each.grad for each in alike])
+        gradients = torch.stack(_gradients(alike))
         if scale is not None:
             gradients /= scale
         for each in alike:
@@ -111,6 +108,10 @@ class MuonAdamW(torch.optim.Optimizer):
                 updated = torch.where(found_inf.bool(), each, updated)
             self.state[each]["momentum"].copy_(momentum)
             each.copy_(updated)
+
+
+def _gradients(members: list[torch.nn.Parameter]) -> list[torch.Tensor]:
+    return [each.grad for each in members if each.grad is not None]
 
 
 def orthogonalized(matrices: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
