@@ -218,6 +218,12 @@ class ModelConfig:
     vocab_size: int | None = key(
         None, "Rows of the embedding table; null: the tokenizer's size, rounded up to a multiple of 8.", low=64
     )
+    initialization: str = key(
+        "random",
+        "Start of the weights: random (BERT), or informed: word embeddings from the co-occurrences of the training"
+        " text, positions as sinusoids, attention to like and near tokens, which saves many steps.",
+        choices=("random", "informed"),
+    )
     decoder_bias: str = key(
         "zeros",
         "Start of the MLM head's bias: zeros (BERT), or unigram: log frequencies of the training text, which saves the"

@@ -20,6 +20,7 @@ from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_json, write_json
 from recipe.model.bert import BertForPreTraining, bert_config, fresh_model, load_model
 from recipe.model.dropout import set_dropout
+from recipe.model.informed import inform
 from recipe.model.layer import compile_parts
 from recipe.pairs.dataset import load_pairs, training_passes
 from recipe.pretraining.checkpoints import agreed_checkpoint, all_finite
@@ -214,10 +215,11 @@ def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertFo
             )
     else:
         config = bert_config(recipe.model, tokenizer_size, pad_token_id)
-        counts = None
-        if recipe.model.decoder_bias == "unigram":
-            counts = token_counts(open_token_store(recipe.folder / "store" / "train"), config.vocab_size)
+        store = open_token_store(recipe.folder / "store" / "train")
+        counts = token_counts(store, config.vocab_size) if recipe.model.decoder_bias == "unigram" else None
         model = fresh_model(config, recipe.seed, counts)
+        if recipe.model.initialization == "informed":
+            inform(model.bert, store, recipe.seed)
     training = recipe.training
     set_dropout(model, training.dropout)
     for layer in model.bert.encoder.layer:

@@ -1,0 +1,164 @@
+"""Run the study of docs/results.md: pretrain every arm, fine-tune it on every task; what is done is skipped.
+
+`python scripts/study.py --data FOLDER` runs it all, two processes at once with one thread each; `--part 1/3` does a
+third of the jobs, so that three machines with a common runs/study/ share it. `--list` shows the jobs and their state.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAMS = {"run": "run_recipe.py", "finetune": "finetune.py"}
+ROOT = Path(__file__).resolve().parent.parent
+STUDY = Path("runs/study")
+DATA = Path("data/study")
+PRETRAINING_SEEDS = (1, 2)
+
+# In the order in which they are run: first what the claim needs. An arm is a file of configs/study/; general-half is
+# the first half of `continued`, and no arm of its own.
+ARMS = (
+    *("domain", "general", "general-half", "continued"),
+    *("no-pairs", "single-pieces", "general-vocabulary", "poor-in-mentions"),
+)
+FIRST_HALF = "general-half"
+RANDOM = "random"
+
+# Fixed on arm (a)'s development scores before any other arm was fine-tuned, and the same for all; see docs/results.md.
+_FIXED = ("--seeds", "1,2,3", "--protocol", "small", "--patience", "null", "--use_cpu")
+ENTITIES = (*_FIXED, "--learning_rate", "1e-3", "--random_learning_rate", "1e-3", "--batch_size", "16")
+TASKS = {
+    "bc5-chem": ("BC5CDR-chem-IOB", (*ENTITIES, "--num_train_epochs", "6")),
+    "bc5-disease": ("BC5CDR-disease-IOB", (*ENTITIES, "--num_train_epochs", "6")),
+    "ncbi-disease": ("NCBI-disease-IOB", (*ENTITIES, "--num_train_epochs", "6")),
+    "biosses": ("biosses", (*ENTITIES, "--num_train_epochs", "20")),
+    "pubmedqa": ("pubmedqa", (*ENTITIES, "--num_train_epochs", "5")),
+}
+CLAIM_TASKS = ("bc5-chem", "bc5-disease")
+# Sentences of the training set in the few-shot curve, by share: of 4,560.
+FEW = {10: 456, 30: 1368}
+FEW_ARMS = ("domain", "general", RANDOM)
+MORE_TASKS_ARMS = ("domain", "general", RANDOM, "no-pairs")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command, the file that it leaves when it is done, and the files that it needs."""
+
+    name: str
+    command: tuple[str, ...]
+    result: Path
+    needs: tuple[Path, ...] = ()
+
+    def is_done(self) -> bool:
+        """Whether its result is there."""
+        return self.result.is_file()
+
+    def is_ready(self) -> bool:
+        """Whether what it needs is there."""
+        return all(path.is_file() for path in self.needs)
+
+
+def pretraining(arm: str, seed: int) -> Job:
+    """One pretraining run: the file of the arm, with the paths of this seed."""
+    run, half = STUDY / f"{arm}-{seed}", STUDY / f"{FIRST_HALF}-{seed}"
+    overrides, needs = [f"--run_dir={run}", f"--seed={seed}"], []
+    if arm == "continued":
+        overrides += [f"--tokenizer.path={half}/tokenizer", f"--training.init_from={half}/model"]
+        needs = [half / "evaluation.json"]
+    if arm == "general-vocabulary":
+        general = STUDY / f"general-{seed}"
+        overrides += [f"--tokenizer.path={general}/tokenizer"]
+        needs = [general / "evaluation.json"]
+    command = ("run", f"configs/study/{arm}.yaml", "--until", "evaluate", *overrides)
+    return Job(f"pretrain {arm}-{seed}", command, run / "evaluation.json", tuple(needs))
+
+
+def finetuning(arm: str, seed: int, task: str, share: int = 100) -> Job:
+    """Three fine-tuning seeds of one pretrained model (or of none) on one task, or on a share of its training text."""
+    folder, options = TASKS[task]
+    # The shape and the vocabulary of arm (a), so that pretraining is the only difference.
+    run = STUDY / f"{'domain' if arm == RANDOM else arm}-{seed}"
+    name = task if share == 100 else f"{task}-{share}"
+    output = STUDY / "tasks" / name / f"{arm}-{seed}"
+    model = f"random:{run}/model" if arm == RANDOM else f"{run}/model"
+    more = () if share == 100 else ("--max_train_examples", str(FEW[share]))
+    where = ("--model", model, "--task", task, "--data", str(DATA / "tasks" / folder), "--output", str(output))
+    system = "random_initialisation" if arm == RANDOM else "pretrained"
+    result = output / system / "result.json"
+    return Job(f"{name} {arm}-{seed}", ("finetune", *where, *options, *more), result, (run / "evaluation.json",))
+
+
+def jobs() -> Iterator[Job]:
+    """All jobs, each after those that it needs."""
+    for seed in PRETRAINING_SEEDS:
+        for arm in ARMS:
+            yield pretraining(arm, seed)
+    arms = [arm for arm in (*ARMS, RANDOM) if arm != FIRST_HALF]
+    for seed in PRETRAINING_SEEDS:
+        # Of random initialisations a second pretraining seed would be the same arm once more.
+        here = [arm for arm in arms if arm != RANDOM or seed == PRETRAINING_SEEDS[0]]
+        yield from (finetuning(arm, seed, task) for task in CLAIM_TASKS for arm in here)
+        yield from (finetuning(arm, seed, "bc5-chem", share) for share in FEW for arm in here if arm in FEW_ARMS)
+        more = [task for task in TASKS if task not in CLAIM_TASKS]
+        yield from (finetuning(arm, seed, task) for task in more for arm in here if arm in MORE_TASKS_ARMS)
+
+
+def run(job: Job) -> bool:
+    """Run one job with one thread; its output goes to runs/study/logs. True if it succeeded."""
+    log = STUDY / "logs" / f"{job.name.replace(' ', '-')}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = time.time()
+    # One thread each: two such jobs at once are faster on two cores than one job after the other with two threads.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with log.open("a") as output:
+        command = [sys.executable, f"scripts/{PROGRAMS[job.command[0]]}", *job.command[1:]]
+        done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
+    outcome = "done" if done.returncode == 0 else f"FAILED with status {done.returncode}, see {log}"
+    print(f"{job.name}: {outcome} in {(time.time() - started) / 60:.1f} min", flush=True)
+    return done.returncode == 0
+
+
+def main() -> None:
+    """Run what is missing of this part, until nothing that is left can be run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help=f"folder with biomedical/, general/ and tasks/; linked as {DATA}")
+    parser.add_argument("--part", default="1/1", metavar="I/N", help="do only every N-th job, from the I-th one on")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at once (2)")
+    parser.add_argument("--only", default="", help="only jobs whose name contains this text")
+    parser.add_argument("--list", action="store_true", help="show the jobs and their state, run nothing")
+    arguments = parser.parse_args()
+    os.chdir(ROOT)
+    if arguments.data and not DATA.exists():
+        DATA.parent.mkdir(exist_ok=True)
+        DATA.symlink_to(arguments.data.resolve())
+    index, number = map(int, arguments.part.split("/"))
+    mine = [job for job in list(jobs())[index - 1 :: number] if arguments.only in job.name]
+    if arguments.list:
+        for job in mine:
+            print(f"{'done' if job.is_done() else 'ready' if job.is_ready() else 'waits':5}  {job.name}")
+        return
+    failed: list[str] = []
+    running: dict[Future, Job] = {}
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        while True:
+            begun = {*failed, *(job.name for job in running.values())}
+            ready = [job for job in mine if not job.is_done() and job.is_ready() and job.name not in begun]
+            running |= {pool.submit(run, job): job for job in ready[: arguments.jobs - len(running)]}
+            if not running:
+                break
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                job = running.pop(future)
+                failed += [] if future.result() else [job.name]
+    if left := [job.name for job in mine if not job.is_done()]:
+        print(f"{len(left)} jobs are not done: they failed or wait for jobs of other parts; the first is {left[0]}")
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
