@@ -14,6 +14,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 
+from recipe.config_file import load_recipe
+
 PROGRAMS = {"run": "run_recipe.py", "finetune": "finetune.py"}
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = Path("runs/study")
@@ -28,6 +30,9 @@ ARMS = (
 )
 FIRST_HALF = "general-half"
 RANDOM = "random"
+# The best model, and the checkpoints of its run that are fine-tuned too, in percent of the steps.
+BEST = "two-cores"
+CHECKPOINTS = (1, 3, 10, 30)
 
 # Fixed on arm (a)'s development scores before any other arm was fine-tuned, and the same for all; see docs/results.md.
 _FIXED = ("--seeds", "1,2,3", "--protocol", "small", "--patience", "null", "--use_cpu")
@@ -39,6 +44,9 @@ TASKS = {
     "biosses": ("biosses", (*ENTITIES, "--num_train_epochs", "20")),
     "pubmedqa": ("pubmedqa", (*ENTITIES, "--num_train_epochs", "5")),
 }
+# The best model chooses among these on devel.
+GRID = ("--learning_rate", "5e-4,1e-3", "--batch_size", "16,32")
+RESULT = Path("pretrained/result.json")
 CLAIM_TASKS = ("bc5-chem", "bc5-disease")
 # Sentences of the training set in the few-shot curve, by share: of 4,560.
 FEW = {10: 456, 30: 1368}
@@ -89,13 +97,31 @@ def finetuning(arm: str, seed: int, task: str, share: int = 100) -> Job:
     model = f"random:{run}/model" if arm == RANDOM else f"{run}/model"
     more = () if share == 100 else ("--max_train_examples", str(FEW[share]))
     where = ("--model", model, "--task", task, "--data", str(DATA / "tasks" / folder), "--output", str(output))
-    system = "random_initialisation" if arm == RANDOM else "pretrained"
-    result = output / system / "result.json"
+    result = output / ("random_initialisation/result.json" if arm == RANDOM else RESULT)
     return Job(f"{name} {arm}-{seed}", ("finetune", *where, *options, *more), result, (run / "evaluation.json",))
+
+
+def of_best_model() -> Iterator[Job]:
+    """The best model on all tasks with a grid, and its checkpoints on BC5-chem; its run is started by hand."""
+    run = STUDY.parent / BEST
+    for task, (folder, options) in TASKS.items():
+        output = STUDY / "tasks" / task / f"{BEST}-1"
+        where = ("--model", f"{run}/model", "--task", task, "--data", str(DATA / "tasks" / folder))
+        grid = (*options, *GRID, "--output", str(output))
+        yield Job(f"{task} {BEST}", ("finetune", *where, *grid), output / RESULT, (run / "evaluation.json",))
+    folder, options = TASKS["bc5-chem"]
+    for share in CHECKPOINTS:
+        steps = load_recipe(ROOT / "configs" / f"{BEST}.yaml").training.max_steps * share // 100
+        output = STUDY / "tasks" / "bc5-chem" / f"{BEST}-at-{share}"
+        for checkpoint in run.glob(f"checkpoints/*/checkpoint-{steps}"):
+            where = ("--model", str(checkpoint), "--task", "bc5-chem", "--data", str(DATA / "tasks" / folder))
+            command = ("finetune", *where, *options, "--output", str(output))
+            yield Job(f"bc5-chem {BEST} at {share} %", command, output / RESULT, (checkpoint / "model.safetensors",))
 
 
 def jobs() -> Iterator[Job]:
     """All jobs, each after those that it needs."""
+    yield from of_best_model()
     for seed in PRETRAINING_SEEDS:
         for arm in ARMS:
             yield pretraining(arm, seed)

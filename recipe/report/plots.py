@@ -16,6 +16,7 @@ from recipe.formatting import NOT_KNOWN
 # position always says the same thing a second time.
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 SKY, GREY, INK = "#56B4E9", "#8A8F98", "#22262B"
+COLORS = (BLUE, VERMILION, GREEN, ORANGE, SKY, INK)
 
 LogLine = dict[str, Any]
 
@@ -77,6 +78,18 @@ def training_figure(
     _finish(axes, "tokens seen" + unit, label)
     if len(lines) > 1:
         _legend(axes)
+    return figure
+
+
+def curves_figure(curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str) -> Figure:
+    """A line for each name: at most six, told apart by colour and marker."""
+    figure, axes = _figure(height=3.4)
+    for (name, points), color, marker in zip(curves.items(), COLORS, "os^vDP", strict=False):
+        look: dict[str, Any] = {"markersize": 4, "markevery": max(1, len(points) // 10), "linewidth": 1.7}
+        axes.plot(*zip(*points, strict=True), color=color, marker=marker, label=name, **look)
+    axes.set_xlim(left=0)
+    _finish(axes, x_label, y_label)
+    axes.legend(frameon=False, fontsize=8.5)
     return figure
 
 
