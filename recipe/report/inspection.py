@@ -21,7 +21,7 @@ from recipe.tasks.data.columns import NerTask
 from recipe.tokenizer.fertility import fertility, word_counts
 from recipe.tokenizer.folder import load_tokenizer
 
-# Raise it when RUN/fertility.json changes: the stage is done again, which takes a minute a gigabyte or less.
+# Raise it when RUN/fertility.json changes: the stage is done again, about a minute a gigabyte.
 VERSION = 2
 HEADINGS = ("text", "words", "tokenizer", "entries", "pieces a word", "whole words", "of distinct words", "[UNK]")
 SHOWN_SPLITS = 5
