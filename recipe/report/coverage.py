@@ -184,7 +184,7 @@ class _Forms:
 class _Trie:
     """Forms as paths of ids from a root; text is matched at all its places at once, one id further in each round."""
 
-    def __init__(self, forms: Sequence[Form], size: int, unknown: int) -> None:
+    def __init__(self, forms: Sequence[Form], size: int, unknown: int | None) -> None:
         children: dict[tuple[int, int], int] = {}
         ends = []
         for form in forms:

@@ -31,7 +31,10 @@ MUTATIONS = (
         "_shares(np.ones(len(of_mentions)), of_mentions)",
     ),
     Mutation(
-        "punctuation counts as words", COVERAGE, "piece)) for piece in pieces])", "piece) or 1) for piece in pieces])"
+        "punctuation counts as words",
+        COVERAGE,
+        "np.array([any(map(str.isalnum, piece)) for piece in pieces]) & ~self.continues",
+        "~self.continues",
     ),
     Mutation("at least twenty times means more than twenty", COVERAGE, "counts >= least", "counts > least"),
     Mutation(
