@@ -355,8 +355,11 @@ COMMANDS = {
         _add_clean,
     ),
     "inspect-tokenizer": Command(
-        "Show how a tokenizer cuts words: pieces a word, whole words, [UNK]; next to other tokenizers.",
-        ("runs/demo/tokenizer --text my_texts/ --beside path/to/bert-base-uncased",),
+        "Show how a tokenizer cuts words, next to other tokenizers, and how much of a task some texts know.",
+        (
+            "runs/demo/tokenizer --text my_texts/ --beside path/to/bert-base-uncased",
+            "runs/demo/tokenizer --text texts/*.txt --task bc5-chem",
+        ),
         "options",
         _inspect,
         _add_inspect,

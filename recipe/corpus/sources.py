@@ -4,6 +4,7 @@ import glob
 import gzip
 import importlib.util
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,11 @@ HUB = "hub:"
 # Endings of the names of files, without .gz or .zst after them.
 SUFFIXES = (".txt", ".text", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xml", ".nxml")
 COMPRESSED = (".gz", ".zst")
+# What stands after a file in the source of a document: a line, a row, an element or an id, which may be any text.
+_AFTER_KNOWN = re.compile(
+    f"(.*?(?:{'|'.join(map(re.escape, SUFFIXES))})(?:{'|'.join(map(re.escape, COMPRESSED))})?)[:#]"
+)
+_AFTER_OTHER = re.compile(r"(?::\d+(?: element \d+)?|#[^#]*)$")
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,12 @@ def source_files(config: CorpusConfig) -> list[Source]:
         if source.state()["size"] == 0:
             raise InputError(f"{source}: the file is empty; remove it from corpus.path or fill it")
     return list(dict.fromkeys(found))
+
+
+def file_of(source: str) -> str:
+    """The file, or the data set of the Hub, in the source of a document: "texts/a.txt.gz:12" -> "texts/a.txt.gz"."""
+    known = _AFTER_KNOWN.match(source)
+    return known[1] if known else _AFTER_OTHER.sub("", source)
 
 
 @contextmanager

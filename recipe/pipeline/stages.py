@@ -18,6 +18,7 @@ from recipe.pipeline.inputs import (
     task_inputs,
     tokenizer_inputs,
 )
+from recipe.report.inspection import VERSION as INSPECTION_VERSION
 from recipe.run_folder.integrity import COMMANDS
 from recipe.tasks.experiments.protocol import VERSION as TASK_VERSION
 from recipe.tokenizer.build import VERSION as TOKENIZER_VERSION
@@ -172,6 +173,7 @@ STAGES = (
         reads=("corpus", "tokenizer"),
         results=("fertility.json",),
         files=("fertility.json",),
+        version=INSPECTION_VERSION,
         inputs=inspection_inputs,
     ),
     Stage(

@@ -13,7 +13,7 @@ from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, fixed, model_name, percent, plus_minus, score_name
 from recipe.privacy.traces import hidden, public_settings
 from recipe.records import recorded_recipe
-from recipe.report import plots
+from recipe.report import coverage, plots
 from recipe.report.disclosure import paths_of
 from recipe.report.inspection import HEADINGS, longest_splits, table_of
 from recipe.report.key_numbers import key_numbers
@@ -83,6 +83,7 @@ def _splits(files: RunFiles) -> dict[str, dict[str, Any]]:
 
 def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
     fertility, reading = (files.fertility or {}).get("rows", []), (files.corpus or {}).get("reading", {})
+    covered = [coverage.Coverage(**row) for row in (files.fertility or {}).get("coverage", [])]
     return render(
         "report.html.j2",
         title=f"A BERT of {recipe.hub.domain}",
@@ -104,6 +105,10 @@ def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
         fertility_headings=HEADINGS,
         fertility_table=table_of(fertility),
         longest_splits=longest_splits(fertility),
+        coverage_headings=coverage.HEADINGS,
+        coverage_table=coverage.table_of(covered),
+        coverage_line=coverage.line_of(covered) if covered else "",
+        least=coverage.LEAST[-1],
         examples=[shown_pair(example) for example in (files.evaluation or {}).get("examples", [])[:SHOWN_EXAMPLES]],
         task=_task(files.task) if files.task else None,
         task_wanted=recipe.task.name is not None,
@@ -118,7 +123,7 @@ def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
 
 def _warnings(files: RunFiles) -> list[str]:
     """What the data stages found odd, each with the name of its stage."""
-    found = {"corpus": files.corpus, "tokenizer": files.tokenizer, **_splits(files)}
+    found = {"corpus": files.corpus, "tokenizer": files.tokenizer, "inspect": files.fertility, **_splits(files)}
     return [f"{name}: {warning}" for name, stage in found.items() for warning in (stage or {}).get("warnings", [])]
 
 

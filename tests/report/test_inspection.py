@@ -39,7 +39,7 @@ def test_command_puts_tokenizers_side_by_side(prepared, task, tmp_path):
     assert {row["tokenizer"] for row in rows} == {"other/tokenizer", f"{prepared.folder.name}/tokenizer"}
     assert rows[0]["pieces_per_word"] == rows[1]["pieces_per_word"] > 1
     assert (tmp_path / "out" / "fertility.png").read_bytes().startswith(b"\x89PNG")
-    assert (tmp_path / "out" / "fertility.md").read_text() == markdown(rows)
+    assert (tmp_path / "out" / "fertility.md").read_text().startswith(markdown(rows))
     assert f"| {table_of(rows)[0][4]} |" in done.stdout
 
 

@@ -135,6 +135,8 @@ def test_the_page_is_whole_and_loads_nothing(whole):
         "bert-base-uncased",
         "0.021 %",
         "64.3 %",
+        "Does the corpus fit the task? 66.7 % of the task's training mentions occur 20 times or more",
+        "labels.txt 1,386,515 86.0 % 79.0 % 40.3 % 72.0 % 62.0 % 47.5 % 98.0 % 97.0 % 95.0 % 17.2",
     ],
 )
 def test_numbers_appear(whole, number):
@@ -169,6 +171,27 @@ def test_an_empty_run_gives_a_page_without_plots(tmp_path):
     assert page.text.count("not run yet: domain-bert ") == 8
     assert "img" not in page.tags
     assert list((recipe.folder / "plots").iterdir()) == []
+
+
+def test_a_poor_fit_is_among_the_warnings(tmp_path, undrawn):
+    recipe = make_recipe(tmp_path / "run")
+    write_run_files(recipe, "fertility.json")
+    path = recipe.folder / "fertility.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"warnings": ["only 3.0 % of the task's"]}))
+    write_report(recipe.folder)
+    assert "inspect: only 3.0 % of the task's" in read(recipe).text
+
+
+def test_a_run_without_a_task_says_nothing_of_its_fit(tmp_path, undrawn):
+    recipe = make_recipe(tmp_path / "run")
+    write_run_files(recipe, "fertility.json")
+    path = recipe.folder / "fertility.json"
+    # One of an older version has no such key.
+    for change in ({"coverage": []}, {"coverage": None}):
+        found = {name: value for name, value in (json.loads(path.read_text()) | change).items() if value is not None}
+        path.write_text(json.dumps(found))
+        write_report(recipe.folder)
+        assert "fit the task" not in read(recipe).text
 
 
 def test_old_plots_go(tmp_path):
