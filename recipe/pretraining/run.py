@@ -22,12 +22,12 @@ from recipe.model.bert import BertForPreTraining, bert_config, fresh_model, load
 from recipe.model.dropout import set_dropout
 from recipe.model.informed import inform
 from recipe.model.layer import compile_parts
+from recipe.model.muon import MuonAdamW
 from recipe.pairs.dataset import load_pairs, training_passes
 from recipe.pretraining.checkpoints import agreed_checkpoint, all_finite
 from recipe.pretraining.guard import EXIT_STATUS, Guard, Preempted, explain_lost_rank
 from recipe.pretraining.lines import TrainingLines
 from recipe.pretraining.masking import DataCollatorForPreTraining
-from recipe.pretraining.optimizer import MuonAdamW
 from recipe.pretraining.precision import BFLOAT16, FLOAT16, precision_name, precision_of
 from recipe.pretraining.rows import FreshRows
 from recipe.pretraining.sampler import split_of_batch

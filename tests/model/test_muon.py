@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from small_run import run_folder_of
 
 from recipe.model.bert import load_model
-from recipe.pretraining.optimizer import MuonAdamW, orthogonalized
+from recipe.model.muon import MuonAdamW, orthogonalized
 from recipe.pretraining.run import make_trainer, pretrain
 
 RATES = {"lr": 0.01, "betas": (0.9, 0.98), "eps": 1e-6}
