@@ -99,12 +99,14 @@ def cooccurrences(store: TokenStore, vocab_size: int) -> np.ndarray:
     starts = np.arange(0, len(store.tokens), _WINDOW)
     kept = np.unique(np.linspace(0, len(starts) - 1, min(len(starts), _COUNTED_TOKENS // _WINDOW)).astype(int))
     for start in starts[kept]:
-        tokens = store.tokens[start : start + _WINDOW].astype(np.int64)
+        # Some tokens of the next window, so that no pair is lost at the border.
+        tokens = store.tokens[start : start + _WINDOW + len(_WEIGHTS)].astype(np.int64)
         places = np.arange(start, start + len(tokens))
         sentences = np.searchsorted(store.sentence_offsets, places, side="right")
         for distance, weight in enumerate(_WEIGHTS, start=1):
-            is_near = sentences[distance:] == sentences[:-distance]
-            first, second = tokens[:-distance][is_near], tokens[distance:][is_near]
+            end = max(min(_WINDOW, len(tokens) - distance), 0)
+            is_near = sentences[distance : distance + end] == sentences[:end]
+            first, second = tokens[:end][is_near], tokens[distance : distance + end][is_near]
             for piece, neighbour in ((first, second), (second, first)):
                 index = torch.from_numpy(piece * (contexts + 1) + column_of[neighbour])
                 table.index_add_(0, index, torch.full((len(index),), weight, dtype=torch.int32))
