@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-lowest gpu-check check bench clean
+.PHONY: help setup demo test test-slow test-lowest gpu-check check bench docs clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ check: $(READY) ## Lint, format and types
 
 bench: $(READY) ## The pair builder next to transformers 4.57 and the original BERT script
 	$(RUN) benchmarks/pairs.py
+
+docs: $(READY) ## The documents as a site: site/index.html
+	$(RUN) -m pip install --quiet '.[docs]'
+	$(RUN) -m mkdocs build --strict --quiet
 
 clean: ## Remove .venv and all caches; runs/ stays
 	rm -rf $(VENV) .venv-lowest build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

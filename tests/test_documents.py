@@ -1,9 +1,11 @@
 """Every path, command and make target in README.md and docs/ is real, and README is in plain English."""
 
 import dataclasses
+import importlib.util
 import re
 import shlex
 import statistics
+import types
 
 import pytest
 from conftest import ROOT
@@ -120,3 +122,32 @@ def test_no_machine_path_stands_in_the_tree():
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".md", ".yaml", ".j2"):
                 assert not re.search(r"/(work|root|home)/\w", path.read_text()), path
+
+
+def test_the_site_has_every_page():
+    text = (ROOT / "mkdocs.yml").read_text()
+    pages = {f"docs/{page}" for page in re.findall(r": ([\w-]+\.md)$", text, re.M)}
+    assert pages == {name for name in DOCUMENTS if name != "README.md"}
+
+
+@pytest.mark.parametrize(
+    ("page", "text", "expected"),
+    [
+        ("index.md", "[more](docs/tasks.md)", "[more](tasks.md)"),
+        ("index.md", "![a picture](docs/pipeline.svg)", "![a picture](pipeline.svg)"),
+        ("index.md", "[table](benchmarks/results/faults.md)", "table (`benchmarks/results/faults.md`)"),
+        ("index.md", "[out](https://example.org/a)", "[out](https://example.org/a)"),
+        ("tasks.md", "[see](pairs.md#pairs), [below](#here)", "[see](pairs.md#pairs), [below](#here)"),
+        ("tasks.md", "[changes](../CHANGELOG.md)", "[changes](changelog.md)"),
+    ],
+)
+def test_links_of_the_site_stay_inside_of_it(monkeypatch, page, text, expected):
+    spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs" / "hooks.py")
+    hooks = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hooks)
+    monkeypatch.setattr(hooks, "ELSEWHERE", {"changelog.md": "CHANGELOG.md"})
+    file = types.SimpleNamespace(src_uri=page)
+    folder = "." if page == "index.md" else "docs"
+    found = hooks.LINK.sub(lambda link: hooks._in_site(link, folder), text)
+    assert found == expected
+    assert hooks.on_page_markdown("# A", types.SimpleNamespace(file=file), None, None) == "# A"
