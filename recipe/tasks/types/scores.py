@@ -44,6 +44,12 @@ def pearson(first: Sequence[float], second: Sequence[float]) -> float | None:
     return float(np.clip((deviations[0] * deviations[1]).sum() / scale, -1, 1)) if scale > smallest else None
 
 
+def ranks(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The place of each number in their order, from 1; equal numbers share the mean of their places."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[which]  # type: ignore[no-any-return]
+
+
 def rank_of(score: float | None) -> float:
     """A score's place in an order: one over nothing stands below all others."""
     return -math.inf if score is None else score
