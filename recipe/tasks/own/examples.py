@@ -79,8 +79,8 @@ def _names(kind: str, record: Record) -> list[str]:
         return [column for column, flag in value.items() if _flag(record, column, flag)]
     if not isinstance(value, list):
         # One cell for several labels.
-        mark = next((mark for mark in "|;," if mark in str(value)), None)
-        value = str(value).strip("[] ").split(mark) if mark else [value]
+        cell = str(value).strip("[] ")
+        value = cell.split(next((mark for mark in "|;," if mark in cell), None) or "\n")
     return [name for each in value if (name := _written(each))]
 
 
@@ -113,7 +113,7 @@ def _known(record: Record, name: str, labels: dict[str, str]) -> str:
 
 def _refuse_same_splits(own: TaskYaml, texts: dict[str, list[Any]]) -> None:
     for one, other in combinations(TASK_SPLITS, 2):
-        if texts[one] == texts[other]:
+        if sorted(texts[one]) == sorted(texts[other]):
             how = f"a score on texts of {one} says nothing; name another file or split in `splits`"
             raise InputError(f"{own.place}: {one} and {other} have the same {len(texts[one])} texts; {how}")
 
