@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from recipe.tasks.catalog import TASK_TYPES, read_named_task
 from recipe.tasks.data.columns import TaggedSentence
 from recipe.tasks.data.records import Record, read_entries
 from recipe.tasks.own.rows import split_by_share
-from recipe.tasks.own.task_yaml import COLUMNS, METRICS
+from recipe.tasks.own.task_yaml import COLUMNS, KEYS, METRICS, find_task_yaml
 from recipe.tasks.own.types import OWN_TYPES, counts_by_label, rank_sums_by_pair
 from recipe.tasks.types.scores import pearson_of_sums, ranks
 
@@ -47,6 +48,31 @@ def folder_of(folder: Path, yaml: str = "type: classification\n", splits=ROWS, *
     for split, rows in splits.items():
         write_csv(folder / f"{split}.csv", rows, **options)
     return folder
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "tasks.md"
+EXAMPLE = re.compile(r"```yaml\n# (\w+)/task\.yaml\n(.*?)```\n\n```(\w+)\n(.*?)```", re.DOTALL)
+
+
+@pytest.mark.parametrize("example", EXAMPLE.findall(DOCS.read_text(encoding="utf-8")), ids=lambda found: found[0])
+def test_the_examples_of_the_documentation_are_tasks(example, tmp_path):
+    kind, yaml, ending, rows = example
+    folder_of(tmp_path, yaml, {})
+    for split, word in (("train", "patients"), ("dev", "adults"), ("test", "children")):
+        (tmp_path / f"{split}.{ending}").write_text(rows.replace("patients", word), encoding="utf-8")
+    named = read_named_task(str(tmp_path), None)
+    assert named.entry.type.split("-")[0] == kind
+    counts = next(iter(named.task.counts().values()))
+    assert {*counts.values()} == {rows.count("\n") - (ending in ("csv", "tsv"))}
+
+
+def test_the_documentation_has_an_example_of_each_type_and_an_address():
+    text = DOCS.read_text(encoding="utf-8")
+    assert [found[0] for found in EXAMPLE.findall(text)] == [*COLUMNS]
+    own = find_task_yaml(re.search(r"--task '(hub:[^']+)'", text)[1])
+    assert (own.name, own.type, own.source) == ("sst2", "classification", "hub:stanfordnlp/sst2")
+    assert (own.columns, own.splits) == ({"text": "sentence"}, {"test": "validation", "devel": 0.1})
+    assert all(f"- `{key}`" in text for key in KEYS)
 
 
 def task_of(folder: Path):
@@ -309,7 +335,7 @@ def test_missing_and_equal_splits(tmp_path):
     folder = folder_of(tmp_path, splits={"train": ROWS["train"], "test": ROWS["test"]})
     assert "dev.csv: is missing" in (message := refused(folder))
     assert message.endswith("name a file for it in `splits`, or a share of train, such as `devel: 0.1`")
-    folder_of(tmp_path, splits={"devel": ROWS["test"]})
+    folder_of(tmp_path, splits={"devel": ROWS["test"][::-1]})
     assert "devel and test have the same 2 texts; a score on texts of devel says nothing" in refused(folder)
     folder_of(tmp_path, splits={"devel": []})
     assert "devel contains no row" in refused(folder)
