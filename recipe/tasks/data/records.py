@@ -168,9 +168,9 @@ def _table_entries(path: Path) -> Iterator[tuple[str, Any]]:
     # No cell of a TSV goes over its line: GLUE's have single quotes in their texts, which would swallow the lines
     # up to the next one.
     in_quotes = csv.reader(lines, delimiter=delimiter, strict=True)
+    csv.field_size_limit(2**31 - 1)  # a cell may be a document; the default is 131,072 characters
     plain = ([_unquoted(cell) for cell in line.rstrip("\n").split("\t")] for line in lines)
     rows: Iterator[list[str]] = plain if path.suffix == ".tsv" else in_quotes
-    csv.field_size_limit(2**31 - 1)  # a cell may be a document; the default is 131,072 characters
     number = 0
     try:
         names, number = [name.strip() for name in next(rows)], 1
