@@ -18,7 +18,7 @@ from recipe.tasks.catalog import TASK_TYPES, read_named_task
 from recipe.tasks.data.columns import TaggedSentence
 from recipe.tasks.data.records import Record, read_entries
 from recipe.tasks.own.rows import split_by_share
-from recipe.tasks.own.task_yaml import COLUMNS, KEYS, METRICS, find_task_yaml
+from recipe.tasks.own.task_yaml import COLUMNS, KEYS, METRICS, find_task_yaml, source_of
 from recipe.tasks.own.types import OWN_TYPES, counts_by_label, rank_sums_by_pair
 from recipe.tasks.types.scores import pearson_of_sums, ranks
 
@@ -72,6 +72,9 @@ def test_the_documentation_has_an_example_of_each_type_and_an_address():
     own = find_task_yaml(re.search(r"--task '(hub:[^']+)'", text)[1])
     assert (own.name, own.type, own.source) == ("sst2", "classification", "hub:stanfordnlp/sst2")
     assert (own.columns, own.splits) == ({"text": "sentence"}, {"test": "validation", "devel": 0.1})
+    mrpc = find_task_yaml("hub:nyu-mll/glue?type=pairs&name=mrpc&revision=refs/pr/1&labels=no,yes")
+    assert (mrpc.name, mrpc.labels) == ("glue-mrpc", {"no": "no", "yes": "yes"})
+    assert source_of(mrpc.source) == ("nyu-mll/glue", {"name": "mrpc", "revision": "refs/pr/1"})
     assert all(f"- `{key}`" in text for key in KEYS)
 
 

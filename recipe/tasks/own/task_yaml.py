@@ -139,8 +139,8 @@ def _of_address(address: str) -> TaskYaml:
             values[key] = text
         else:
             values.setdefault("columns", {})[key] = text
-    short = "-".join([part for part in name.split("/") if part][-1:] + [source["name"]] * ("name" in source))
-    return _checked(values, address, Path(), short)
+    parts = [name.rstrip("/").rpartition("/")[2], *([source["name"]] if "name" in source else [])]
+    return _checked(values, address, Path(), "-".join(parts))
 
 
 def _checked(values: dict[str, Any], place: str, folder: Path, name: str) -> TaskYaml:
