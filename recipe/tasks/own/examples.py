@@ -28,7 +28,7 @@ def read_own_task(own: TaskYaml) -> TextTask | NerTask:
     splits = _records(own)
     labels = {} if own.type == "similarity" else own.labels or _learned(own, splits["train"])
     read_gold: Callable[[Record], Any] = gold_score if own.type == "similarity" else _gold_of(own, labels)
-    examples = {split: _examples(own, records, read_gold) for split, records in splits.items()}
+    examples: dict[str, Any] = {split: _examples(own, records, read_gold) for split, records in splits.items()}
     _refuse_same_splits(own, {split: [(one.text, one.other) for one in examples[split]] for split in TASK_SPLITS})
     task = TextTask(own.name, [*dict.fromkeys(labels.values())] or ["score"], UNITS[own.type], **examples)
     if own.type == "multilabel":
@@ -134,7 +134,7 @@ def _entities(own: TaskYaml) -> NerTask:
         read = {split: read_sentences(own.file_of(split)) for split in TASK_SPLITS}
     else:
         read = {split: _tagged(own, records) for split, records in _records(own).items()}
-    sentences = {split: found[0] for split, found in read.items()}
+    sentences: dict[str, Any] = {split: found[0] for split, found in read.items()}
     _refuse_same_splits(own, {split: [one.words for one in sentences[split]] for split in TASK_SPLITS})
     labels = labels_of(sentences["train"])
     for split in ("devel", "test"):
@@ -144,7 +144,8 @@ def _entities(own: TaskYaml) -> NerTask:
             known = ", ".join(sorted({tag[2:] for tag in labels[1:]})) or "none"
             why = f"its sentence {number} has entities of the type {unknown[0][2:]}, which train has not ({known})"
             raise InputError(f"{own.place}: {split}: {why}; correct it, or move such a sentence to train")
-    schemes, repairs = ({split: found[place] for split, found in read.items()} for place in (1, 2))
+    schemes = {split: scheme for split, (_, scheme, _) in read.items()}
+    repairs = {split: places for split, (_, _, places) in read.items()}
     return NerTask(own.name, labels, **sentences, schemes=schemes, repairs=repairs)
 
 

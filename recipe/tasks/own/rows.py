@@ -60,7 +60,7 @@ def split_by_share(records: list[Record], shares: dict[str, float], roles: Itera
 def _record(own: TaskYaml, split: str, place: str, entry: Any) -> Record:
     if not isinstance(entry, dict):
         raise InputError(f"{place}: {str(entry)[:60]!r} is not an object with names; write one for each row")
-    values = {}
+    values: dict[str, Any] = {}
     for role, defaults in {"id": ("id",), **COLUMNS[own.type]}.items():
         named = own.columns.get(role)
         if isinstance(named, list):

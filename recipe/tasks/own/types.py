@@ -37,8 +37,8 @@ def counts_by_label(text: str, mark: str | None) -> np.ndarray:
     Args:
         mark: what stands between the labels of a text, "-" being none of them; None where each has one label.
     """
-    split = (lambda answer: {*answer.split(mark)} - {"-"}) if mark else (lambda answer: {answer})
-    pairs = [(split(gold), split(found)) for gold, found in last_columns(text)]
+    answers = [[{*one.split(mark)} - {"-"} if mark else {one} for one in both] for both in last_columns(text)]
+    pairs = [(gold, found) for gold, found in answers]
     labels = sorted({name for gold, _ in pairs for name in gold})
     rows = [
         [number for name in labels for number in (name in gold, name in found, name in gold & found)]

@@ -10,7 +10,6 @@ from recipe.errors import InputError
 from recipe.inputs.regular_files import refuse_special_file
 from recipe.tasks.finetuning.heads import HEADS
 from recipe.tasks.finetuning.loading import load_weights
-from recipe.tasks.types.task_type import Tokenizer
 
 
 def read_config(folder: Path) -> Any:
@@ -23,7 +22,7 @@ def read_config(folder: Path) -> Any:
     return AutoConfig.from_pretrained(folder)
 
 
-def load_fine_tuned(folder: Path, config: Any, use_cpu: bool) -> tuple[PreTrainedModel, Tokenizer, int]:
+def load_fine_tuned(folder: Path, config: Any, use_cpu: bool) -> tuple[PreTrainedModel, Any, int]:
     """Model on its device, tokenizer, and most tokens of a row."""
     head = next(head for head in HEADS.values() if head.problem_type == config.problem_type)
     model, missing = load_weights(head.model_class(config.model_type), folder)
