@@ -136,8 +136,8 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
         task: Any = EMBEDDED_TASKS[name]() if name in EMBEDDED_TASKS else read_checked(entry, folder)
         options = entry.options if own is None else own.options
         # A data set of the Hub may be read without the Hub, from a cache that does not tell its commit.
-        data = {path.name: sha256_of_file(path) for path in paths} if own is None else _examples_of(task)
-        key = sha256_of_json([entry.name, entry.type, options, data])
+        content: Any = {path.name: sha256_of_file(path) for path in paths} if own is None else _examples_of(task)
+        key = sha256_of_json([entry.name, entry.type, options, content])
         _READ[state] = NamedTask(entry, TASK_TYPES[entry.type], task, files, key)
     return _READ[state]
 

@@ -17,7 +17,7 @@ TASK_YAML = "task.yaml"
 KEYS = ("type", "metric", "source", "splits", "columns", "labels")
 _TEXT, _LABEL = ("text", "sentence"), ("label", "labels")
 # By type: its columns, each with the names that are looked for where task.yaml names none.
-COLUMNS = {
+COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
     "classification": {"text": _TEXT, "label": _LABEL},
     "multilabel": {"text": _TEXT, "label": ("labels", "label")},
     "pairs": {"text1": ("text1", "sentence1"), "text2": ("text2", "sentence2"), "label": _LABEL},
@@ -128,7 +128,7 @@ def read_task_yaml(folder: Path) -> TaskYaml:
 def _of_address(address: str) -> TaskYaml:
     """hub:NAME/DATA?type=pairs&text1=premise&devel=validation&labels=a,b&name=CONFIG&revision=REVISION."""
     name, given = source_of(address)
-    source = {key: given.pop(key) for key in ("name", "revision") if key in given}
+    source: dict[str, str] = {key: given.pop(key) for key in ("name", "revision") if key in given}
     values: dict[str, Any] = {"source": f"{HUB}{name}" + (f"?{urlencode(source)}" if source else "")}
     for key, text in given.items():
         if key in TASK_SPLITS:

@@ -53,16 +53,16 @@ class Classifier:
     def _example(self, text: Text) -> Example:
         if not self.is_of_pairs:
             return Example(text.id, text.text, "", None)
-        parts = text.text.split("\t")
-        if len(parts) != 2 or not all(part.strip() for part in parts):
+        first, *others = text.text.split("\t")
+        if len(others) != 1 or not first.strip() or not others[0].strip():
             raise InputError(
                 f"text {text.id}: {text.text[:60]!r} is not two texts with a tab between them; the model was trained"
                 " on pairs"
             )
-        return Example(text.id, *parts, None)
+        return Example(text.id, first, others[0], None)
 
 
-def answer_of(problem_type: str, logits: torch.Tensor, labels: Sequence[str]) -> dict[str, Any]:
+def answer_of(problem_type: str | None, logits: torch.Tensor, labels: Sequence[str]) -> dict[str, Any]:
     """Logits of one text, shape (labels,) -> "label" and "probability"; "labels" above one half, or "score"."""
     if problem_type == "regression":
         return {"score": round(logits.item(), 4)}

@@ -55,7 +55,7 @@ def rank_of(score: float | None) -> float:
     return -math.inf if score is None else score
 
 
-def sums_of_pairs(first: Sequence[float], second: Sequence[float]) -> np.ndarray:
+def sums_of_pairs(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> np.ndarray:
     """1, x, y, xx, yy, xy of each pair of numbers, shape (pairs, 6); they add up to what `pearson_of_sums` needs."""
     x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1)
