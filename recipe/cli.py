@@ -146,8 +146,10 @@ def _predict(model: Path, file: str, html: bool, use_cpu: bool) -> None:
 
 
 def _add_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, metavar="MODEL", help="folder of a model that was fine-tuned on entities")
-    parser.add_argument("file", metavar="FILE", help="text or PubMed XML, also as .gz; - for standard input")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="folder of a fine-tuned model")
+    parser.add_argument(
+        "file", metavar="FILE", help="text (of labels: a text a line), PubMed XML; - for standard input"
+    )
     parser.add_argument("--html", action="store_true", help="a page with highlights instead of JSON lines")
     parser.add_argument("--use_cpu", action="store_true", help="stay on the CPU even where there is a GPU")
 
@@ -299,7 +301,7 @@ COMMANDS = {
         _stages("task"),
     ),
     "predict": Command(
-        "Find entities in text or PubMed XML. Writes JSON lines, or HTML, to standard output.",
+        "Find entities in text or PubMed XML, or label lines of text. Writes JSON lines, or HTML, to standard output.",
         ("runs/demo/task/pretrained/model abstracts.txt",),
         "options",
         _predict,

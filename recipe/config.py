@@ -316,7 +316,8 @@ class TaskConfig:
     name: str | None = key(
         None,
         "Task: a name of recipe/tasks/tasks.yaml, embedded:nero (biomedical mentions that `make setup` installs), or a"
-        " folder with train.tsv, devel.tsv, test.tsv (word, tab, tag; a blank line after a sentence); null: no task.",
+        " folder with train.tsv, devel.tsv, test.tsv (word, tab, tag; a blank line after a sentence), a folder with"
+        " a task.yaml, or hub:NAME/DATA?type=... (docs/tasks.md); null: no task.",
     )
     data: str | None = key(None, "Folder with the files of a named task; null: data/tasks/NAME.")
     baselines: list[str] = key(

@@ -37,7 +37,7 @@ FLOORS = (
 # The same below corpus/ and tasks/. The modules of the folder itself stand on the floor "".
 FLOORS_BELOW = {
     "corpus": ("languages", "sentences", "document", "sources", "readers", "cleaning", ""),
-    "tasks": ("data", "types", "", "finetuning", "experiments", "prediction"),
+    "tasks": ("data", "types", "own", "", "finetuning", "experiments", "prediction"),
 }
 PACKAGE = Path(__file__).parent.parent / "recipe"
 MOST_MODULES = 12

@@ -27,8 +27,7 @@ def summary_of(run: Path) -> str:
     }
     made = [f"  {run / name!s:36} {what}" for name, what in names.items() if (run / name).exists()]
     commands = {
-        f"domain-bert predict {run}/task/pretrained/model FILE": (run / "task/pretrained/model").exists()
-        and (files.task or {}).get("task_type") == "ner",
+        f"domain-bert predict {run}/task/pretrained/model FILE": (run / "task/pretrained/model").exists(),
         f"domain-bert finetune --model {run}/model --task bc5-chem --protocol small": (run / "model").exists(),
         f"domain-bert push {run} --repo {recipe.hub.repo or 'NAME/MODEL'}": (run / "model").exists(),
     }

@@ -10,11 +10,15 @@ from typing import Any
 
 import yaml
 
+from recipe.corpus.readers.hub_dataset import HubSource
 from recipe.errors import InputError
 from recipe.files import sha256_of_file, sha256_of_json
 from recipe.inputs.regular_files import refuse_special_file
 from recipe.tasks.data.answers import require_two_answers
 from recipe.tasks.data.nero import read_nero
+from recipe.tasks.data.records import TASK_SPLITS
+from recipe.tasks.own.task_yaml import TASK_YAML, find_task_yaml
+from recipe.tasks.own.types import OWN_TYPES
 from recipe.tasks.types.documents import TASK_TYPE as DOCUMENTS
 from recipe.tasks.types.ner import TASK_TYPE as NER
 from recipe.tasks.types.pico import TASK_TYPE as PICO
@@ -23,7 +27,7 @@ from recipe.tasks.types.relations import TASK_TYPE as RELATIONS
 from recipe.tasks.types.similarity import TASK_TYPE as SIMILARITY
 from recipe.tasks.types.task_type import Task, TaskType
 
-TASK_TYPES = {
+BLURB_TYPES = {
     "ner": NER,
     "pico": PICO,
     "relations": RELATIONS,
@@ -31,6 +35,7 @@ TASK_TYPES = {
     "documents": DOCUMENTS,
     "questions": QUESTIONS,
 }
+TASK_TYPES = {**BLURB_TYPES, **OWN_TYPES}
 # Read from a wheel of the package index, so that the demo needs no other download.
 EMBEDDED_TASKS = {"embedded:nero": read_nero}
 TABLE = Path(__file__).with_name("tasks.yaml")
@@ -69,7 +74,7 @@ class NamedTask:
     entry: TaskEntry
     task_type: TaskType
     task: Task
-    files: Sequence[Path]
+    files: Sequence[Path | HubSource]
     key: str
 
     def cut(self, max_train_examples: int | None, max_test_examples: int | None) -> "NamedTask":
@@ -107,13 +112,17 @@ def find_entry(name: str) -> TaskEntry:
     known = [*table, *EMBEDDED_TASKS]
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise InputError(f"{name!r} is not a task; it takes {', '.join(known)} or a folder{hint}")
+    raise InputError(f"{name!r} is not a task; it takes {', '.join(known)}, a folder or hub:NAME/DATA{hint}")
 
 
 def read_named_task(name: str, data: Path | None) -> NamedTask:
-    """The task of a name of the table (files in `data`, or data/tasks/NAME), an embedded one, or a folder."""
+    """The task of a name of the table (files in `data`, or data/tasks/NAME), an embedded one, a folder, or hub:..."""
+    own = find_task_yaml(name) if name not in task_table() else None
+    files: Sequence[Path | HubSource] = []
     if name in EMBEDDED_TASKS:
-        entry, folder, files = TaskEntry(name), Path(), []
+        entry, folder = TaskEntry(name), Path()
+    elif own is not None:
+        entry, folder, files = TaskEntry(own.name, own.task_type, options={"own": own}), own.folder, own.files
     else:
         entry, folder = _entry_and_folder(name, data)
         for path in folder.iterdir():
@@ -121,11 +130,14 @@ def read_named_task(name: str, data: Path | None) -> NamedTask:
         files = sorted(path for path in folder.resolve().iterdir() if path.is_file())
     # A recipe asks for its task at the start and again in two stages. The state of the files lets a process parse it
     # once and still notice a file that was changed in between.
-    state = (entry.name, *((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+    paths = [path for path in files if isinstance(path, Path)]
+    state = (entry.name, name, *((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths))
     if state not in _READ:
-        task = EMBEDDED_TASKS[name]() if name in EMBEDDED_TASKS else read_checked(entry, folder)
-        hashes = {path.name: sha256_of_file(path) for path in files}
-        key = sha256_of_json([entry.name, entry.type, entry.options, hashes])
+        task: Any = EMBEDDED_TASKS[name]() if name in EMBEDDED_TASKS else read_checked(entry, folder)
+        options = entry.options if own is None else own.options
+        # A data set of the Hub may be read without the Hub, from a cache that does not tell its commit.
+        content: Any = {path.name: sha256_of_file(path) for path in paths} if own is None else _examples_of(task)
+        key = sha256_of_json([entry.name, entry.type, options, content])
         _READ[state] = NamedTask(entry, TASK_TYPES[entry.type], task, files, key)
     return _READ[state]
 
@@ -150,6 +162,15 @@ def read_checked(entry: TaskEntry, folder: Path) -> Task:
     return task
 
 
+def _examples_of(task: Any) -> dict[str, list[dict[str, Any]]]:
+    """Every example as JSON can have it."""
+    sets = {split: [vars(example) for example in getattr(task, split)] for split in TASK_SPLITS}
+    return {
+        split: [{n: sorted(v) if isinstance(v, frozenset) else v for n, v in one.items()} for one in examples]
+        for split, examples in sets.items()
+    }
+
+
 # Not functools.cache: an entry has dictionaries, which cannot be hashed.
 _READ: dict[tuple, NamedTask] = {}
 
@@ -159,7 +180,7 @@ def _entry_and_folder(name: str, data: Path | None) -> tuple[TaskEntry, Path]:
     # A bare word that is not a folder is a misspelled name, not a path.
     if name not in task_table() and (own.is_dir() or own.name != name):
         entry, folder = TaskEntry(own.resolve().name), own
-        remedy = "name a folder with train.tsv, devel.tsv and test.tsv, or embedded:nero"
+        remedy = f"name a folder with train.tsv, devel.tsv and test.tsv, or one with a {TASK_YAML}, or embedded:nero"
     else:
         entry, folder = find_entry(name), data or DATA / name
         remedy = f"fetch the task by `domain-bert get-task {name}`" if entry.url else entry.how_to_obtain

@@ -6,7 +6,7 @@ from conftest import small_recipe, write_corpus
 
 from recipe.config import CorpusConfig
 from recipe.config_file import load_recipe
-from recipe.corpus.cleaning.decontamination import task_files
+from recipe.corpus.cleaning.task_sentences import task_files
 from recipe.corpus.sources import Source, source_files
 from recipe.errors import InputError
 from recipe.files import read_json

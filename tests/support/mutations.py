@@ -16,20 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TABLES = (
-    "pairs",
-    "corpus",
-    "tasks",
-    "languages",
-    "guards",
-    "folder",
-    "inputs",
-    "plan",
-    "nodes",
-    "gpu",
-    "fit",
-    "start",
-)
+PREFIX = "mutations_of_"
+TABLES = tuple(sorted(path.stem.removeprefix(PREFIX) for path in Path(__file__).parent.glob(f"{PREFIX}*.py")))
 
 
 @dataclass(frozen=True)
@@ -44,7 +32,7 @@ class Mutation:
 
 def table_of(name: str) -> tuple[dict[str, list[str]], tuple[Mutation, ...]]:
     """The tests of each file, and the bugs, of one table."""
-    module = importlib.import_module(f"mutations_of_{name}")
+    module = importlib.import_module(f"{PREFIX}{name}")
     return module.TESTS, module.MUTATIONS
 
 

@@ -8,7 +8,7 @@ import pytest
 from conftest import run_script
 
 from recipe.errors import InputError
-from recipe.tasks.catalog import TASK_TYPES, task_table
+from recipe.tasks.catalog import BLURB_TYPES, task_table
 from recipe.tasks.experiments.blurb import blurb_table, read_systems
 
 SCORES = {name: 0.5 + 0.03 * place for place, name in enumerate(task_table())}
@@ -18,7 +18,7 @@ def write(folder: Path, name: str, system: str = "base/pretrained", times: int =
     """The result of two seeds on a task of the table."""
     task_type = task_table()[name].type
     runs = [
-        {"seed": seed, TASK_TYPES[task_type].score: SCORES[name] + shift} for seed, shift in ((1, 0.01), (2, -0.01))
+        {"seed": seed, BLURB_TYPES[task_type].score: SCORES[name] + shift} for seed, shift in ((1, 0.01), (2, -0.01))
     ]
     path = folder / name / system / "result.json"
     path.parent.mkdir(parents=True)
@@ -36,7 +36,7 @@ def test_the_score_is_the_mean_over_six_types(tmp_path):
     (system,) = read_systems(tmp_path)
     by_type = [
         fmean(score for name, score in SCORES.items() if task_table()[name].type == task_type)
-        for task_type in TASK_TYPES
+        for task_type in BLURB_TYPES
     ]
     assert system.score() == pytest.approx(fmean(by_type))
     assert system.score() != pytest.approx(fmean(SCORES.values())), "types of many tasks weigh no more than others"

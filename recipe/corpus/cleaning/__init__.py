@@ -3,11 +3,12 @@
 from recipe.config import CorpusConfig
 from recipe.corpus.cleaning.boilerplate import Boilerplate
 from recipe.corpus.cleaning.characters import ControlCharacters, Unicode, WhiteSpace
-from recipe.corpus.cleaning.decontamination import Decontamination, task_files
+from recipe.corpus.cleaning.decontamination import Decontamination
 from recipe.corpus.cleaning.duplicates import ExactDuplicates, NearDuplicates
 from recipe.corpus.cleaning.filter import Filter, SignatureFilter
 from recipe.corpus.cleaning.limits import DocumentLength, ScriptShare, SentenceLength
 from recipe.corpus.cleaning.report import CleaningReport
+from recipe.corpus.cleaning.task_sentences import task_files
 
 __all__ = ["CleaningReport", "Filter", "SignatureFilter", "cleaning_filters", "task_files"]
 

@@ -1,15 +1,11 @@
 """Test sentences out of the corpus: documents that contain a sentence of a task, or a long run of its letters."""
 
 import json
-import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
 from recipe.corpus.cleaning.filter import Candidate, Removal, SignatureFilter
-from recipe.errors import InputError
-from recipe.inputs.regular_files import refuse_special_file
+from recipe.corpus.cleaning.task_sentences import sentences_of
 
 RUN = 80  # letters and digits; those beyond ASCII count as their bytes in UTF-8, two to four each
 # Task sentences of fewer letters and digits do not count: "Both treatments were well tolerated." stands in many
@@ -19,8 +15,6 @@ LEAST = 40
 WINDOW = 24
 STRIDE = LEAST - WINDOW + 1
 _MORE = (LEAST - WINDOW) // 2
-HELD_OUT = ("devel.tsv", "dev.tsv", "test.tsv")
-_SUFFIXES = (".tsv", ".txt", ".jsonl")
 _NOT_ALPHANUMERIC = bytes(code for code in range(128) if not chr(code).isalnum())
 # Odd numbers without a pattern, so that the high bits of a sum of products depend on all bytes.
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
@@ -39,7 +33,7 @@ class Decontamination(SignatureFilter):
     def __init__(self, paths: list[str]) -> None:
         self._sentences = {
             squeezed: sentence
-            for sentence in _sentences_of(paths)
+            for sentence in sentences_of(paths)
             if len(squeezed := squeeze(Candidate(sentence))) >= LEAST
         }
         # All of them in one string, a line each; a window across two lines equals none of a document.
@@ -110,62 +104,6 @@ def _window_hashes(text: bytes, stride: int) -> np.ndarray:
         return np.zeros(0, np.uint64)
     # A view of the text's own bytes as overlapping rows of three 64-bit words: nothing is copied.
     return np.ndarray((number, WINDOW // 8), "<u8", text, strides=(stride, 8)) @ _FACTORS
-
-
-def task_files(paths: list[str]) -> list[Path]:
-    """The files that contain task sentences; raises InputError for a path that leads to none."""
-    found: list[Path] = []
-    for entry in paths:
-        path = Path(os.path.expanduser(entry))
-        refuse_special_file(path, "name a task's folder or its files")
-        inside = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.suffix in _SUFFIXES)
-        if not inside:
-            raise InputError(
-                f"corpus.decontaminate: {entry} leads to no file; name a task's folder, or files that end in"
-                f" {', '.join(_SUFFIXES)}"
-            )
-        for file in inside:
-            refuse_special_file(file, "name a task's folder or its files")
-        # Of a folder with splits only those held out: its training sentences may be in the corpus.
-        found += [file for file in inside if file.name in HELD_OUT] or inside
-    return found
-
-
-def _sentences_of(paths: list[str]) -> Iterator[str]:
-    for path in task_files(paths):
-        try:
-            lines = path.read_text(encoding="utf-8-sig").split("\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"corpus.decontaminate: {path} cannot be read as UTF-8 text ({error})") from None
-        if path.suffix == ".tsv":
-            yield from _sentences_of_columns(lines)
-        elif path.suffix == ".jsonl":
-            yield from _sentences_of_records(lines, path)
-        else:
-            yield from lines
-
-
-def _sentences_of_columns(lines: list[str]) -> Iterator[str]:
-    """A word per line, before the first tab; a blank line after a sentence."""
-    words: list[str] = []
-    for line in [*lines, ""]:
-        word = line.split("\t")[0].strip()
-        if word:
-            words.append(word)
-        elif words:
-            yield " ".join(words)
-            words = []
-
-
-def _sentences_of_records(lines: list[str], path: Path) -> Iterator[str]:
-    """Every string of every object, such as question, context and answer."""
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line) if line.strip() else {}
-        except json.JSONDecodeError as error:
-            raise InputError(f"corpus.decontaminate: {path}:{number}: is not JSON ({error})") from None
-        values = record.values() if isinstance(record, dict) else [record]
-        yield from (sentence for value in values if isinstance(value, str) for sentence in value.split("\n"))
 
 
 def _common(left: bytes, right: bytes) -> int:

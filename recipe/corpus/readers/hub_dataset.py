@@ -69,7 +69,7 @@ def read_hub(source: HubSource, config: CorpusConfig, counts: Counter[str]) -> I
     dataset = source.dataset
     name, options = _parsed(dataset)
     split, revision = options.get("split", "train"), options.get("revision")
-    with _explain_failure(dataset):
+    with explain_failure(f"corpus.path: hub:{dataset}"):
         rows = datasets.load_dataset(name, options.get("name"), split=split, revision=revision, streaming=True)
         if rows.column_names:
             require_columns(rows.column_names, f"hub:{dataset}", config)
@@ -91,13 +91,14 @@ def _parsed(dataset: str) -> tuple[str, dict[str, str]]:
 
 
 @contextmanager
-def _explain_failure(dataset: str) -> Iterator[None]:
+def explain_failure(place: str) -> Iterator[None]:
+    """Turn what `datasets` raises in the block into an `InputError` that begins with `place`."""
     try:
         yield
     except InputError:
         raise
     except Exception as error:  # `datasets`, huggingface_hub and fsspec raise a dozen classes
-        raise InputError(f"corpus.path: hub:{dataset} {_cause(error)}") from None
+        raise InputError(f"{place} {_cause(error)}") from None
 
 
 def _cause(error: Exception) -> str:

@@ -1,8 +1,9 @@
 """A split of a task (TSV, JSON, JSON lines, Parquet) -> records: values by their names, and the place in the file."""
 
+import csv
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ TASK_SPLITS = ("train", "devel", "test")
 # BLURB's scripts write dev.tsv, the Hub has validation, and PubMedQA's own files are dev_set.json and so on.
 DEVEL_STEMS = ("dev", "devel", "validation", "dev_set")
 STEMS = {"train": ("train", "train_set"), "devel": DEVEL_STEMS, "test": ("test", "test_set")}
+# Of tasks without a task.yaml.
+ENDINGS = (".tsv", ".json", ".jsonl", ".parquet")
 # A line that has so many names of columns is a heading; text contains none or, by chance, one.
 LEAST_NAMES = 2
 
@@ -54,13 +57,13 @@ class Record:
         return joined
 
 
-def find_split(folder: Path, split: str) -> Path:
-    """The file of a split, such as dev.tsv; none or more than one is an `InputError`."""
-    names = [folder / f"{stem}{ending}" for stem in STEMS[split] for ending in READERS]
+def find_split(folder: Path, split: str, endings: Sequence[str] = ENDINGS, remedy: str = "") -> Path:
+    """The file of a split, such as dev.tsv; none or more than one is an `InputError`, of which `remedy` is the end."""
+    names = [folder / f"{stem}{ending}" for stem in STEMS[split] for ending in endings]
     found = [path for path in names if path.is_file()]
     if not found:
-        needed = f"a task has one file for each of train, dev and test, as {', '.join(READERS)}"
-        raise InputError(f"{folder / STEMS[split][0]}.tsv: is missing; {needed}")
+        needed = f"a task has one file for each of train, dev and test, as {', '.join(endings)}"
+        raise InputError(f"{folder / STEMS[split][0]}{endings[0]}: is missing; {needed}{remedy}")
     if len(found) > 1:
         raise InputError(f"{folder}: {found[0].name} and {found[1].name} are one split; keep one of them")
     return found[0]
@@ -72,7 +75,14 @@ def read_records(path: Path, columns: Sequence[Column]) -> tuple[list[Record], i
     A TSV has the columns in the given order, or a heading that names them. JSON is a list of objects, an object of
     objects (its keys become the first column that files call "id"), or one object per line.
     """
-    return READERS[path.suffix](path, columns)
+    if path.suffix == ".tsv":
+        return _from_tsv(path, columns)
+    return [_named(entry, place, columns) for place, entry in read_entries(path)], 0
+
+
+def read_entries(path: Path) -> Iterator[tuple[str, Any]]:
+    """Place and values of each record by the names in the file: a heading's in CSV and TSV, else those of objects."""
+    return _ENTRIES[path.suffix](path)
 
 
 def _from_tsv(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int]:
@@ -115,22 +125,21 @@ def _unquoted(cell: str) -> str:
     return inner.replace('""', '"') if is_quoted else cell
 
 
-def _from_json(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int]:
-    lines = lines_of(path)
+def _json_entries(path: Path) -> Iterator[tuple[str, Any]]:
     try:
-        content = json.loads("\n".join(lines))
+        content = json.loads("\n".join(lines_of(path)))
     except (ValueError, RecursionError):
         # JSON of one object per line is not one JSON text.
-        return _from_json_lines(path, columns)
+        yield from _json_lines_entries(path)
+        return
     # PubMedQA's own form: an object whose keys are the ids of its records.
     if isinstance(content, dict) and content and all(isinstance(value, dict) for value in content.values()):
         content = [{"id": name, **value} for name, value in content.items()]
     entries = content if isinstance(content, list) else [content]
-    return [_named(entry, f"{path}, entry {number}", columns) for number, entry in enumerate(entries, start=1)], 0
+    yield from ((f"{path}, entry {number}", entry) for number, entry in enumerate(entries, start=1))
 
 
-def _from_json_lines(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int]:
-    records = []
+def _json_lines_entries(path: Path) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(lines_of(path), start=1):
         if line.strip():
             place = f"{path}, line {number}"
@@ -139,17 +148,46 @@ def _from_json_lines(path: Path, columns: Sequence[Column]) -> tuple[list[Record
             except (ValueError, RecursionError) as error:
                 remedy = "write one list of objects, or one object per line"
                 raise InputError(f"{place}: is not JSON ({str(error)[:80]}); {remedy}") from None
-            records.append(_named(entry, place, columns))
-    return records, 0
+            yield place, entry
 
 
-def _from_parquet(path: Path, columns: Sequence[Column]) -> tuple[list[Record], int]:
+def _parquet_entries(path: Path) -> Iterator[tuple[str, Any]]:
     try:
         rows = pq.read_table(path).to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:100]
         raise InputError(f"{path}: is not a complete Parquet file ({reason}); fetch it again") from None
-    return [_named(row, f"{path}, row {number}", columns) for number, row in enumerate(rows, start=1)], 0
+    yield from ((f"{path}, row {number}", row) for number, row in enumerate(rows, start=1))
+
+
+def _table_entries(path: Path) -> Iterator[tuple[str, Any]]:
+    """CSV or TSV with a heading; a CSV by the comma, semicolon or tab that gives its heading most columns."""
+    lines = [f"{line}\n" for line in lines_of(path)]
+    heading = lines[0]
+    delimiter = "\t" if path.suffix == ".tsv" else max(",;\t", key=heading.count)
+    # No cell of a TSV goes over its line: GLUE's have single quotes in their texts, which would swallow the lines
+    # up to the next one.
+    in_quotes = csv.reader(lines, delimiter=delimiter, strict=True)
+    csv.field_size_limit(2**31 - 1)  # a cell may be a document; the default is 131,072 characters
+    plain = ([_unquoted(cell) for cell in line.rstrip("\n").split("\t")] for line in lines)
+    rows: Iterator[list[str]] = plain if path.suffix == ".tsv" else in_quotes
+    number = 0
+    try:
+        names, number = [name.strip() for name in next(rows)], 1
+        if twice := next((name for name in names if names.count(name) > 1), None):
+            raise InputError(f"{path}, line 1: the heading has {twice!r} twice; rename one of the two columns")
+        for cells in rows:
+            # A row is named by its first line; the reader has read its last one.
+            place, number = f"{path}, line {number + 1}", number + 1 if rows is plain else in_quotes.line_num
+            if not any(cells):
+                continue
+            if len(cells) != len(names):
+                remedy = f"put quotes around a cell with {delimiter!r}" if rows is in_quotes else "use single tabs"
+                has = f"has {len(cells)} cells, but the heading names {len(names)} ({', '.join(names)[:80]})"
+                raise InputError(f"{place}: {has}; {remedy}")
+            yield place, dict(zip(names, cells, strict=True))
+    except csv.Error as error:
+        raise InputError(f"{path}, line {number + 1}: is not a row of CSV ({error}); mend its quotes") from None
 
 
 def _named(entry: Any, place: str, columns: Sequence[Column]) -> Record:
@@ -169,4 +207,10 @@ def _named(entry: Any, place: str, columns: Sequence[Column]) -> Record:
     return Record(place, values)
 
 
-READERS = {".tsv": _from_tsv, ".json": _from_json, ".jsonl": _from_json_lines, ".parquet": _from_parquet}
+_ENTRIES = {
+    ".csv": _table_entries,
+    ".tsv": _table_entries,
+    ".json": _json_entries,
+    ".jsonl": _json_lines_entries,
+    ".parquet": _parquet_entries,
+}

@@ -7,7 +7,7 @@ from statistics import StatisticsError, fmean
 from recipe.errors import InputError
 from recipe.files import read_json
 from recipe.formatting import NOT_KNOWN, percent
-from recipe.tasks.catalog import TASK_TYPES, task_table
+from recipe.tasks.catalog import BLURB_TYPES, TASK_TYPES, task_table
 from recipe.tasks.experiments.results import markdown_table, mean_and_deviation, reason_in
 
 
@@ -31,7 +31,7 @@ class SystemScores:
     def score(self) -> float | None:
         """The BLURB score; None while a task is missing or has no score."""
         # A mean over fewer tasks would be another number under the same name.
-        return None if self.missing() or self.reasons else fmean(fmean(self.of_type(name)) for name in TASK_TYPES)
+        return None if self.missing() or self.reasons else fmean(fmean(self.of_type(name)) for name in BLURB_TYPES)
 
 
 def read_systems(folder: Path) -> list[SystemScores]:
@@ -60,8 +60,8 @@ def read_systems(folder: Path) -> list[SystemScores]:
 
 def blurb_table(systems: list[SystemScores]) -> str:
     """A Markdown table of the types' means and the BLURB score, with a line for each system that lacks a task."""
-    headings = ["system", *(task_type.title for task_type in TASK_TYPES.values()), "BLURB score"]
-    rows = [[each.name, *(_cell(each, name) for name in TASK_TYPES), percent(each.score())] for each in systems]
+    headings = ["system", *(task_type.title for task_type in BLURB_TYPES.values()), "BLURB score"]
+    rows = [[each.name, *(_cell(each, name) for name in BLURB_TYPES), percent(each.score())] for each in systems]
     return markdown_table(headings, rows) + "".join(_remark(system) for system in systems)
 
 

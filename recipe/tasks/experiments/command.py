@@ -131,7 +131,7 @@ def parse_arguments(arguments: list[str]) -> dict:
     parser = Parser(prog="domain-bert finetune")
     add = parser.add_argument
     add("--model", required=True, metavar="DIR", help="checkpoint; random:DIR: a random initialisation of its shape")
-    add("--task", required=True, metavar="NAME", help="name in tasks.yaml, embedded:nero, or a folder of your own")
+    add("--task", required=True, metavar="NAME", help="name in tasks.yaml, embedded:nero, your own folder, hub:...")
     add("--data", type=Path, metavar="DIR", help="folder of the task's files; default: data/tasks/NAME")
     add("--protocol", default="blurb", metavar="NAME", help="blurb (default), small or quick; see protocols.yaml")
     add(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from recipe.config import Recipe
+from recipe.corpus.readers.hub_dataset import HubSource
 from recipe.errors import InputError
 from recipe.files import read_json, write_json
 from recipe.processes import world_size
@@ -11,7 +12,7 @@ from recipe.tasks.experiments.command import check_checkpoint, make_plan, open_t
 from recipe.tasks.experiments.results import mean_and_deviation, reasons_of
 
 
-def task_inputs(recipe: Recipe) -> list[Path]:
+def task_inputs(recipe: Recipe) -> list[Path | HubSource]:
     """The files that the stage reads, of the task and of baselines that are checkpoints; none without a task."""
     if recipe.task.name is None:
         return []

@@ -4,7 +4,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,10 +102,13 @@ def prepare(task: Task, task_type: TaskType, checkpoint: Path, max_seq_length: i
     # It is saved with the fine-tuned model, whose users must not go beyond the positions.
     tokenizer.model_max_length = min(tokenizer.model_max_length, model_config.max_position_embeddings)
     splits = task_type.encode(task, tokenizer, max_seq_length)
+    if any(row.token_type_ids for row in splits["train"].rows):
+        # `domain-bert predict` must know whether a line is one text or two.
+        model_config.text_pairs = True
     # DistilBERT and others have no segments.
     if getattr(model_config, "type_vocab_size", 1) < 2:
         for split in splits.values():
-            split.rows = [replace(row, token_type_ids=[]) for row in split.rows]
+            split.rows = [row.without_segments() for row in split.rows]
     if any(split.truncated for split in splits.values()):
         cut = " / ".join(f"{splits[name].truncated:,}" for name in TASK_SPLITS)
         longer = f"are longer than {max_seq_length} tokens and were truncated; a larger max_seq_length keeps more"

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import torch
 from tokenizers import Encoding
-from transformers import AutoConfig, AutoTokenizer
 
 from recipe.corpus.sentences import split_sentences
 from recipe.errors import InputError
-from recipe.inputs.regular_files import refuse_special_file
 from recipe.tasks.data.entities import conlleval_entities
-from recipe.tasks.finetuning.heads import HEADS
 from recipe.tasks.finetuning.inference import logits_of
-from recipe.tasks.finetuning.loading import load_weights
+from recipe.tasks.prediction.loading import load_fine_tuned, read_config
 from recipe.tasks.types.task_type import Row
 from recipe.tasks.types.windows import join_windows, windows_of_pieces
 from recipe.tokens.plain_text import plain_text_tokenizer
@@ -56,12 +52,7 @@ class Tagger:
     """
 
     def __init__(self, folder: Path, use_cpu: bool = False) -> None:
-        for path in sorted(folder.glob("*")):
-            refuse_special_file(path, "name a model/ folder of `domain-bert finetune`")
-        for name in ("config.json", "tokenizer.json"):
-            if not (folder / name).is_file():
-                raise InputError(f"{folder / name}: is missing; name a model/ folder of `domain-bert finetune`")
-        config = AutoConfig.from_pretrained(folder)
+        config = read_config(folder)
         self.labels = [config.id2label[index] for index in range(config.num_labels)]
         # A pretrained checkpoint has LABEL_0, ...: its tags would be noise.
         if unknown := [label for label in self.labels if not _LABEL.fullmatch(label)]:
@@ -69,15 +60,8 @@ class Tagger:
                 f"{folder / 'config.json'}: names the label {unknown[0]!r}; tags of entities are O, B-X and I-X, so"
                 " fine-tune the model first"
             )
-        self.model, missing = load_weights(HEADS["tokens"].model_class(config.model_type), folder)
-        if missing:
-            raise InputError(f"{folder}: lacks the weights {missing[0]}; fine-tune the model first")
-        device = torch.device("cuda" if torch.cuda.is_available() and not use_cpu else "cpu")
-        self.model.to(device)  # type: ignore[arg-type]
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.model, self.tokenizer, self.longest = load_fine_tuned(folder, config, use_cpu)
         self._plain = plain_text_tokenizer(self.tokenizer)
-        # Fine-tuned checkpoints of others may name a length beyond the positions.
-        self.longest = min(self.tokenizer.model_max_length, config.max_position_embeddings)
 
     def tag(self, texts: Iterable[str]) -> Iterator[list[Found]]:
         """The entities of each text, in its order; texts are taken in blocks of some hundred sentences."""

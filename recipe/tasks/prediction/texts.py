@@ -45,8 +45,11 @@ class Text:
     text: str
 
 
-def read_texts(stream: IO[bytes], name: str) -> Iterator[Text]:
+def read_texts(stream: IO[bytes], name: str, by_line: bool = False) -> Iterator[Text]:
     """The documents of a stream, one after the other; gzip, XML and JSON are known by their first bytes.
+
+    Args:
+        by_line: take each line of plain text as one text, and not what stands between blank lines.
 
     Raises:
         InputError: for what cannot be read, and for a stream without any text.
@@ -59,18 +62,18 @@ def read_texts(stream: IO[bytes], name: str) -> Iterator[Text]:
         if _XML.match(head):
             texts = _read_xml(buffered, name, head)
         else:
-            texts = _read_copy(buffered, name, ".json") if _JSON.match(head) else read_plain(buffered, name)
+            texts = _read_copy(buffered, name, ".json") if _JSON.match(head) else read_plain(buffered, name, by_line)
         first = next(texts, None)
         # An empty output would look like a text in which nothing was found.
         if first is None:
-            raise InputError(f"{name}: contains no text to find entities in; {_READ}")
+            raise InputError(f"{name}: contains no text; {_READ}")
         yield from chain([first], texts)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{name}: cannot be read ({error})") from None
 
 
-def read_plain(lines: Iterable[bytes], name: str) -> Iterator[Text]:
-    """Documents of plain UTF-8 text; a blank line ends one."""
+def read_plain(lines: Iterable[bytes], name: str, by_line: bool = False) -> Iterator[Text]:
+    """Documents of plain UTF-8 text; a blank line ends one, or, `by_line`, each line."""
     number, offset, begin, parts = 0, 0, 0, list[str]()
     for line_number, line in enumerate(lines, start=1):
         decoded = _decode(line, f"{name}, line {line_number}")
@@ -82,7 +85,7 @@ def read_plain(lines: Iterable[bytes], name: str) -> Iterator[Text]:
             begin = begin if parts else offset
             parts.append(decoded)
         offset += len(decoded)
-        if parts and (is_blank or offset - begin > MOST_CHARACTERS):
+        if parts and (is_blank or by_line or offset - begin > MOST_CHARACTERS):
             yield Text(str(number), begin, "".join(parts).rstrip("\r\n"))
             number, parts = number + 1, []
     if parts:

@@ -128,23 +128,36 @@ def encode_texts(
     must_stay: re.Pattern[str] | None = None,
 ) -> dict[str, EncodedTexts]:
     """The three splits, each example as [CLS] text [SEP] or [CLS] text [SEP] other [SEP]; `must_stay` is never cut."""
-    encoded, plain = {}, plain_text_tokenizer(tokenizer)
+    encoded = {}
     for split in TASK_SPLITS:
-        examples, rows, truncated = getattr(task, split), [], 0
-        # Windows with a vote, as for entities, are left out: BLURB has none, and one row per example keeps "scored
-        # once" plain.
-        texts, others = (plain.encode([getattr(each, side) for each in examples]) for side in ("text", "other"))
-        for example, text, other in zip(examples, texts, others, strict=True):
-            ids, other_ids = plain.ids_of(text), plain.ids_of(other)
-            if example.other:
-                parts = longest_first(ids, other_ids, max_seq_length - 3)
-            else:
-                stays = _stays(example, text, must_stay, max_seq_length - 2)
-                parts = (nearest(ids, stays, max_seq_length - 2), [])
-            truncated += sum(map(len, parts)) < len(ids) + len(other_ids)
-            rows.append(_row(*parts, bool(example.other), reading.label(example.gold), tokenizer))
+        examples = getattr(task, split)
+        rows, truncated = rows_of(examples, tokenizer, max_seq_length, reading.label, must_stay)
         encoded[split] = EncodedTexts(examples, rows, truncated, reading)
     return encoded
+
+
+def rows_of(
+    examples: Sequence[Example],
+    tokenizer: Tokenizer,
+    max_seq_length: int,
+    label_of: Callable[[Any], Any] = lambda gold: 0,
+    must_stay: re.Pattern[str] | None = None,
+) -> tuple[list[Row], int]:
+    """One row for each example, and how many lack a part; without `label_of` the labels mean nothing."""
+    rows, truncated, plain = [], 0, plain_text_tokenizer(tokenizer)
+    # Windows with a vote, as for entities, are left out: BLURB has none, and one row per example keeps "scored once"
+    # plain.
+    texts, others = (plain.encode([getattr(each, side) for each in examples]) for side in ("text", "other"))
+    for example, text, other in zip(examples, texts, others, strict=True):
+        ids, other_ids = plain.ids_of(text), plain.ids_of(other)
+        if example.other:
+            parts = longest_first(ids, other_ids, max_seq_length - 3)
+        else:
+            stays = _stays(example, text, must_stay, max_seq_length - 2)
+            parts = (nearest(ids, stays, max_seq_length - 2), [])
+        truncated += sum(map(len, parts)) < len(ids) + len(other_ids)
+        rows.append(_row(*parts, bool(example.other), label_of(example.gold), tokenizer))
+    return rows, truncated
 
 
 def _stays(example: Example, encoding: Any, must_stay: re.Pattern[str] | None, max_num_tokens: int) -> list[bool]:

@@ -10,7 +10,7 @@ import datasets
 import evaluate
 
 from recipe.tasks.data.entities import MODES, count_entities_of
-from recipe.tasks.types.scores import label_scores, micro_scores, pearson
+from recipe.tasks.types.scores import label_scores, micro_scores, pearson, ranks
 
 
 class TaskMetric(evaluate.Metric):
@@ -104,11 +104,28 @@ class PearsonCorrelation(TaskMetric):
     have no correlation: "pearson" is None and "reason" says why.
     """
 
-    feature = datasets.Value("float64")
+    feature, score = datasets.Value("float64"), "pearson"
 
     def _compute(self, predictions: Sequence[float], references: Sequence[float]) -> dict[str, Any]:
-        scores = {"pearson": pearson(references, predictions), "support": len(references)}
-        if scores["pearson"] is not None:
+        scores = {self.score: self.correlation(references, predictions), "support": len(references)}
+        if scores[self.score] is not None:
             return scores
         side = "gold scores" if len({*references}) < 2 else "predictions"
         return {**scores, "reason": f"all {side} are the same number"}
+
+    def correlation(self, references: Sequence[float], predictions: Sequence[float]) -> float | None:
+        """The correlation of two sides; None if one of them is constant."""
+        return pearson(references, predictions)
+
+
+class SpearmanCorrelation(PearsonCorrelation):
+    """Spearman's correlation of numbers: Pearson's of their ranks, of which equal numbers share the mean.
+
+    `compute(predictions, references)` returns "spearman" and what `PearsonCorrelation` returns next to its score.
+    """
+
+    score = "spearman"
+
+    def correlation(self, references: Sequence[float], predictions: Sequence[float]) -> float | None:
+        """The correlation of two sides; None if one of them is constant."""
+        return pearson(ranks(references).tolist(), ranks(predictions).tolist())

@@ -44,12 +44,18 @@ def pearson(first: Sequence[float], second: Sequence[float]) -> float | None:
     return float(np.clip((deviations[0] * deviations[1]).sum() / scale, -1, 1)) if scale > smallest else None
 
 
+def ranks(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """The place of each number in their order, from 1; equal numbers share the mean of their places."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[which]  # type: ignore[no-any-return]
+
+
 def rank_of(score: float | None) -> float:
     """A score's place in an order: one over nothing stands below all others."""
     return -math.inf if score is None else score
 
 
-def sums_of_pairs(first: Sequence[float], second: Sequence[float]) -> np.ndarray:
+def sums_of_pairs(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> np.ndarray:
     """1, x, y, xx, yy, xy of each pair of numbers, shape (pairs, 6); they add up to what `pearson_of_sums` needs."""
     x, y = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1)

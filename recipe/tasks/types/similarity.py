@@ -72,12 +72,13 @@ def shared_words(first: str, second: str) -> float:
 
 def _examples(records: Iterable[Record]) -> list[Example]:
     return [
-        Example(id_of(record, number), record.text("sentence 1"), record.text("sentence 2"), _score(record))
+        Example(id_of(record, number), record.text("sentence 1"), record.text("sentence 2"), gold_score(record))
         for number, record in enumerate(records, start=1)
     ]
 
 
-def _score(record: Record) -> float:
+def gold_score(record: Record) -> float:
+    """The number in a record's "score"; an `InputError` with its place for what is none."""
     text = record.text("score")
     try:
         score = float(text)

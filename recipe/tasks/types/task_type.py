@@ -4,7 +4,7 @@ No task type imports torch or `evaluate` when it is imported, so that bad input 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -27,6 +27,10 @@ class Row:
     positions: list[int]
     labels: list[Any]
     token_type_ids: list[int] = field(default_factory=list)
+
+    def without_segments(self) -> "Row":
+        """The row for a model such as DistilBERT, which has none."""
+        return replace(self, token_type_ids=[])
 
 
 class Task(Protocol):
