@@ -173,6 +173,25 @@ def _blurb(folder: Path) -> None:
     print(blurb_table(read_systems(folder)), end="")
 
 
+def _report(run: Path, others: list[Path], output: Path) -> None:
+    if not others:
+        write_results(run)
+        return
+    from recipe.report.comparison import write_comparison
+
+    write_comparison([*others, run], output)
+    print(f"report: {output}")
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "others", type=Path, nargs="*", metavar="RUN", help="more run folders: a page that compares all"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=Path("comparison.html"), help="that page; default: comparison.html"
+    )
+
+
 def _push(run: Path, repo: str | None, public: bool) -> None:
     from recipe.report.push import push_run
 
@@ -322,10 +341,11 @@ COMMANDS = {
         lambda parser: parser.add_argument("folder", type=Path, metavar="FOLDER", help="FOLDER/TASK/MODEL/SYSTEM"),
     ),
     "report": Command(
-        "Write RUN/report.html, its plots and the model card from what the stages recorded.",
-        ("runs/demo", "runs/demo --hub.domain 'biomedical articles'"),
+        "Write RUN/report.html, its plots and the model card from what was recorded; of several runs, one page.",
+        ("runs/demo", "runs/demo --hub.domain 'biomedical articles'", "runs/a runs/b runs/c --output comparison.html"),
         "run",
-        write_results,
+        _report,
+        _add_report,
     ),
     "push": Command(
         "Upload a finished run to the Hub, private unless --public; log in first by `hf auth login`.",

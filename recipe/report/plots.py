@@ -50,22 +50,26 @@ CURVES: dict[str, tuple[str, float, tuple[tuple[str, str, str], ...]]] = {
 }
 
 
+def baseline_of_curve(name: str, evaluation: Mapping[str, Any]) -> tuple[float, str] | None:
+    """What one of `CURVES` has to beat, and its name; None where there is nothing or it is not known."""
+    value, title = {
+        "mlm_loss": (evaluation.get("unigram_cross_entropy"), "token frequencies only"),
+        "nsp_loss": (0.6931, "a fair coin (ln 2)"),
+        "nsp_accuracy": (50.0, "chance"),
+    }.get(name, (None, ""))
+    return None if value is None else (value, title)
+
+
 def training_figure(
-    name: str, training: Sequence[LogLine], validation: Sequence[LogLine], unigram_cross_entropy: float | None
+    name: str, training: Sequence[LogLine], validation: Sequence[LogLine], evaluation: Mapping[str, Any]
 ) -> Figure:
     """One of `CURVES` over the tokens seen, with the baseline that it has to beat as a dotted line."""
     figure, axes = _figure()
     label, scale, lines = CURVES[name]
     for field, title, color in lines:
         _line(axes, validation if field.startswith("eval") else training, field, title, color, scale)
-    baselines = {
-        "mlm_loss": (unigram_cross_entropy, "token frequencies only"),
-        "nsp_loss": (0.6931, "a fair coin (ln 2)"),
-        "nsp_accuracy": (50, "chance"),
-    }
-    value, title = baselines.get(name, (None, ""))
-    if value is not None:
-        axes.axhline(value, color=INK, linestyle=":", linewidth=1.5, label=title)
+    if baseline := baseline_of_curve(name, evaluation):
+        axes.axhline(baseline[0], color=INK, linestyle=":", linewidth=1.5, label=baseline[1])
     if name in ("mlm_accuracy", "learning_rate"):
         axes.set_ylim(bottom=0)
     if name == "learning_rate":

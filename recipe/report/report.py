@@ -14,6 +14,8 @@ from recipe.formatting import NOT_KNOWN, compact, count, duration, fixed, model_
 from recipe.privacy.traces import hidden, public_settings
 from recipe.records import recorded_recipe
 from recipe.report import coverage, plots
+from recipe.report.answers import answers
+from recipe.report.charts import line_chart
 from recipe.report.disclosure import paths_of
 from recipe.report.inspection import HEADINGS, longest_splits, table_of
 from recipe.report.key_numbers import key_numbers
@@ -39,7 +41,8 @@ def write_report(run: Path) -> None:
         for name, png in drawn.items():
             (folder / f"{name}.png").write_bytes(png)
     # As base64 text inside the page, which then is one file that loads nothing.
-    pictures = {name: base64.b64encode(png).decode("ascii") for name, png in drawn.items()}
+    shown = {name: png for name, png in drawn.items() if name not in plots.CURVES}
+    pictures = {name: base64.b64encode(png).decode("ascii") for name, png in shown.items()}
     # A page is made to be shown, so it tells what the files are called but not where they are.
     page = hidden(_page(public_settings(recipe), files, pictures), paths_of(recipe))
     with atomic_write(run / "report.html") as partial:
@@ -50,8 +53,8 @@ def _figures(recipe: Recipe, files: RunFiles) -> Iterator[tuple[str, Figure]]:
     """The plots of what has run, by name; their titles and captions are in templates/report.html.j2."""
     training, validation = files.training_log(), files.validation_log()
     if training or validation:
-        unigram = (files.evaluation or {}).get("unigram_cross_entropy")
-        yield from ((name, plots.training_figure(name, training, validation, unigram)) for name in plots.CURVES)
+        evaluation = files.evaluation or {}
+        yield from ((name, plots.training_figure(name, training, validation, evaluation)) for name in plots.CURVES)
     if files.corpus:
         yield "cleaning", plots.cleaning_figure(files.corpus["filters"])
     pairs = _splits(files)
@@ -75,6 +78,24 @@ def _figures(recipe: Recipe, files: RunFiles) -> Iterator[tuple[str, Figure]]:
         score, systems = files.task["score"], files.task["systems"].items()
         scores = {model_name(name): [score_in(run, score) for run in system["runs"]] for name, system in systems}
         yield "task_scores", plots.task_scores_figure(scores, files.task["metric"])
+
+
+def _charts(files: RunFiles) -> dict[str, Any]:
+    """The curves of training as charts that show values; the same as pictures are in RUN/plots."""
+    logs = {"training": files.training_log(), "validation": files.validation_log()}
+    charts = {}
+    for name, (label, scale, lines) in plots.CURVES.items():
+        points = {
+            title: [
+                (line["tokens_seen"], scale * line[field])
+                for line in logs["validation" if field.startswith("eval") else "training"]
+                if line.get(field) is not None
+            ]
+            for field, title, _ in lines
+        }
+        if chart := line_chart(points, label, plots.baseline_of_curve(name, files.evaluation or {})):
+            charts[name] = chart
+    return charts
 
 
 def _splits(files: RunFiles) -> dict[str, dict[str, Any]]:
@@ -117,6 +138,8 @@ def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
         recipe_yaml=recipe.to_yaml(),
         run_dir=recipe.run_dir,
         plots=pictures,
+        charts=_charts(files),
+        answers=answers(files, _warnings(files)),
         run_files=FILES,
     )
 

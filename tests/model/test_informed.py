@@ -45,9 +45,23 @@ def test_counts_are_those_of_slow_code(sentences, contexts, window):
 def test_a_large_store_is_counted_in_evenly_spread_parts(monkeypatch):
     monkeypatch.setattr(informed, "_WINDOW", 10)
     monkeypatch.setattr(informed, "_COUNTED_TOKENS", 30)
-    whole = store_of([[part % 8, (part + 1) % 8] for part in range(500)])
+    # Pieces 0 and 1 in the first windows, 2 and 3 in the middle, 4 and 5 in the last ones.
+    whole = store_of([[2 * (3 * part // 500), 2 * (3 * part // 500) + 1] for part in range(500)])
     # Three windows of five sentences, each of which counts 12 for each of its two pieces.
-    assert cooccurrences(whole, 8).sum() == 3 * 5 * 24
+    found = cooccurrences(whole, 8).sum(1)
+    assert found.tolist() == [60, 60, 60, 60, 60, 60, 0, 0]
+
+
+def test_vectors_are_those_of_positive_pointwise_mutual_information():
+    """All singular vectors together give the matrix back: U S^0.5 (U S^0.5)^T is the root of M M^T."""
+    draw = np.random.default_rng(3)
+    store = store_of([draw.choice(8, 6, p=[0.4, 0.2, 0.1, 0.1, 0.05, 0.05, 0.05, 0.05]).tolist() for _ in range(200)])
+    counts = cooccurrences(store, 8).astype(float)
+    neighbours = counts.sum(0) ** 0.75
+    information = np.log(np.maximum(counts / counts.sum(1, keepdims=True) / (neighbours / neighbours.sum()), 1))
+    vectors = cooccurrence_vectors(store, 8, 8, seed=1).double().numpy()
+    root = vectors @ vectors.T
+    np.testing.assert_allclose(root @ root, information @ information.T, atol=1e-4)
 
 
 def animals_and_tools() -> TokenStore:
