@@ -223,8 +223,8 @@ class ModelConfig:
     initialization: str = key(
         "random",
         "Start of the weights: random (BERT), or informed: word embeddings from the co-occurrences of the training"
-        " text, positions as sinusoids, attention to like and near tokens, which saves many steps. Without effect where"
-        " training.init_from gives the weights.",
+        " text, positions as sinusoids, attention to like and near tokens, which saves many steps. Without effect"
+        " where training.init_from gives the weights.",
         choices=("random", "informed"),
     )
     decoder_bias: str = key(
@@ -239,8 +239,8 @@ class ModelConfig:
 class TrainingConfig:
     init_from: str | None = key(
         None,
-        "Checkpoint to start from: a folder, such as RUN/model of the 128-token phase, or hub:NAME of a BERT on the Hub"
-        " (?revision=REVISION). The shape comes from it. Pieces of the tokenizer that it knows keep their embedding;"
+        "Checkpoint to start from: a folder, such as RUN/model of the 128-token phase, or hub:NAME of a BERT of the"
+        " Hub (?revision=REVISION). The shape comes from it. Pieces of the tokenizer that it knows keep their embedding;"
         " to keep its tokenizer, name the checkpoint in tokenizer.path too. null: scratch.",
     )
     max_steps: int = key(62500, "Optimizer steps.", low=1)
