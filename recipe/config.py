@@ -240,8 +240,8 @@ class TrainingConfig:
     init_from: str | None = key(
         None,
         "Checkpoint to start from: a folder, such as RUN/model of the 128-token phase, or hub:NAME of a BERT of the"
-        " Hub (?revision=REVISION). The shape comes from it. Pieces of the tokenizer that it knows keep their embedding;"
-        " to keep its tokenizer, name the checkpoint in tokenizer.path too. null: scratch.",
+        " Hub (?revision=REVISION). The shape comes from it. Pieces of the tokenizer that it knows keep their"
+        " embedding; to keep its tokenizer, name the checkpoint in tokenizer.path too. null: scratch.",
     )
     max_steps: int = key(62500, "Optimizer steps.", low=1)
     global_batch_size: int = key(
