@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from tokenizers import Tokenizer, models, normalizers
 
 from recipe.errors import InputError
 from recipe.model.bert import BertForPreTraining
-from recipe.model.start import MLM_HEAD, _exchange, sources_of, start_from, start_head
+from recipe.model.start import MLM_HEAD, _exchange, sources_of, start_from
 
 OLD = build_tokenizer().backend_tokenizer
 
