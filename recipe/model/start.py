@@ -68,8 +68,8 @@ def start_from(folder: Path, tokenizer: Tokenizer, old: Tokenizer, vocab_size: i
     torch.manual_seed(torch_seed(seed, "initial weights"))
     model, missing = _read(folder)
     fresh = tuple(part for part, name in _PARTS.items() if f"{name}.weight" in missing)
-    # A part that is there must be complete. The decoder is the embedding table.
-    known = (*(_PARTS[part].removesuffix("transform.dense") for part in fresh), "cls.predictions.decoder.")
+    # A part that is there must be complete.
+    known = tuple(_PARTS[part].removesuffix("transform.dense") for part in fresh)
     if lost := [weight for weight in missing if not weight.startswith(known)]:
         raise InputError(
             f"{folder}: lacks the weight {lost[0]} (and {len(lost) - 1} more); name a complete checkpoint"
@@ -147,7 +147,7 @@ def _exchange(
     words.weight, words.num_embeddings, words.padding_idx = exchanged(words.weight), vocab_size, pad
     head.decoder.weight = words.weight if is_tied else exchanged(head.decoder.weight)
     head.decoder.out_features = vocab_size
-    head.bias = head.decoder.bias = nn.Parameter(exchanged(head.bias[:, None]).detach()[:, 0].clone())
+    head.bias = head.decoder.bias = nn.Parameter(exchanged(head.decoder.bias[:, None]).detach()[:, 0].clone())
     model.config.vocab_size, model.config.pad_token_id = vocab_size, pad
 
 

@@ -86,7 +86,6 @@ def pretrain_inputs(recipe: Recipe) -> Sequence[Input]:
             " `save_pretrained` wrote, such as RUN/model of the phase before, or hub:NAME of one on the Hub"
         )
     refuse_own(recipe.folder, "training.init_from", [folder])
-    require_intact_folder(folder)
     # Without it nobody knows which piece an embedding is of.
     load_tokenizer(folder)
     # Whatever decides over its vocabulary is in the weights too, and the shape is among the settings.

@@ -7,6 +7,7 @@ from recipe.config import ModelConfig, Recipe
 from recipe.errors import InputError
 from recipe.files import read_json
 from recipe.inputs.hub_folder import local_folder
+from recipe.run_folder.integrity import require_intact_folder
 
 _SHAPE = ("num_hidden_layers", "hidden_size", "num_attention_heads", "intermediate_size", "max_position_embeddings")
 # Of these a recipe may want others than the checkpoint had.
@@ -19,7 +20,8 @@ def with_shape(recipe: Recipe) -> Recipe:
     A folder that is not there yet, such as that of a phase before, changes nothing: pretraining will ask for it.
 
     Raises:
-        InputError: if the checkpoint is not a BERT, contradicts a key of `model:`, or is too short for the pairs.
+        InputError: if the checkpoint is not a BERT, is damaged, contradicts a key of `model:`, or is too short for the
+            pairs.
     """
     start = recipe.training.init_from
     if start is None:
@@ -27,6 +29,8 @@ def with_shape(recipe: Recipe) -> Recipe:
     path = local_folder(start, "training.init_from") / "config.json"
     if not path.is_file():
         return recipe
+    # Before it is read: a damaged file would look like one of another shape.
+    require_intact_folder(path.parent)
     config = read_json(path, "name the folder of a BERT that `save_pretrained` wrote")
     # Checkpoints of before 2019 name none.
     if (kind := config.get("model_type", "bert")) != "bert":

@@ -162,7 +162,7 @@ def test_shared_pieces_keep_their_rows_wherever_they_stand(old_words, new_words,
     model = BertForPreTraining(build_config(len(old_pieces) + 2, tie_word_embeddings=is_tied))
     head = model.cls.predictions
     with torch.no_grad():
-        head.bias.normal_()
+        head.decoder.bias.normal_()
     before = copy.deepcopy(model)
     sources = sources_of(tokenizer_of(new_pieces).get_vocab(), tokenizer_of(old_pieces))
     _exchange(model, sources, 32, new_pieces.index("[PAD]"), seed=1)
@@ -175,7 +175,7 @@ def test_shared_pieces_keep_their_rows_wherever_they_stand(old_words, new_words,
         for piece in {*old_pieces} & {*new_pieces}:
             assert torch.equal(rows[new_pieces.index(piece)], old_rows[old_pieces.index(piece)])
     for piece in {*old_pieces} & {*new_pieces}:
-        assert head.bias[new_pieces.index(piece)] == before.cls.predictions.bias[old_pieces.index(piece)]
+        assert head.bias[new_pieces.index(piece)] == before.cls.predictions.decoder.bias[old_pieces.index(piece)]
 
 
 def test_a_model_with_another_vocabulary_is_saved_and_loaded_by_others(folder, tmp_path):

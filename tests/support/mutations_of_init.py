@@ -32,7 +32,12 @@ MUTATIONS = (
         "pass",
     ),
     Mutation("a new piece takes the shortest old pieces", START, "range(len(text), 0, -1)", "range(1, len(text) + 1)"),
-    Mutation("the decoder's bias keeps its order", START, "exchanged(head.bias[:, None])", "head.bias[:, None]"),
+    Mutation(
+        "the decoder's bias keeps its order",
+        START,
+        "exchanged(head.decoder.bias[:, None])",
+        "head.decoder.bias[:, None]",
+    ),
     Mutation(
         "the decoder is no longer the embedding table",
         START,
