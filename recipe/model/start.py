@@ -83,7 +83,7 @@ def start_from(folder: Path, tokenizer: Tokenizer, old: Tokenizer, vocab_size: i
             f" {model.config.vocab_size:,} embeddings; the two are not of one model"
         )
     if MLM_HEAD in fresh:
-        # With a random head, what the encoder knows would be noise: the loss of all-MiniLM-L6-v2 began at 7.86, that of
+        # With a random head, what the encoder knows would be noise: the loss of all-MiniLM-L6-v2 began at 7.86, of
         # random initialisation at 7.54. Its last states resemble the embeddings of the tokens around, so the identity
         # began at 7.00.
         transform = model.cls.predictions.transform.dense
