@@ -71,7 +71,7 @@ def start_from(folder: Path, tokenizer: Tokenizer, old: Tokenizer, vocab_size: i
     model, missing = _read(folder)
     fresh = tuple(part for part, name in _PARTS.items() if f"{name}.weight" in missing)
     # A part that is there must be complete.
-    known = tuple(_PARTS[part].removesuffix("transform.dense") for part in fresh)
+    known = tuple("{}.{}.".format(*_PARTS[part].split(".")) for part in fresh)
     if lost := [weight for weight in missing if not weight.startswith(known)]:
         raise InputError(
             f"{folder}: lacks the weight {lost[0]} (and {len(lost) - 1} more); name a complete checkpoint"
