@@ -20,7 +20,7 @@ MLM_HEAD = "the MLM head"
 _PARTS = {
     MLM_HEAD: "cls.predictions.transform.dense",
     "the NSP head": "cls.seq_relationship",
-    "the pooler": "bert.pooler",
+    "the pooler": "bert.pooler.dense",
 }
 _CONTINUATION = "##"
 
