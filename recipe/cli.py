@@ -154,6 +154,18 @@ def _add_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--use_cpu", action="store_true", help="stay on the CPU even where there is a GPU")
 
 
+def _export(model: Path, output: Path, text: str | None) -> None:
+    from recipe.tasks.prediction.export import export
+
+    print(export(model, output, text))
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL", help="folder of a fine-tuned model")
+    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="new folder for model.onnx")
+    parser.add_argument("--text", metavar="FILE", help="text to compare ONNX and torch on; default: random pieces")
+
+
 def _compare(first: Path, second: Path, samples: int, seed: int) -> None:
     from recipe.tasks.experiments.comparison import compare
 
@@ -325,6 +337,13 @@ COMMANDS = {
         "options",
         _predict,
         _add_predict,
+    ),
+    "export": Command(
+        "Write a fine-tuned model as ONNX, which `predict` reads too; needs the extra [onnx].",
+        ("runs/demo/task/pretrained/model --output runs/demo-onnx --text abstracts.txt",),
+        "options",
+        _export,
+        _add_export,
     ),
     "compare": Command(
         "Compare two results on one task: difference and 95 % interval of a paired bootstrap.",

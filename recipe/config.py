@@ -128,7 +128,9 @@ class CorpusConfig:
 @dataclass
 class TokenizerConfig:
     path: str | None = key(
-        None, "Folder of an existing fast BERT tokenizer; null trains one on the training documents."
+        None,
+        "Folder of an existing BERT tokenizer, or hub:NAME of one on the Hub; null trains one on the training"
+        " documents.",
     )
     vocab_size: int = key(
         30522,
@@ -221,20 +223,26 @@ class ModelConfig:
     initialization: str = key(
         "random",
         "Start of the weights: random (BERT), or informed: word embeddings from the co-occurrences of the training"
-        " text, positions as sinusoids, attention to like and near tokens, which saves many steps.",
+        " text, positions as sinusoids, attention to like and near tokens, which saves many steps. Without effect"
+        " where training.init_from gives the weights.",
         choices=("random", "informed"),
     )
     decoder_bias: str = key(
         "zeros",
         "Start of the MLM head's bias: zeros (BERT), or unigram: log frequencies of the training text, which saves the"
-        " first steps.",
+        " first steps. Without effect where the checkpoint of training.init_from has an MLM head.",
         choices=("zeros", "unigram"),
     )
 
 
 @dataclass
 class TrainingConfig:
-    init_from: str | None = key(None, "Checkpoint folder to start from, such as the 128-token phase; null: scratch.")
+    init_from: str | None = key(
+        None,
+        "Checkpoint to start from: a folder, such as RUN/model of the 128-token phase, or hub:NAME of a BERT of the"
+        " Hub (?revision=REVISION). The shape comes from it. Pieces of the tokenizer that it knows keep their"
+        " embedding; to keep its tokenizer, name the checkpoint in tokenizer.path too. null: scratch.",
+    )
     max_steps: int = key(62500, "Optimizer steps.", low=1)
     global_batch_size: int = key(
         8192, "Pairs per optimizer step over all devices; gradient accumulation follows from it.", low=1, high=2**20
@@ -390,6 +398,9 @@ class Recipe:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     task: TaskConfig = field(default_factory=TaskConfig)
     hub: HubConfig = field(default_factory=HubConfig)
+    # The keys that were written, also those with their default: what a checkpoint cannot follow is refused, while what
+    # nobody wrote is taken from it.
+    written: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for place, config_field, value in self.entries():
@@ -406,6 +417,8 @@ class Recipe:
         found = []
         for top in fields(self):
             value = getattr(self, top.name)
+            if top.name == "written":
+                continue
             if dataclasses.is_dataclass(value):
                 found += [(f"{top.name}.{inner.name}", inner, getattr(value, inner.name)) for inner in fields(value)]
             else:

@@ -129,7 +129,8 @@ def build_recipe(values: dict[str, tuple[Any, str]]) -> Recipe:
             value, known[place], f"{source}: {place}"
         )
     types_of = typing.get_type_hints(Recipe)
-    return Recipe(**top, **{section: types_of[section](**entries) for section, entries in sections.items()})
+    made = {section: types_of[section](**entries) for section, entries in sections.items()}
+    return Recipe(**top, **made, written=frozenset(values))
 
 
 def coerce(value: Any, config_field: dataclasses.Field, place: str) -> Any:

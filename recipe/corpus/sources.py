@@ -17,11 +17,11 @@ import pyarrow as pa
 from recipe.config import CorpusConfig
 from recipe.errors import InputError
 from recipe.files import sha256_of_file, sha256_of_stream
+from recipe.inputs.hub_folder import HUB
 from recipe.inputs.regular_files import refuse_special_file
 from recipe.privacy.secrets import masked, masked_urls_in
 
 EMBEDDED = "embedded:allofplos"
-HUB = "hub:"
 # Endings of the names of files, without .gz or .zst after them.
 SUFFIXES = (".txt", ".text", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".xml", ".nxml")
 COMPRESSED = (".gz", ".zst")

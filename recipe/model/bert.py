@@ -143,12 +143,17 @@ def fresh_model(config: BertConfig, seed: int, token_counts: np.ndarray | None =
     torch.manual_seed(torch_seed(seed, "initial weights"))
     model = BertForPreTraining(config)
     if token_counts is not None:
-        # One more of each, so that a token that never occurs has a finite logarithm.
-        frequencies = np.ones(config.vocab_size)
-        frequencies[: len(token_counts)] += token_counts
-        with torch.no_grad():
-            model.cls.predictions.bias.copy_(torch.from_numpy(np.log(frequencies / frequencies.sum())))
+        take_unigrams(model, token_counts)
     return model
+
+
+def take_unigrams(model: BertForPreTraining, token_counts: np.ndarray) -> None:
+    """Let the bias of the MLM head be the log frequencies of the tokens: counts of shape (at most vocab_size,)."""
+    # One more of each, so that a token that never occurs has a finite logarithm.
+    frequencies = np.ones(model.config.vocab_size)
+    frequencies[: len(token_counts)] += token_counts
+    with torch.no_grad():
+        model.cls.predictions.bias.copy_(torch.from_numpy(np.log(frequencies / frequencies.sum())))
 
 
 def load_model(folder: Path) -> BertForPreTraining:

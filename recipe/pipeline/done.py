@@ -7,7 +7,7 @@ from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.files import sha256_of_json
 from recipe.pipeline.inputs import Input, content_hash
-from recipe.pipeline.prepared import with_prepared
+from recipe.pipeline.prepared import completed
 from recipe.pipeline.stages import BY_NAME, Stage
 from recipe.records import read_records
 from recipe.run_folder.integrity import damaged_files, files_made, refuse_damaged
@@ -16,7 +16,7 @@ from recipe.tokenizer.folder import TOKENIZER_FILES
 
 def is_done(recipe: Recipe, name: str) -> bool:
     """Whether a stage and those that it reads are done and unchanged, so that `run_stage` would skip it."""
-    stage, recipe = BY_NAME[name], with_prepared(recipe)
+    stage, recipe = BY_NAME[name], completed(recipe)
     if name not in read_records(recipe.folder) or not all(is_done(recipe, before) for before in stage.reads):
         return False
     return is_made(recipe, stage, key_of(recipe, stage, stage.inputs_of(recipe)))

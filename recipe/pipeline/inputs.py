@@ -17,6 +17,7 @@ from recipe.corpus.reading import corpus_sources
 from recipe.corpus.sentences import splitter
 from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_json, write_json
+from recipe.inputs.hub_folder import local_folder
 from recipe.processes import is_first_process
 from recipe.run_folder.integrity import require_intact_folder
 from recipe.run_folder.ownership import refuse_around, refuse_own
@@ -48,7 +49,7 @@ def tokenizer_inputs(recipe: Recipe) -> Sequence[Input]:
     """The files of tokenizer.path."""
     if recipe.tokenizer.path is None:
         return []
-    folder = Path(recipe.tokenizer.path)
+    folder = local_folder(recipe.tokenizer.path, "tokenizer.path")
     refuse_own(recipe.folder, "tokenizer.path", [folder])
     require_intact_folder(folder)
     size = load_tokenizer(folder).get_vocab_size()
@@ -78,18 +79,20 @@ def pretrain_inputs(recipe: Recipe) -> Sequence[Input]:
             )
     if recipe.training.init_from is None:
         return []
-    path = Path(recipe.training.init_from) / "config.json"
-    if not path.is_file():
-        raise InputError(f"training.init_from: {path} does not exist; name the folder RUN/model of the phase before")
-    refuse_own(recipe.folder, "training.init_from", [path.parent])
-    require_intact_folder(path.parent)
-    positions, longest = read_json(path).get("max_position_embeddings", 0), recipe.pairs.max_seq_length
-    if positions < longest:
+    folder = local_folder(recipe.training.init_from, "training.init_from", with_weights=True)
+    if not (folder / "config.json").is_file():
         raise InputError(
-            f"training.init_from: {path} has max_position_embeddings {positions}, less than pairs.max_seq_length"
-            f" {longest}; train the first phase with model.max_position_embeddings as long as the last phase needs"
+            f"training.init_from: {folder / 'config.json'} does not exist; name the folder of a BERT that"
+            " `save_pretrained` wrote, such as RUN/model of the phase before, or hub:NAME of one on the Hub"
         )
-    return sorted(path.parent.glob("*.safetensors"))
+    refuse_own(recipe.folder, "training.init_from", [folder])
+    # Without it nobody knows which piece an embedding is of.
+    load_tokenizer(folder)
+    # Whatever decides over its vocabulary is in the weights too, and the shape is among the settings.
+    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    if not weights:
+        raise InputError(f"training.init_from: {folder} contains no model.safetensors and no pytorch_model.bin")
+    return weights
 
 
 def task_inputs(recipe: Recipe) -> Sequence[Input]:

@@ -1,4 +1,4 @@
-"""corpus.prepared_from: corpus, tokenizer and token ids of another run instead of an own corpus."""
+"""What a recipe takes from elsewhere: corpus and tokenizer of another run, the shape of another checkpoint."""
 
 import os
 import shutil
@@ -8,13 +8,22 @@ from pathlib import Path
 from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.files import atomic_write
+from recipe.pipeline.shape import with_shape
 from recipe.pipeline.stages import BY_NAME, SHARED_STAGES, Stage
 from recipe.records import read_records, recorded_recipe
 from recipe.run_folder.integrity import require_intact
 
 
-def with_prepared(recipe: Recipe) -> Recipe:
-    """The recipe with the corpus and tokenizer settings of corpus.prepared_from, which later stages read too."""
+def completed(recipe: Recipe) -> Recipe:
+    """The recipe with all that corpus.prepared_from and training.init_from decide, which later stages read too.
+
+    Raises:
+        InputError: if a key contradicts what is taken from there, or nothing can be taken from there.
+    """
+    return with_shape(_with_prepared(recipe))
+
+
+def _with_prepared(recipe: Recipe) -> Recipe:
     if recipe.corpus.prepared_from is None:
         return recipe
     run = Path(recipe.corpus.prepared_from)

@@ -11,7 +11,7 @@ from recipe.files import explain_unwritable
 from recipe.model.memory import require_memory
 from recipe.pipeline.done import is_made, key_of, require_stages_before, tokenizer_files
 from recipe.pipeline.inputs import Input
-from recipe.pipeline.prepared import take_over, with_prepared
+from recipe.pipeline.prepared import completed, take_over
 from recipe.pipeline.stages import BY_NAME, STAGES, Stage
 from recipe.processes import is_first_process, world_size
 from recipe.provenance import git_commit, package_versions
@@ -41,7 +41,7 @@ def run_all(recipe: Recipe, until: str | None = None) -> None:
     if until is not None and until not in BY_NAME:
         raise InputError(f"--until is {until!r}; it takes one of {', '.join(BY_NAME)}")
     check_run_dir(recipe.folder, recipe.run_dir)
-    recipe = with_prepared(recipe)
+    recipe = completed(recipe)
     stages = [stage for stage in STAGES if stage.name != "task" or recipe.task.name is not None]
     # All input is looked at now: a wrong task file shall not be found after days of pretraining.
     inputs = {stage.name: stage.inputs_of(recipe) for stage in stages}
@@ -96,7 +96,7 @@ def run_stage(
         InputError: if a stage before it is not done, or was done with other settings or input.
     """
     check_run_dir(recipe.folder, recipe.run_dir)
-    stage, recipe = BY_NAME[name], with_prepared(recipe)
+    stage, recipe = BY_NAME[name], completed(recipe)
     if name == "pretrain":
         # Before anything is read: a machine that sees another folder would only say that files are missing.
         with explain_unwritable(recipe.folder):
@@ -158,7 +158,7 @@ def check_inputs(recipe: Recipe, *names: str) -> None:
     """
     check_run_dir(recipe.folder, recipe.run_dir)
     for name in names:
-        BY_NAME[name].inputs_of(with_prepared(recipe))
+        BY_NAME[name].inputs_of(completed(recipe))
 
 
 def _announce_again(recipe: Recipe, stage: Stage) -> None:

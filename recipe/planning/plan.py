@@ -8,10 +8,11 @@ from typing import Any
 from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.files import read_json
+from recipe.inputs.hub_folder import local_folder
 from recipe.model.memory import BYTES_PER_PARAMETER, activation_bytes, parameters_of
 from recipe.pairs.passes import PAIR
 from recipe.pipeline.done import require_done
-from recipe.pipeline.prepared import with_prepared
+from recipe.pipeline.prepared import completed
 from recipe.planning.hardware import (
     GPUS,
     LEAST_TOKENS,
@@ -53,7 +54,7 @@ def plan_of(
     Raises:
         InputError: if neither a token store nor a corpus can be read.
     """
-    recipe = with_prepared(recipe)
+    recipe = completed(recipe)
     training, text, exact = recipe.training, text_of(recipe), _exact_pairs(recipe)
     pairs_per_pass = exact["pairs"] / recipe.pairs.dupe_factor if exact else text.pairs
     mean_length = exact["mean_length"] if exact else text.mean_length
@@ -118,7 +119,7 @@ def text_of(recipe: Recipe) -> Text:
         require_done(made_here, "tokenizer")
         folder: Path | None = recipe.folder / "tokenizer"
     except InputError:
-        folder = Path(recipe.tokenizer.path) if recipe.tokenizer.path else None
+        folder = local_folder(recipe.tokenizer.path, "tokenizer.path") if recipe.tokenizer.path else None
     found = sampled_text(recipe, folder)
     is_changed = "was made with" in why
     return replace(found, source=f"{found.source}; {why}") if is_changed else found

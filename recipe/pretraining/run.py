@@ -18,9 +18,8 @@ from recipe.config import Recipe
 from recipe.corpus import SPLITS
 from recipe.errors import InputError
 from recipe.files import read_json, sha256_of_json, write_json
-from recipe.model.bert import BertForPreTraining, bert_config, fresh_model, load_model
-from recipe.model.dropout import set_dropout
-from recipe.model.informed import inform
+from recipe.model.bert import BertForPreTraining
+from recipe.model.build import make_model
 from recipe.model.layer import compile_parts
 from recipe.model.muon import MuonAdamW
 from recipe.pairs.dataset import load_pairs, training_passes
@@ -35,7 +34,7 @@ from recipe.pretraining.trainer import PreTrainer
 from recipe.processes import process_index, processes_asked_for, world_size
 from recipe.provenance import package_versions
 from recipe.run_folder.events import log_event
-from recipe.tokens.store import open_token_store, store_hash, token_counts
+from recipe.tokens.store import open_token_store, store_hash
 
 # Keys of `training` that `TrainingArguments` has under the same name.
 SAME_NAMES = (
@@ -197,35 +196,6 @@ def make_collator(
         seed=recipe.seed,
         padding_free=padding_free,
     )
-
-
-def make_model(recipe: Recipe, tokenizer_size: int, pad_token_id: int) -> BertForPreTraining:
-    """A fresh model, or the one of training.init_from, with training.dropout.
-
-    Raises:
-        InputError: if the embeddings are fewer than the tokenizer's entries.
-    """
-    start = recipe.training.init_from
-    if start is not None:
-        model = load_model(Path(start))
-        if model.config.vocab_size < tokenizer_size:
-            raise InputError(
-                f"training.init_from: {start} has {model.config.vocab_size} embeddings, but the tokenizer has"
-                f" {tokenizer_size} entries; set tokenizer.path to the tokenizer of that checkpoint"
-            )
-    else:
-        config = bert_config(recipe.model, tokenizer_size, pad_token_id)
-        store = open_token_store(recipe.folder / "store" / "train")
-        counts = token_counts(store, config.vocab_size) if recipe.model.decoder_bias == "unigram" else None
-        model = fresh_model(config, recipe.seed, counts)
-        if recipe.model.initialization == "informed":
-            inform(model.bert, store, recipe.seed)
-    training = recipe.training
-    set_dropout(model, training.dropout)
-    for layer in model.bert.encoder.layer:
-        if training.attention_dropout is not None:
-            layer.attention.self.dropout.p = training.attention_dropout
-    return model
 
 
 def training_arguments(recipe: Recipe) -> TrainingArguments:

@@ -20,7 +20,7 @@ def log_event(run: Path, event: str, **fields: Any) -> None:
     """Append a line to RUN/events.jsonl; only the first process does, and only where the run folder is there.
 
     Args:
-        event: start, resume, save, fault, signal or end.
+        event: start, init, resume, save, fault, signal or end.
         fields: what JSON can represent, such as stage="pretrain", step=500, error="...".
     """
     if not is_first_process() or not run.is_dir():

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from tqdm import tqdm
 
@@ -12,6 +11,7 @@ from recipe.corpus import Document
 from recipe.corpus.prepared import read_prepared_split
 from recipe.errors import InputError
 from recipe.files import atomic_write, write_json
+from recipe.inputs.hub_folder import local_folder
 from recipe.tokenizer.accents import strip_accents
 from recipe.tokenizer.fertility import MOST_SENTENCES, fertility, most_frequent_whole_words, word_counts
 from recipe.tokenizer.folder import load_tokenizer, save_tokenizer
@@ -51,7 +51,7 @@ def make_tokenizer(recipe: Recipe) -> None:
             recipe = replace(recipe, tokenizer=replace(recipe.tokenizer, strip_accents=strips))
             tokenizer = train_wordpiece(documents, recipe.tokenizer, recipe.seed, warnings.append)
         else:
-            tokenizer = load_tokenizer(Path(given))
+            tokenizer = load_tokenizer(local_folder(given, "tokenizer.path"))
             documents.read_counted()
         documents.require_two()
         save_tokenizer(tokenizer, folder, recipe)

@@ -14,7 +14,7 @@ from recipe.inputs.regular_files import refuse_special_file
 from recipe.tasks.catalog import read_named_task
 from recipe.tasks.experiments.command import check_checkpoint
 from recipe.tasks.experiments.runs import System
-from recipe.tasks.prediction.command import _opened
+from recipe.tasks.prediction.command import opened
 from recipe.tokenizer.folder import load_tokenizer
 
 OPENERS = {
@@ -28,7 +28,7 @@ OPENERS = {
     "task": lambda folder: read_named_task(str(folder), None),
     "tokenizer": lambda folder: load_tokenizer(folder),
     "checkpoint": lambda folder: check_checkpoint(System("x", folder, True), 8),
-    "input of predict": lambda folder: _opened(str(folder / "file.txt")),
+    "input of predict": lambda folder: opened(str(folder / "file.txt")),
     "JSON": lambda folder: read_json(folder / "file.txt"),
 }
 

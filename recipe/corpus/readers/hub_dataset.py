@@ -11,15 +11,11 @@ from urllib.parse import parse_qsl
 from recipe.config import CorpusConfig
 from recipe.corpus.document import RawDocument
 from recipe.corpus.readers.records import document_of, require_columns
-from recipe.corpus.sources import HUB
 from recipe.errors import InputError
 from recipe.files import sha256_of_json
+from recipe.inputs.hub_folder import HUB, cause_of
 
 _OPTIONS = ("name", "split", "revision")
-_UNREACHABLE = {
-    *("ConnectionError", "ConnectError", "OfflineModeIsEnabled", "LocalEntryNotFoundError"),
-    *("Timeout", "TimeoutException"),
-}
 
 
 @dataclass(frozen=True)
@@ -103,22 +99,9 @@ def explain_failure(place: str) -> Iterator[None]:
 
 def _cause(error: Exception) -> str:
     text = " ".join(str(error).split())
-    # By name: the classes belong to requests, httpx, huggingface_hub and `datasets`, of several versions each.
-    names = {cause.__name__ for link in _chain(error) for cause in type(link).__mro__}
     if "scripts are no longer supported" in text or "trust_remote_code" in text:
         return (
             "has only a loading script, which `datasets` no longer runs; add ?revision=refs/convert/parquet, which the"
             " Hub makes of most data sets, or take one in Parquet, such as hub:MedRAG/pubmed with text_column content"
         )
-    # Older clients close their connection after the first failure and then only say so.
-    if names & _UNREACHABLE or "client has been closed" in text:
-        return f"cannot be reached ({type(error).__name__}); check the network and HF_HUB_OFFLINE, or name local files"
-    if names & {"DatasetNotFoundError", "RepositoryNotFoundError"}:
-        return "does not exist on the Hub, or is private or gated; check the name, or log in with `hf auth login`"
-    return f"cannot be read ({type(error).__name__}: {text[:200]})"
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+    return cause_of(error)

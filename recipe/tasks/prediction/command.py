@@ -31,7 +31,7 @@ def predict_file(model: Path, source: str, html: bool, use_cpu: bool, output: IO
         InputError: for a model or file that cannot be read or has no text; what was found before stays written.
     """
     require_intact_folder(model)
-    with _opened(source) as stream:
+    with opened(source) as stream:
         # transformers is imported here, after the input was opened.
         from recipe.tasks.prediction.loading import read_config
 
@@ -85,7 +85,8 @@ def _json_line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False) + "\n"
 
 
-def _opened(source: str) -> IO[bytes]:
+def opened(source: str) -> IO[bytes]:
+    """A file that the user named, or standard input ("-"), to be read as bytes."""
     if source == STANDARD_INPUT:
         return sys.stdin.buffer
     refuse_special_file(source, "give - and send it to standard input")
