@@ -546,7 +546,8 @@ def _check_sizes(recipe: Recipe) -> None:
             " the first or raise the second",
         ),
         (
-            model.hidden_size % model.num_attention_heads,
+            # With init_from the shape is the checkpoint's, which is read later.
+            training.init_from is None and model.hidden_size % model.num_attention_heads,
             f"model.hidden_size {model.hidden_size} is not a multiple of model.num_attention_heads"
             f" {model.num_attention_heads}; change one of them",
         ),

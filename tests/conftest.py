@@ -69,6 +69,7 @@ def small_recipe(corpus: Path, run_dir: Path, **overrides: str):
     from recipe.config_file import load_recipe
 
     empty = run_dir.parent / "empty.yaml"
+    empty.parent.mkdir(parents=True, exist_ok=True)
     empty.write_text("{}\n")
     return load_recipe(empty, {**SMALL, "corpus.path": str(corpus), "run_dir": str(run_dir), **overrides})
 

@@ -53,9 +53,10 @@ def test_half_the_steps_of_a_continued_run_are_general():
 
 
 def test_each_job_comes_after_those_that_it_needs_and_its_recipe_loads():
-    made: set = set()
+    # The run of the best model is started by hand.
+    made = {study.STUDY.parent / study.BEST / "evaluation.json"}
     for job in study.jobs():
-        assert set(job.needs) <= made, job.name
+        assert {path for path in job.needs if "checkpoints" not in path.parts} <= made, job.name
         made.add(job.result)
         if job.command[0] == "run":
             overrides = dict(word.removeprefix("--").split("=", 1) for word in job.command[4:])

@@ -43,8 +43,8 @@ def _start(recipe: Recipe) -> Start:
     """The model of training.init_from; says what of it is not from there."""
     name = recipe.training.init_from or ""
     folder = local_folder(name, "training.init_from", with_weights=True)
-    tokenizers = [load_tokenizer(place) for place in (recipe.folder / "tokenizer", folder)]
-    start = start_from(folder, *tokenizers, recipe.model.vocab_size, recipe.seed)
+    tokenizer, old = load_tokenizer(recipe.folder / "tokenizer"), load_tokenizer(folder)
+    start = start_from(folder, tokenizer, old, recipe.model.vocab_size, recipe.seed)
     for each in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
         setattr(start.model.config, each, getattr(recipe.model, each))
     # Of a model of the Hub the folder of the cache is called as the commit.

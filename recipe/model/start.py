@@ -100,7 +100,7 @@ def start_from(folder: Path, tokenizer: Tokenizer, old: Tokenizer, vocab_size: i
 def _read(folder: Path) -> tuple[BertForPreTraining, list[str]]:
     try:
         # transformers reads pickles as weights only.
-        model, loading = BertForPreTraining.from_pretrained(
+        model, loading = BertForPreTraining.from_pretrained(  # type: ignore[misc]
             folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
     except pickle.UnpicklingError:
@@ -108,7 +108,7 @@ def _read(folder: Path) -> tuple[BertForPreTraining, list[str]]:
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         why = " ".join(str(error).split())[:150]
         raise InputError(f"{folder}: contains no checkpoint that loads ({why})") from None
-    return model, sorted(loading["missing_keys"])
+    return model, sorted(loading["missing_keys"])  # type: ignore[has-type]
 
 
 def sources_of(pieces: dict[str, int], old: Tokenizer) -> list[list[int]]:
