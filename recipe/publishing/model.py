@@ -9,6 +9,7 @@ from recipe.publishing.results import eval_results, provenance
 from recipe.report.model_card import model_card
 from recipe.report.run_files import read_run_files
 from recipe.run_folder.integrity import require_intact
+from recipe.run_folder.settings import changes_of, noted_folders, read_note
 
 NEEDED = ("model/config.json", "model/model.safetensors")
 
@@ -42,12 +43,19 @@ def checkpoint_revisions(run: Path, recipe: Recipe) -> dict[str, Files]:
         InputError: if there is none, or one is not complete and as it was written.
     """
     from recipe.pretraining.checkpoints import checkpoints_in, damage_of
-    from recipe.pretraining.run import checkpoint_folder
 
-    folder = checkpoint_folder(recipe)
-    checkpoints = checkpoints_in(folder)
+    settings = recipe.settings("seed", "tokenizer", "pairs", "masking", "model", "training")
+    # By the noted settings, since the name of the folder is another one where this version has a key more.
+    folders = [
+        folder
+        for folder in noted_folders(run / "checkpoints")
+        if not changes_of(settings, read_note(folder)["settings"])
+    ]
+    checkpoints = checkpoints_in(folders[-1]) if folders else []
     if not checkpoints:
-        raise InputError(f"{folder}: contains no checkpoints of this run's settings; push without --checkpoints")
+        raise InputError(
+            f"{run / 'checkpoints'}: contains no checkpoint of this run's settings; push without --checkpoints"
+        )
     for path in checkpoints:
         if damage := damage_of(path):
             raise InputError(f"{path}: {damage}, so nothing was uploaded; remove it, or push without --checkpoints")

@@ -33,8 +33,8 @@ def pair_files(run: Path, recipe: Recipe) -> Files:
     """
     if recipe.pairs.refresh_every_epoch:
         raise InputError(
-            f"{run / 'pairs'}: pairs.refresh_every_epoch made the training pairs while the model trained, so only those"
-            " of validation are stored; set it to false and run `domain-bert pairs` in another run folder"
+            f"{run / 'pairs'}: pairs.refresh_every_epoch made the training pairs while the model trained, so only"
+            " those of validation are stored; set it to false and run `domain-bert pairs` in another run folder"
         )
     if "pairs" not in read_records(run) or not (run / "pairs" / MANIFEST).is_file():
         raise InputError(f"{run / 'pairs'}: contains no pairs; run `domain-bert pairs` first")
@@ -53,10 +53,11 @@ def pair_files(run: Path, recipe: Recipe) -> Files:
 
 def _card(run: Path, recipe: Recipe, places: list[str]) -> str:
     statistics: dict[str, Any] = read_json(run / "pairs" / "statistics.json")
+    title = f"Next-sentence pairs of {recipe.hub.domain}"
     splits = [name for name in ("train", "validation") if any(place.startswith(f"data/{name}-") for place in places)]
     rows = max((statistics[split]["pairs"] for split in splits), default=0)
     metadata = DatasetCardData(
-        pretty_name=f"Next-sentence pairs of {recipe.hub.domain}",
+        pretty_name=title,
         language=recipe.hub.language or recipe.corpus.language,
         license=recipe.hub.license,
         tags=["bert", "next-sentence-prediction", "pretraining", slug(recipe.hub.domain)],
@@ -83,7 +84,7 @@ def _card(run: Path, recipe: Recipe, places: list[str]) -> str:
         splits=splits,
         table=table,
         tokens=compact(sum(statistics[split]["tokens"] for split in splits)),
-        citation=citation(recipe, read_records(run).get("pairs", {}), "datasets/"),
+        citation=citation(title, f"datasets/{recipe.hub.repo}", read_records(run)["pairs"]),
     )
 
 

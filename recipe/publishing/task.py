@@ -50,8 +50,9 @@ def _card(recipe: Recipe, files: RunFiles, config: dict[str, Any], base: str | N
     labels = [config["id2label"][str(index)] for index in range(len(config["id2label"]))]
     # A regression of similarity is a classifier of one number to transformers, and no sentence-transformers model.
     kind = "token-classification" if task["hub_task"] == "token-classification" else "text-classification"
+    title = (recipe.hub.repo or "").rpartition("/")[2]
     metadata = ModelCardData(
-        model_name=(recipe.hub.repo or "").rpartition("/")[2],
+        model_name=title,
         base_model=base,
         language=recipe.hub.language or recipe.corpus.language,
         license=recipe.hub.license,
@@ -79,5 +80,5 @@ def _card(recipe: Recipe, files: RunFiles, config: dict[str, Any], base: str | N
             [what, *(count(splits.get(split)) for split in ("train", "devel", "test"))]
             for what, splits in task["counts"].items()
         ],
-        citation=citation(recipe, read_records(files.folder).get("task", {})),
+        citation=citation(title, recipe.hub.repo or "", read_records(files.folder).get("task", {})),
     )

@@ -37,8 +37,8 @@ def upload(wanted: Upload) -> str:
         is_private = bool(api.repo_info(wanted.repo, repo_type=wanted.type).private)
         if wanted.private and not is_private:
             raise InputError(
-                f"{wanted.repo} is a public repository already, so nothing was uploaded; give --public, another --repo,"
-                " or make it private in its settings"
+                f"{wanted.repo} is a public repository already, so nothing was uploaded; give --public, another"
+                " --repo, or make it private in its settings"
             )
         commits = api.list_repo_commits(wanted.repo, repo_type=wanted.type)
         # The newest is the first. The oldest one is the Hub's own.

@@ -129,7 +129,9 @@ def _body(recipe: Recipe, files: RunFiles) -> str:
         settings=[[cell(value) for value in row] for row in _settings(recipe, files)],
         made_with=_made_with(files.stages or {}),
         limitations=_limitations(recipe, files),
-        citation=citation(recipe, (files.stages or {}).get("stages", {}).get("pretrain", {})),
+        citation=citation(
+            _name(recipe), recipe.hub.repo or PLACEHOLDER, (files.stages or {}).get("stages", {}).get("pretrain", {})
+        ),
         run_files=FILES,
     )
 
@@ -261,23 +263,21 @@ def _limitations(recipe: Recipe, files: RunFiles) -> list[str]:
     return sentences
 
 
-def citation(recipe: Recipe, record: dict[str, Any], kind: str = "") -> str:
+def citation(title: str, repo: str, record: dict[str, Any]) -> str:
     """How to cite what a run made, as BibTeX.
 
     Args:
-        record: of the stage that made it. kind: "datasets/" for a data set, as in addresses of the Hub.
+        repo: as in the address of the Hub, such as datasets/NAME/DATA. record: of the stage that made it.
     """
-    repo, finished = recipe.hub.repo or PLACEHOLDER, record.get("finished", "")
     version = record.get("packages", {}).get("domain-bert", "")
     fields = {
-        "title": f"{{{repo.rpartition('/')[2]}}}: {recipe.hub.domain}",
-        "author": repo.partition("/")[0],
-        "year": finished[:4],
-        "url": f"https://huggingface.co/{kind}{repo}",
+        "title": title,
+        "year": record.get("finished", "")[:4],
+        "url": f"https://huggingface.co/{repo}",
         "note": f"Made with domain-bert {version}".rstrip(),
     }
     lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
-    return "@misc{" + ",\n".join([slug(repo), *lines]) + "\n}"
+    return "@misc{" + ",\n".join([slug(title), *lines]) + "\n}"
 
 
 def slug(text: str) -> str:

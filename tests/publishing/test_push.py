@@ -11,14 +11,14 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hub_stub import TOKEN, StubHub, stub_hub
+from hub_stub import TOKEN, StubHub
 from made_up_secrets import SECRETS
 from run_folder import make_recipe, write_model, write_run_files
 
 from recipe.errors import InputError
 from recipe.pipeline import write_results
+from recipe.publishing.push import push_run
 from recipe.report.model_card import write_model_card
-from recipe.report.push import push_run, uploaded_files
 
 ROOT = Path(__file__).parents[2]
 REPO = "someone/domain-bert"
@@ -61,12 +61,6 @@ def run_dir(tmp_path, model) -> Path:
     return folder
 
 
-@pytest.fixture
-def hub():
-    with stub_hub() as server:
-        yield server
-
-
 def test_a_push_is_private_whole_without_secrets_and_loads_back(hub, run_dir, tmp_path):
     result = push(hub, tmp_path, run_dir, "--repo", REPO)
     assert (result.returncode, result.stdout.strip()) == (0, f"{hub.url}/{REPO}"), result.stderr
@@ -75,7 +69,7 @@ def test_a_push_is_private_whole_without_secrets_and_loads_back(hub, run_dir, tm
     assert len(repository.commits) == 1
     assert set(repository.files) == {
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "README.md",
-        "recipe.yaml", "report.html", "plots/mlm_loss.png",
+        "recipe.yaml", "report.html", "plots/mlm_loss.png", "provenance.json",
     }  # fmt: skip
     assert not [body for body in hub.bodies if TOKEN.encode() in body or b"stays at home" in body]
     assert not [content for content in (*repository.files.values(), *hub.blobs.values()) if TOKEN.encode() in content]
@@ -121,8 +115,6 @@ def test_a_token_in_a_file_stops_the_push(run_dir):
     with pytest.raises(InputError, match=r"^model/README\.md: contains what looks like a Hub token"):
         push_run(run_dir, REPO, public=False)
     (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
-    (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
-    (run_dir / "model" / "README.md").unlink()
     (run_dir / "report.html").write_text(f"<p>hf_oauth_{'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9'}.x</p>")
     with pytest.raises(InputError, match=r"^report\.html: contains what looks like a Hub token"):
         push_run(run_dir, REPO, public=False)
@@ -154,7 +146,7 @@ def test_what_is_missing_is_named(run_dir, tmp_path):
 
 def test_only_listed_files_are_uploaded(run_dir):
     (run_dir / "plots" / "notes.txt").write_text("mine")
-    places = set(uploaded_files(run_dir))
+    places = {line.split()[-1] for line in push_run(run_dir, REPO, public=False, dry_run=True).splitlines()}
     assert {"config.json", "recipe.yaml", "plots/" + next((run_dir / "plots").glob("*.png")).name} <= places
     assert not places & {
         "training_args.bin",
