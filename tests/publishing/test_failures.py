@@ -51,6 +51,7 @@ def test_a_failure_is_mended_or_is_one_line_and_the_same_command_does_the_rest(o
         assert all(line.startswith(("Retrying in", "Rate limited")) for line in waits), waits
         assert last.startswith(f"error: the Hub did not take {outcome['repo']}: ")
         assert first["out"] == ""
+        assert failure.what != "hang" or "timed out" in last, last
     assert "Traceback" not in first["err"] + again["err"]
     assert TOKEN not in first["err"] + again["err"]
     # A branch has all of its files or none.

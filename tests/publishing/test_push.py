@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hub_stub import TOKEN, StubHub
+from hub_stub import TOKEN, Repository, StubHub
 from made_up_secrets import SECRETS
 from run_folder import make_recipe, write_model, write_run_files
 
@@ -86,6 +86,15 @@ def test_public_is_asked_for_by_name(hub, run_dir, tmp_path):
     again = push(hub, tmp_path, run_dir, "--repo", REPO)
     assert_one_line(again, "is a public repository already")
     assert len(hub.repositories[f"models/{REPO}"].commits) == 1
+
+
+def test_a_private_repository_with_commits_of_others_stays_private(hub, run_dir, tmp_path):
+    hub.repositories[f"models/{REPO}"] = Repository(private=True, files={"notes": b"mine"}, commits=["my notes"])
+    done = push(hub, tmp_path, run_dir, "--repo", REPO, "--public")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{REPO} is private already and stays so; change that in its settings" in done.stdout
+    assert hub.repositories[f"models/{REPO}"].private
+    assert "model.safetensors" in hub.repositories[f"models/{REPO}"].files
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/commit/([^/]+)", path):
             self._commit(found[1], found[2], found[3], body)
         elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/branch/([^/]+)", path):
-            self._branch(found[1], found[2], found[3])
+            self._branch(found[1], found[2], found[3], json.loads(body))
         elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/paths-info/[^/]+", path):
             self._paths_info(found[1], found[2], _paths_in(body))
         else:
@@ -261,14 +261,16 @@ class _Handler(BaseHTTPRequestHandler):
                 ]
             )
 
-    def _branch(self, kind: str, name: str, branch: str) -> None:
+    def _branch(self, kind: str, name: str, branch: str, wanted: dict[str, Any]) -> None:
         repository = self._repository(kind, name)
         if repository is None:
             return
         if branch in repository.branches:
             self._json({"error": "the branch exists"}, 409)
             return
-        repository.branches[branch] = {}
+        # The first commit, which the Hub makes, is empty.
+        is_empty = wanted.get("startingPoint") == f"{0:040x}"
+        repository.branches[branch] = {} if is_empty else dict(repository.files)
         self._json({})
 
     def _preupload(self, kind: str, name: str, revision: str, wanted: dict[str, Any]) -> None:

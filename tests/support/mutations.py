@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-TABLES = ("pairs", "corpus", "tasks", "languages", "guards", "folder", "inputs", "plan", "nodes", "gpu", "fit")
+TABLES = ("pairs", "corpus", "tasks", "languages", "guards", "folder", "inputs", "plan", "nodes", "gpu", "fit", "push")
 
 
 @dataclass(frozen=True)
