@@ -8,7 +8,7 @@ from pathlib import Path
 
 from recipe.config import Recipe
 from recipe.errors import InputError
-from recipe.privacy.traces import public_path
+from recipe.privacy.traces import public_settings
 from recipe.publishing.contents import Upload
 from recipe.publishing.disclosure import refuse_disclosure
 from recipe.records import recorded_recipe, write_recipe
@@ -36,7 +36,6 @@ def push_run(run_dir: Path, repo: str | None, public: bool, what: str = "model",
     wanted.private = recipe.hub.private and not public
     for sent in wanted.all_files():
         refuse_disclosure(Path(sent.origin), sent.content)
-    refuse_disclosure(Path("message of the commit"), wanted.message.encode())
     if dry_run:
         return wanted.listing()
     if what in ("model", "checkpoints"):
@@ -49,24 +48,25 @@ def push_run(run_dir: Path, repo: str | None, public: bool, what: str = "model",
 
 
 def _upload_of(run_dir: Path, recipe: Recipe, what: str, base: str | None) -> Upload:
-    name = (recipe.hub.repo or "").rpartition("/")[2]
-    wanted = Upload(recipe.hub.repo or "", "model", f"Add {name}", True, {})
+    # The message of a commit is as public as its files.
+    repo, told = recipe.hub.repo or "", public_settings(recipe)
+    wanted = Upload(repo, "model", f"Add {repo.rpartition('/')[2]}", True, {})
     # The imports stand here, since those of a model and of a task are slow.
     if what == "dataset":
         from recipe.publishing.pairs import pair_files
 
         wanted.type, wanted.files = "dataset", pair_files(run_dir, recipe)
-        wanted.message += f", next-sentence pairs of {recipe.hub.domain}"
+        wanted.message += f", next-sentence pairs of {told.hub.domain}"
     elif what == "task":
         from recipe.publishing.task import task_files
 
         wanted.files = task_files(run_dir, recipe, base)
-        wanted.message += f", fine-tuned on {public_path(recipe.task.name or '')}"
+        wanted.message += f", fine-tuned on {told.task.name}"
     else:
         from recipe.publishing.model import checkpoint_revisions, model_files
 
         wanted.files = model_files(run_dir, recipe)
-        wanted.message += f", pretrained on {recipe.hub.domain}"
+        wanted.message += f", pretrained on {told.hub.domain}"
         if what == "checkpoints":
             wanted.revisions = checkpoint_revisions(run_dir, recipe)
     return wanted

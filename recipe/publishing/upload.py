@@ -1,5 +1,6 @@
 """One repository of the Hub: made private, filled by one commit a branch, and only then made public if asked for."""
 
+import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -110,8 +111,10 @@ def _reason(error: BaseException) -> str:
     """Why, in one line: the client wraps what the Hub answered in errors that no longer say it."""
     while not _is_answer(error) and error.__cause__ is not None:
         error = error.__cause__
-    words = " ".join(masked(str(error)).split())[:300].rstrip(" .")
-    return words if _is_answer(error) or len(words) > 20 else f"{type(error).__name__} {words}".rstrip()
+    words = " ".join(masked(str(error)).split())[:300].rstrip(" .") or type(error).__name__
+    # Python's own words for an answer that is not what the client looks for, such as 'url', say nothing alone.
+    is_odd = isinstance(error, (LookupError, TypeError, AttributeError, json.JSONDecodeError))
+    return f"it gave an unexpected answer ({type(error).__name__}: {words})" if is_odd else words
 
 
 def _is_answer(error: BaseException) -> bool:

@@ -238,6 +238,7 @@ def test_what_is_uploaded_names_neither_folder_nor_user_nor_host(hub, run_dir, t
     recipe.corpus.path = ["/home/anna/my texts/pubmed/*.xml.gz", "https://anna:hunter2@example.org/a.txt"]
     recipe.tokenizer.path, recipe.training.init_from = "/home/anna/tok", "~/phase-128/model"
     recipe.task.baselines = ["random", str(tmp_path / "bert")]
+    recipe.hub.domain = "/home/anna/notes"
     (run_dir / "recipe.yaml").write_text(recipe.to_yaml())
     for name in ("config.json", "tokenizer_config.json"):
         content = json.loads((run_dir / "model" / name).read_text())
@@ -246,6 +247,7 @@ def test_what_is_uploaded_names_neither_folder_nor_user_nor_host(hub, run_dir, t
     done = push(hub, tmp_path, run_dir, "--repo", REPO)
     assert done.returncode == 0, done.stderr
     repository = hub.repositories[f"models/{REPO}"]
+    assert repository.commits == ["Add domain-bert, pretrained on notes"]
     for content in (*repository.files.values(), *hub.blobs.values()):
         for trace in (b"anna", b"hunter2", str(tmp_path).encode(), b"/tmp/", str(ROOT).encode()):
             assert trace not in content

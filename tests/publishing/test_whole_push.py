@@ -260,13 +260,6 @@ def test_what_an_arrow_file_tells_about_its_columns_is_read():
         refuse_disclosure(Path("data/train.arrow"), sink.getvalue().to_pybytes())
 
 
-def test_a_domain_in_the_message_of_the_commit_is_read(run_copy):
-    recipe = recorded_recipe(run_copy)
-    write_recipe(run_copy, replace(recipe, hub=replace(recipe.hub, domain=f"notes {SECRETS['GitHub']}")))
-    with pytest.raises(InputError, match="contains what looks like a token of GitHub"):
-        push_run(run_copy, PAIRS, public=False, what="dataset", dry_run=True)
-
-
 @pytest.mark.parametrize(
     ("task", "benchmark", "expected"),
     [
