@@ -133,7 +133,8 @@ def _push(run: Path) -> tuple[dict[str, bytes], str]:
 
     answers = {
         "HfApi.create_repo": lambda *_, **__: "https://example.org/a/b",
-        "HfApi.model_info": lambda *_, **__: SimpleNamespace(private=True),
+        "HfApi.repo_info": lambda *_, **__: SimpleNamespace(private=True),
+        "HfApi.list_repo_commits": lambda *_, **__: [SimpleNamespace(title="initial commit", commit_id="0" * 40)],
         "HfApi.create_commit": keep,
         "get_token": lambda: "not needed here",
     }

@@ -204,15 +204,23 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _push(run: Path, repo: str | None, public: bool) -> None:
-    from recipe.report.push import push_run
+def _push(run: Path, repo: str | None, public: bool, what: str, dry_run: bool) -> None:
+    from recipe.publishing.push import push_run
 
-    print(push_run(run, repo, public))
+    print(push_run(run, repo, public, what, dry_run))
 
 
 def _add_push(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repo", metavar="NAME/MODEL", help="repository; default: hub.repo of the run's recipe")
     parser.add_argument("--public", action="store_true", help="make a new repository public; default: private")
+    others = parser.add_mutually_exclusive_group()
+    for what, text in (
+        ("checkpoints", "the model, and each kept checkpoint as a branch step-N"),
+        ("dataset", "the next-sentence pairs instead of the model"),
+        ("task", "the fine-tuned model of the recipe's task instead of the model"),
+    ):
+        others.add_argument(f"--{what}", dest="what", action="store_const", const=what, default="model", help=text)
+    parser.add_argument("--dry-run", action="store_true", help="only list the files and their sizes; needs no login")
 
 
 def _status(run: Path) -> None:
@@ -367,8 +375,8 @@ COMMANDS = {
         _add_report,
     ),
     "push": Command(
-        "Upload a finished run to the Hub, private unless --public; log in first by `hf auth login`.",
-        ("runs/demo --repo NAME/MODEL",),
+        "Upload a run's model, pairs or task model to the Hub, private unless --public; log in by `hf auth login`.",
+        ("runs/demo --repo NAME/MODEL", "runs/demo --repo NAME/DATA --dataset", "runs/demo --dry-run"),
         "run",
         _push,
         _add_push,

@@ -376,6 +376,11 @@ class HubConfig:
         None, "Language for the model card, in ISO 639 (two or three letters); null: corpus.language."
     )
     license: str | None = key(None, "Licence of the model, such as apache-2.0, for the model card.")
+    benchmark: str | None = key(
+        None,
+        "Data set of the Hub whose benchmark the task's score is listed under, NAME/DATA or NAME/DATA:SUBSET; null:"
+        " that of the task, if its files come from the Hub.",
+    )
 
 
 @dataclass

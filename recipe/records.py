@@ -66,6 +66,13 @@ def recorded_recipe(run: Path, planned: Recipe | None = None) -> Recipe:
     return replace(build_recipe(values), run_dir=str(run))
 
 
+def paths_of(recipe: Recipe) -> list[str]:
+    """Every text of a recipe that may be a path, and the run folder as it is called from the root."""
+    values = [value for _, _, value in recipe.entries()]
+    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
+    return [str(recipe.folder.resolve()), *(text for text in texts if isinstance(text, str))]
+
+
 def write_recipe(run: Path, planned: Recipe) -> None:
     """Write RUN/recipe.yaml: the settings of what was done, and the planned ones of what was not."""
     run.mkdir(parents=True, exist_ok=True)

@@ -27,6 +27,7 @@ FLOORS = (
     "pretraining",
     "tasks",
     "report",
+    "publishing",
     "maintenance",
     "pipeline",
     "planning",

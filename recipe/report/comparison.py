@@ -10,9 +10,8 @@ from recipe.errors import InputError
 from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, duration, percent, score_name
 from recipe.privacy.traces import hidden, public_settings
-from recipe.records import recorded_recipe
+from recipe.records import paths_of, recorded_recipe
 from recipe.report.charts import line_chart
-from recipe.report.disclosure import paths_of
 from recipe.report.run_files import RunFiles, read_run_files
 from recipe.report.templates import render
 

@@ -11,19 +11,29 @@ from recipe.corpus.languages import check_card_language
 from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, model_name, percent, plus_minus
 from recipe.privacy.traces import hidden, public_settings
-from recipe.records import recorded_recipe
-from recipe.report.disclosure import paths_of
+from recipe.records import paths_of, recorded_recipe
 from recipe.report.key_numbers import baseline_of, reason_of
 from recipe.report.run_files import FILES, RunFiles, read_run_files
 from recipe.report.templates import render
 from recipe.tasks.experiments.results import dashes
 
-# Stands in the card until the repository is known; recipe/report/push.py puts the name in when it uploads.
+# Stands in the card until the repository is known; recipe/publishing/ puts the name in when it uploads.
 PLACEHOLDER = "NAME/MODEL"
 
 
 def write_model_card(run: Path) -> None:
-    """Write `model/README.md` into the run folder; its metadata carry the results as a model-index.
+    """Write `model/README.md` into the run folder.
+
+    Raises:
+        InputError: as `model_card`.
+    """
+    text = model_card(run)
+    with atomic_write(run / "model" / "README.md") as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def model_card(run: Path) -> str:
+    """The card of a run's model; its metadata carry the results as a model-index.
 
     Raises:
         InputError: if the folder is not a run folder, or a file of the run cannot be read.
@@ -33,8 +43,7 @@ def write_model_card(run: Path) -> None:
     card = ModelCard(
         f"---\n{_metadata(recipe, files).to_yaml()}\n---\n\n{_body(recipe, files)}", ignore_metadata_errors=False
     )
-    with atomic_write(run / "model" / "README.md") as partial:
-        partial.write_text(hidden(str(card), paths_of(recorded)), encoding="utf-8")
+    return hidden(str(card), paths_of(recorded))
 
 
 def _metadata(recipe: Recipe, files: RunFiles) -> ModelCardData:
@@ -46,8 +55,8 @@ def _metadata(recipe: Recipe, files: RunFiles) -> ModelCardData:
         license=recipe.hub.license,
         library_name="transformers",
         pipeline_tag="fill-mask",
-        tags=["bert", "fill-mask", "next-sentence-prediction", "pretrained-from-scratch", _slug(recipe.hub.domain)],
-        eval_results=[*_pretraining_results(recipe, files.evaluation or {}), *_task_results(files.task or {})] or None,
+        tags=["bert", "fill-mask", "next-sentence-prediction", "pretrained-from-scratch", slug(recipe.hub.domain)],
+        eval_results=[*_pretraining_results(recipe, files.evaluation or {}), *task_results(files.task or {})] or None,
     )
 
 
@@ -57,7 +66,7 @@ def _pretraining_results(recipe: Recipe, evaluation: dict[str, Any]) -> list[Eva
         EvalResult(
             task_type="fill-mask",
             task_name="Masked language modelling",
-            dataset_type=_slug(recipe.hub.domain),
+            dataset_type=slug(recipe.hub.domain),
             dataset_name=f"documents about {recipe.hub.domain}, held out of training",
             dataset_split="validation",
             metric_type=metric_type,
@@ -69,7 +78,8 @@ def _pretraining_results(recipe: Recipe, evaluation: dict[str, Any]) -> list[Eva
     ]
 
 
-def _task_results(task: dict[str, Any]) -> list[EvalResult]:
+def task_results(task: dict[str, Any]) -> list[EvalResult]:
+    """The scores of RUN/task/scores.json for the metadata of a card."""
     system = task.get("systems", {}).get("pretrained")
     if not system:
         return []
@@ -79,7 +89,7 @@ def _task_results(task: dict[str, Any]) -> list[EvalResult]:
         EvalResult(
             task_type=task["hub_task"],
             task_name=f"{task['title'][0].upper()}{task['title'][1:]}, after fine-tuning",
-            dataset_type=_slug(task["task"]),
+            dataset_type=slug(task["task"]),
             dataset_name=task["task"],
             dataset_split="test",
             metric_type=name,
@@ -107,8 +117,8 @@ def _body(recipe: Recipe, files: RunFiles) -> str:
         ),
         prompt=_prompt(files),
         results=[
-            [_cell(value) for value in row]
-            for row in (*_evaluation_rows(files.evaluation or {}), *_task_rows(files.task or {}))
+            [cell(value) for value in row]
+            for row in (*_evaluation_rows(files.evaluation or {}), *task_rows(files.task or {}))
         ],
         not_measured=_not_measured(recipe, files),
         data=_data_rows(files.pairs or {}),
@@ -116,9 +126,12 @@ def _body(recipe: Recipe, files: RunFiles) -> str:
             "Validation documents were set aside, by a hash of their text, before the vocabulary and the pairs were"
             " made."
         ),
-        settings=[[_cell(value) for value in row] for row in _settings(recipe, files)],
+        settings=[[cell(value) for value in row] for row in _settings(recipe, files)],
         made_with=_made_with(files.stages or {}),
         limitations=_limitations(recipe, files),
+        citation=citation(
+            _name(recipe), recipe.hub.repo or PLACEHOLDER, (files.stages or {}).get("stages", {}).get("pretrain", {})
+        ),
         run_files=FILES,
     )
 
@@ -152,7 +165,8 @@ def _evaluation_rows(evaluation: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
 
 
-def _task_rows(task: dict[str, Any]) -> list[tuple[str, ...]]:
+def task_rows(task: dict[str, Any]) -> list[tuple[str, ...]]:
+    """The scores of RUN/task/scores.json for the table of a card: measure, value, to beat, measured with."""
     system = task.get("systems", {}).get("pretrained")
     if not system:
         return []
@@ -249,9 +263,28 @@ def _limitations(recipe: Recipe, files: RunFiles) -> list[str]:
     return sentences
 
 
-def _slug(text: str) -> str:
+def citation(title: str, repo: str, record: dict[str, Any]) -> str:
+    """How to cite what a run made, as BibTeX.
+
+    Args:
+        repo: as in the address of the Hub, such as datasets/NAME/DATA. record: of the stage that made it.
+    """
+    version = record.get("packages", {}).get("domain-bert", "")
+    fields = {
+        "title": title,
+        "year": record.get("finished", "")[:4],
+        "url": f"https://huggingface.co/{repo}",
+        "note": f"Made with domain-bert {version}".rstrip(),
+    }
+    lines = [f"  {name} = {{{value}}}" for name, value in fields.items() if value]
+    return "@misc{" + ",\n".join([slug(title), *lines]) + "\n}"
+
+
+def slug(text: str) -> str:
+    """A text as a name in metadata: "open-access biomedicine" -> "open-access-biomedicine"."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "domain"
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """A text in a Markdown table."""
     return text.replace("|", "\\|").replace("\n", " ")

@@ -12,11 +12,10 @@ from recipe.config import Recipe
 from recipe.files import atomic_write
 from recipe.formatting import NOT_KNOWN, compact, count, duration, fixed, model_name, percent, plus_minus, score_name
 from recipe.privacy.traces import hidden, public_settings
-from recipe.records import recorded_recipe
+from recipe.records import paths_of, recorded_recipe
 from recipe.report import coverage, plots
 from recipe.report.answers import answers
 from recipe.report.charts import line_chart
-from recipe.report.disclosure import paths_of
 from recipe.report.inspection import HEADINGS, longest_splits, table_of
 from recipe.report.key_numbers import key_numbers
 from recipe.report.run_files import FILES, RunFiles, read_run_files

@@ -3,7 +3,7 @@
 from mutations import Mutation
 
 SECRETS, TRACES = "recipe/privacy/secrets.py", "recipe/privacy/traces.py"
-DISCLOSURE, PUSH = "recipe/report/disclosure.py", "recipe/report/push.py"
+DISCLOSURE, PUSH = "recipe/publishing/disclosure.py", "recipe/publishing/contents.py"
 YAML, FILES, OPTIONS = (f"recipe/inputs/{name}.py" for name in ("strict_yaml", "regular_files", "options"))
 CONFIG_FILE, PROCESSES, MEMORY = "recipe/config_file.py", "recipe/processes.py", "recipe/model/memory.py"
 ARGUMENTS, SOURCES = "recipe/arguments.py", "recipe/corpus/sources.py"
@@ -11,8 +11,8 @@ COMMAND_LINE = ["tests/inputs/test_command_line.py"]
 TESTS = {
     SECRETS: ["tests/privacy/test_secrets.py"],
     TRACES: ["tests/privacy/test_traces.py"],
-    DISCLOSURE: ["tests/report/test_push.py"],
-    PUSH: ["tests/report/test_push.py"],
+    DISCLOSURE: ["tests/publishing/test_push.py"],
+    PUSH: ["tests/publishing/test_push.py"],
     YAML: ["tests/inputs/test_strict_yaml.py"],
     FILES: ["tests/inputs/test_regular_files.py"],
     SOURCES: ["tests/inputs/test_regular_files.py"],

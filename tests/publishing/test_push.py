@@ -11,14 +11,14 @@ import zlib
 from pathlib import Path
 
 import pytest
-from hub_stub import TOKEN, StubHub, stub_hub
+from hub_stub import TOKEN, Repository, StubHub
 from made_up_secrets import SECRETS
 from run_folder import make_recipe, write_model, write_run_files
 
 from recipe.errors import InputError
 from recipe.pipeline import write_results
+from recipe.publishing.push import push_run
 from recipe.report.model_card import write_model_card
-from recipe.report.push import push_run, uploaded_files
 
 ROOT = Path(__file__).parents[2]
 REPO = "someone/domain-bert"
@@ -61,12 +61,6 @@ def run_dir(tmp_path, model) -> Path:
     return folder
 
 
-@pytest.fixture
-def hub():
-    with stub_hub() as server:
-        yield server
-
-
 def test_a_push_is_private_whole_without_secrets_and_loads_back(hub, run_dir, tmp_path):
     result = push(hub, tmp_path, run_dir, "--repo", REPO)
     assert (result.returncode, result.stdout.strip()) == (0, f"{hub.url}/{REPO}"), result.stderr
@@ -75,7 +69,7 @@ def test_a_push_is_private_whole_without_secrets_and_loads_back(hub, run_dir, tm
     assert len(repository.commits) == 1
     assert set(repository.files) == {
         "config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "vocab.txt", "README.md",
-        "recipe.yaml", "report.html", "plots/mlm_loss.png",
+        "recipe.yaml", "report.html", "plots/mlm_loss.png", "provenance.json",
     }  # fmt: skip
     assert not [body for body in hub.bodies if TOKEN.encode() in body or b"stays at home" in body]
     assert not [content for content in (*repository.files.values(), *hub.blobs.values()) if TOKEN.encode() in content]
@@ -92,6 +86,15 @@ def test_public_is_asked_for_by_name(hub, run_dir, tmp_path):
     again = push(hub, tmp_path, run_dir, "--repo", REPO)
     assert_one_line(again, "is a public repository already")
     assert len(hub.repositories[f"models/{REPO}"].commits) == 1
+
+
+def test_a_private_repository_with_commits_of_others_stays_private(hub, run_dir, tmp_path):
+    hub.repositories[f"models/{REPO}"] = Repository(private=True, files={"notes": b"mine"}, commits=["my notes"])
+    done = push(hub, tmp_path, run_dir, "--repo", REPO, "--public")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"{REPO} is private already and stays so; change that in its settings" in done.stdout
+    assert hub.repositories[f"models/{REPO}"].private
+    assert "model.safetensors" in hub.repositories[f"models/{REPO}"].files
 
 
 @pytest.mark.parametrize(
@@ -121,8 +124,6 @@ def test_a_token_in_a_file_stops_the_push(run_dir):
     with pytest.raises(InputError, match=r"^model/README\.md: contains what looks like a Hub token"):
         push_run(run_dir, REPO, public=False)
     (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
-    (run_dir / "recipe.yaml").write_text(make_recipe(run_dir).to_yaml())
-    (run_dir / "model" / "README.md").unlink()
     (run_dir / "report.html").write_text(f"<p>hf_oauth_{'eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9'}.x</p>")
     with pytest.raises(InputError, match=r"^report\.html: contains what looks like a Hub token"):
         push_run(run_dir, REPO, public=False)
@@ -154,7 +155,7 @@ def test_what_is_missing_is_named(run_dir, tmp_path):
 
 def test_only_listed_files_are_uploaded(run_dir):
     (run_dir / "plots" / "notes.txt").write_text("mine")
-    places = set(uploaded_files(run_dir))
+    places = {line.split()[-1] for line in push_run(run_dir, REPO, public=False, dry_run=True).splitlines()}
     assert {"config.json", "recipe.yaml", "plots/" + next((run_dir / "plots").glob("*.png")).name} <= places
     assert not places & {
         "training_args.bin",
@@ -237,6 +238,7 @@ def test_what_is_uploaded_names_neither_folder_nor_user_nor_host(hub, run_dir, t
     recipe.corpus.path = ["/home/anna/my texts/pubmed/*.xml.gz", "https://anna:hunter2@example.org/a.txt"]
     recipe.tokenizer.path, recipe.training.init_from = "/home/anna/tok", "~/phase-128/model"
     recipe.task.baselines = ["random", str(tmp_path / "bert")]
+    recipe.hub.domain = "/home/anna/notes"
     (run_dir / "recipe.yaml").write_text(recipe.to_yaml())
     for name in ("config.json", "tokenizer_config.json"):
         content = json.loads((run_dir / "model" / name).read_text())
@@ -245,6 +247,7 @@ def test_what_is_uploaded_names_neither_folder_nor_user_nor_host(hub, run_dir, t
     done = push(hub, tmp_path, run_dir, "--repo", REPO)
     assert done.returncode == 0, done.stderr
     repository = hub.repositories[f"models/{REPO}"]
+    assert repository.commits == ["Add domain-bert, pretrained on notes"]
     for content in (*repository.files.values(), *hub.blobs.values()):
         for trace in (b"anna", b"hunter2", str(tmp_path).encode(), b"/tmp/", str(ROOT).encode()):
             assert trace not in content

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from recipe.config import Recipe
 from recipe.errors import InputError
 from recipe.privacy.secrets import secrets_in
 from recipe.privacy.traces import traces_in
@@ -17,13 +16,6 @@ from recipe.privacy.traces import traces_in
 _CORPUS_WORDS = ("vocab.txt", "tokenizer.json", "added_tokens.json", "special_tokens_map.json")
 _PICTURE = re.compile(rb"(data:[\w/+.-]+;base64,)([A-Za-z0-9+/=\s]+)")
 _PNG = b"\x89PNG\r\n\x1a\n"
-
-
-def paths_of(recipe: Recipe) -> list[str]:
-    """Every text of a recipe that may be a path, and the run folder as it is called from the root."""
-    values = [value for _, _, value in recipe.entries()]
-    texts = [text for value in values for text in (value if isinstance(value, list) else [value])]
-    return [str(recipe.folder.resolve()), *(text for text in texts if isinstance(text, str))]
 
 
 def refuse_disclosure(place: Path, content: Path | bytes) -> None:
@@ -70,6 +62,10 @@ def _parts(name: str, data: bytes) -> Iterator[tuple[bytes, bool]]:
             except binascii.Error:
                 picture = match[2]
             yield from _parts("picture", picture)
+    elif name.endswith(".arrow"):
+        # The token ids are numbers; what describes the columns is text.
+        yield data, False
+        yield from ((text, True) for text in _arrow_texts(data))
     else:
         yield data, True
         if name.endswith(".json"):
@@ -82,6 +78,20 @@ def _bytes_of_tensors(header: bytes) -> int:
         return max((entry["data_offsets"][1] for entry in entries if "data_offsets" in entry), default=0)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
         return 0
+
+
+def _arrow_texts(data: bytes) -> Iterator[bytes]:
+    """What an Arrow file tells about its columns, such as the features of `datasets`."""
+    import pyarrow
+
+    try:
+        schema = pyarrow.ipc.open_stream(data).schema
+    except (pyarrow.ArrowInvalid, OSError):
+        # Not as `datasets` writes it: all of it is text then, or would pass unread.
+        yield data
+        return
+    yield str(schema).encode()
+    yield from (part for entry in (schema.metadata or {}).items() for part in entry)
 
 
 def _unescaped(data: bytes) -> Iterator[bytes]:
