@@ -90,6 +90,7 @@ def _card(run: Path, recipe: Recipe, places: list[str]) -> str:
 
 def _size_category(rows: int) -> str:
     """The Hub's name of a size."""
+    bounds: tuple[tuple[int, str], ...]
     bounds = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
     bounds += ((10**8, "10M<n<100M"), (10**9, "100M<n<1B"))
     return next((name for bound, name in bounds if rows < bound), "n>1B")
