@@ -289,7 +289,7 @@ def test_scores_as_the_hub_lists_them(whole_run, task, benchmark, expected):
 
 def test_a_benchmark_that_is_no_data_set_is_refused(whole_run):
     recipe = recorded_recipe(whole_run)
-    with pytest.raises(InputError, match=r"hub\.benchmark is 'bc5'; it takes a data set of the Hub"):
+    with pytest.raises(InputError, match=r"hub\.benchmark is 'bc5'; it takes NAME/DATA or NAME/DATA:SUBSET"):
         eval_results(replace(recipe, hub=replace(recipe.hub, benchmark="bc5")), read_run_files(whole_run))
 
 

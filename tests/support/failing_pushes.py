@@ -34,7 +34,7 @@ CASES: dict[str, tuple[Failure, bool, tuple[str, ...]]] = {
     "JSON without what is looked for": (Failure(*CREATE, "other JSON"), False, ()),
     "503 where the visibility is asked for": (Failure(*INFO, 503), False, ()),
     "a broken answer about the visibility": (Failure(*INFO, "half answer"), False, ()),
-    "500 for the list of commits": (Failure(*COMMITS, 500), False, ()),
+    "500 for the list of commits": (Failure(*COMMITS, 500), True, ()),
     "400 for the card": (Failure("POST", "/api/validate-yaml", 400, message="license is unknown"), False, ()),
     "500 twice before the upload": (Failure(*MODES, 500, times=2), True, ()),
     "429 with Retry-After": (Failure(*MODES, 429, headers={"Retry-After": "7"}), True, ()),

@@ -37,9 +37,18 @@ class Repository:
         """Id of the newest commit."""
         return hashlib.sha1(f"{len(self.commits)}{sorted(self.files)}".encode()).hexdigest()
 
+    def branch_of(self, revision: str) -> str:
+        """The branch of a name or of the id of a branch's newest commit; main for any other."""
+        return next((name for name in self.branches if revision in (name, self.sha_of(name))), "main")
+
+    def sha_of(self, branch: str) -> str:
+        """Id of the newest commit of a branch; each has its own, or a cache of the client would mix their files."""
+        files = self.branches.get(branch)
+        return self.sha if files is None else hashlib.sha1(f"{branch}{sorted(files)}".encode()).hexdigest()
+
     def files_of(self, revision: str) -> dict[str, bytes]:
-        """The files of a branch by its name, or of main by a commit."""
-        return self.branches.get(revision, self.files)
+        """The files of a branch by its name or its commit; of main by any other."""
+        return self.branches.get(self.branch_of(revision), self.files)
 
 
 @dataclass
@@ -210,8 +219,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._tree(found[1], found[2], found[3], found[4] or "")
         elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)/commits/main", path):
             self._commits(found[1], found[2])
-        elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+?)(?:/revision/[^/]+)?", path):
-            self._info(found[1], found[2])
+        elif found := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+?)(?:/revision/([^/]+))?", path):
+            self._info(found[1], found[2], found[3] or "main")
         elif found := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path):
             self._resolve((found[1] or "models/").rstrip("/"), found[2], found[3], found[4])
         else:
@@ -320,15 +329,15 @@ class _Handler(BaseHTTPRequestHandler):
             }
         )
 
-    def _info(self, kind: str, name: str) -> None:
+    def _info(self, kind: str, name: str, revision: str) -> None:
         repository = self._repository(kind, name)
         if repository is not None:
-            siblings = [{"rfilename": place} for place in repository.files]
+            siblings = [{"rfilename": place} for place in repository.files_of(revision)]
             self._json(
                 {
                     "id": name,
                     "modelId": name,
-                    "sha": repository.sha,
+                    "sha": repository.sha_of(repository.branch_of(revision)),
                     "private": repository.private,
                     "tags": [],
                     "siblings": siblings,
@@ -363,12 +372,19 @@ class _Handler(BaseHTTPRequestHandler):
         tree = repository.files_of(revision)
         if place not in tree:
             self._json(
-                {"error": "Entry not found"}, 404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": repository.sha}
+                {"error": "Entry not found"},
+                404,
+                {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": repository.sha_of(repository.branch_of(revision))},
             )
             return
         content = tree[place]
         self._answer(
-            200, content, {"X-Repo-Commit": repository.sha, "ETag": f'"{hashlib.sha256(content).hexdigest()}"'}
+            200,
+            content,
+            {
+                "X-Repo-Commit": repository.sha_of(repository.branch_of(revision)),
+                "ETag": f'"{hashlib.sha256(content).hexdigest()}"',
+            },
         )
 
     def _repository(self, kind: str, name: str) -> Repository | None:
