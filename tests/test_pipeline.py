@@ -185,7 +185,7 @@ def test_the_report_tells_what_was_used_whatever_is_planned(done):
 def test_the_report_script_takes_keys_of_the_hub_only(done):
     refused = run_script("report", str(done.folder), "--training.learning_rate=1e-5")
     assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
-    assert "unknown argument --training.learning_rate; it takes --hub.repo" in refused.stderr
+    assert "unknown argument --training.learning_rate; it takes --output, --hub.repo" in refused.stderr
     told = run_script("report", str(done.folder), "--hub.domain=made-up words")
     assert told.returncode == 0, told.stderr
     assert "A BERT of made-up words" in (done.folder / "report.html").read_text()

@@ -9,7 +9,9 @@ import pytest
 import yaml
 from conftest import ROOT, SMALL, run_script, write_corpus
 
-SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py"))
+# What only repeats the project's own study is no command of the package; tests/test_study.py runs it.
+STUDY = ("study", "study_results")
+SCRIPTS = sorted(path.stem for path in (ROOT / "scripts").glob("*.py") if path.stem not in STUDY)
 OWN_ARGUMENTS = ("blurb", "compare", "finetune", "get_task", "inspect_tokenizer", "predict", "push_to_hub")
 STAGE_SCRIPTS = [name for name in SCRIPTS if name not in (*OWN_ARGUMENTS, "report")]
 

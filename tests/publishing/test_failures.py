@@ -4,6 +4,7 @@ mistake; and the same command again does the rest.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +20,12 @@ MODEL = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config
 @pytest.fixture(scope="module")
 def outcomes(whole_run, tmp_path_factory) -> dict:
     """What became of each case, by its name."""
-    results = tmp_path_factory.mktemp("failures") / "results.json"
+    folder = tmp_path_factory.mktemp("failures")
+    # A copy, since the name of the repository is written into its recipe.yaml.
+    run, results = shutil.copytree(whole_run, folder / "run"), folder / "results.json"
     program = Path(__file__).parents[1] / "support" / "failing_pushes.py"
     done = subprocess.run(
-        [sys.executable, str(program), str(whole_run), str(results)],
+        [sys.executable, str(program), str(run), str(results)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -5,7 +5,7 @@ from mutations import Mutation
 OWNERSHIP, LOCK, INTEGRITY, EVENTS, SETTINGS = (
     f"recipe/run_folder/{name}.py" for name in ("ownership", "lock", "integrity", "events", "settings")
 )
-RUNNING, DONE, PREPARED, INPUTS = (f"recipe/pipeline/{name}.py" for name in ("run", "done", "prepared", "inputs"))
+RUNNING, DONE, PREPARED, SHAPE = (f"recipe/pipeline/{name}.py" for name in ("run", "done", "prepared", "shape"))
 RECORDS, PASSES, BUILDER = ("recipe/records.py", "recipe/pairs/passes.py", "recipe/pairs/builder.py")
 VERIFY, CLEAN, FILES, STORE = (
     "recipe/maintenance/verify.py",
@@ -25,7 +25,7 @@ TESTS = {
     RUNNING: OWNERSHIP_TESTS,
     DONE: INTEGRITY_TESTS,
     PREPARED: INTEGRITY_TESTS,
-    INPUTS: INTEGRITY_TESTS,
+    SHAPE: INTEGRITY_TESTS,
     RECORDS: INTEGRITY_TESTS,
     PASSES: INTEGRITY_TESTS,
     BUILDER: INTEGRITY_TESTS,
@@ -99,7 +99,7 @@ MUTATIONS = (
         'for name in ["x"]',
     ),
     Mutation(
-        "a model that pretraining starts from is not compared", INPUTS, "    require_intact_folder(path.parent)\n", ""
+        "a model that pretraining starts from is not compared", SHAPE, "    require_intact_folder(path.parent)\n", ""
     ),
     Mutation("what is taken over is not compared", PREPARED, "    require_intact(source, stage.name)\n", ""),
     Mutation(

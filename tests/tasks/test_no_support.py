@@ -16,7 +16,7 @@ from made_up_texts import HALLMARKS
 
 from recipe.errors import InputError
 from recipe.report.key_numbers import key_numbers
-from recipe.report.model_card import _task_results
+from recipe.report.model_card import task_results
 from recipe.report.plots import png_of, task_scores_figure
 from recipe.report.run_files import RunFiles
 from recipe.tasks.catalog import TASK_TYPES, NamedTask, TaskEntry, read_checked
@@ -212,7 +212,7 @@ def test_key_numbers_card_and_plot_have_no_number_of_nothing(mean, baseline):
     assert row.value == ("–" if mean is None else "50.0 %")
     assert (row.is_better is None) == (mean is None or baseline is None)
     assert ("since R" in row.note + row.baseline_name) == (mean is None or baseline is None)
-    assert [result.metric_type for result in _task_results(task)] == ([] if mean is None else ["f1"])
+    assert [result.metric_type for result in task_results(task)] == ([] if mean is None else ["f1"])
     assert png_of(task_scores_figure({"a": [mean, 0.2], "b": [baseline]}, "F1"))
 
 
