@@ -209,7 +209,7 @@ def test_a_real_model_without_heads_starts_below_random_initialisation(tmp_path)
             run_stage(recipe, stage)
         losses[name] = loss_at_step_0(recipe)
     # The random one knows the frequencies of the tokens already.
-    assert losses["continued"] < losses["random"] - 0.2, losses
+    assert losses["continued"] < losses["random"] - 0.1, losses
 
 
 def test_from_the_hub_to_a_model_in_one_command(first, tmp_path):

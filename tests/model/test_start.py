@@ -69,6 +69,8 @@ def test_heads_that_a_checkpoint_lacks_start_anew_and_are_named(folder, tmp_path
         assert torch.equal(weight, again.model.state_dict()[name])
         if is_fresh and "transform.dense.weight" in name:
             assert torch.equal(weight, torch.eye(32))
+        elif is_fresh and "transform.LayerNorm.weight" in name:
+            assert torch.equal(weight, torch.full((32,), 0.5))
         elif is_fresh and weight.dim() == 2:
             assert not torch.equal(weight, other.model.state_dict()[name])
 

@@ -45,7 +45,8 @@ MUTATIONS = (
         "head.decoder.weight = nn.Parameter(words.weight.detach().clone())",
     ),
     Mutation("pieces without anything old start alike", START, "torch.randn(number", "0 * torch.randn(number"),
-    Mutation("a missing MLM head is noise", START, "nn.init.eye_(transform.weight)", "pass"),
+    Mutation("a missing MLM head is noise", START, "nn.init.eye_(transform.dense.weight)", "pass"),
+    Mutation("a new MLM head is too sure of itself", START, "_SIZE_OF_IDENTITY = 0.5", "_SIZE_OF_IDENTITY = 1"),
     Mutation("new heads depend on chance", START, 'torch.manual_seed(torch_seed(seed, "initial weights"))', "pass"),
     Mutation("a layer may be missing", START, "if lost := [", "if lost := [][:0] and ["),
     Mutation(
