@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recipe import __version__
 from recipe.arguments import end_other_ranks, exit_with_one_line, parse_options, parse_recipes, parse_run
 from recipe.config import Recipe
 from recipe.errors import InputError
@@ -40,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
+    elif arguments[0] == "--version":
+        print(f"domain-bert {__version__}")
     else:
         exit_with_one_line(lambda: _run(arguments[0], arguments[1:]))
 

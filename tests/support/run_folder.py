@@ -274,7 +274,7 @@ def task_scores() -> dict[str, Any]:
 def stages_record() -> dict[str, Any]:
     """What every stage adds to."""
     spent = {"tokenizer": 9.4, "pairs": 4.1, "pretrain": 341.2, "evaluate": 12.9, "task": 118.7}
-    packages = {"domain-bert": "0.1.0", "torch": "2.13.0", "transformers": "5.23.0", "tokenizers": "0.23.3"}
+    packages = {"domain-bert": "0.2.0", "torch": "2.13.0", "transformers": "5.23.0", "tokenizers": "0.23.3"}
     shared = {"settings": {}, "packages": packages, "git_commit": "77eaa0523be1a7c3d1b0d7a8a3f3f0c9e5b1d2a4"}
     stages = {
         name: {"seconds": seconds, "finished": f"2025-11-22T21:0{index}:17+00:00", "key": "ab" * 32, **shared}
