@@ -41,6 +41,8 @@ SAME_NAMES = (
     "max_steps learning_rate lr_scheduler_type weight_decay adam_beta1 adam_beta2 adam_epsilon max_grad_norm"
     " dataloader_num_workers logging_steps eval_steps save_steps save_total_limit report_to ddp_timeout"
 ).split()
+# Its name in trackio and wandb.
+PROJECT = "domain-bert"
 # As many say how often tokens occur.
 _COUNTED_TOKENS = 1 << 24
 
@@ -215,6 +217,7 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
     if training.lr_scheduler_type == "warmup_stable_decay":
         schedule = {"num_decay_steps": round(training.decay_share * training.max_steps), "decay_type": "linear"}
     os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(recipe.folder / "tensorboard"))
+    os.environ.setdefault("WANDB_PROJECT", PROJECT)
     arguments = TrainingArguments(
         output_dir=str(checkpoint_folder(recipe)),
         # Said also where there is no other device: else the library refuses bfloat16. Apple's GPUs have no float64, in
@@ -243,6 +246,9 @@ def training_arguments(recipe: Recipe) -> TrainingArguments:
         bf16=precision == BFLOAT16,
         fp16=precision == FLOAT16,
         seed=recipe.seed,
+        # Else trackio and wandb invent a name.
+        run_name=recipe.folder.name,
+        project=PROJECT,
         **{name: getattr(training, name) for name in SAME_NAMES},
     )
     # One process drives one device: several GPUs want `accelerate launch`, never DataParallel.

@@ -23,7 +23,14 @@ from recipe.pipeline import run_all
 from recipe.pretraining.checkpoints import newest_complete_checkpoint
 from recipe.pretraining.evaluation import evaluate
 from recipe.pretraining.rows import PairRows
-from recipe.pretraining.run import checkpoint_folder, make_collator, make_trainer, pretrain, save_model
+from recipe.pretraining.run import (
+    checkpoint_folder,
+    make_collator,
+    make_trainer,
+    pretrain,
+    save_model,
+    training_arguments,
+)
 from recipe.pretraining.sampler import StepSampler
 
 NO_DROPOUT = {"training.dropout": "0", "training.eval_steps": "6"}
@@ -150,6 +157,20 @@ def test_the_private_corners_of_the_trainer_are_as_we_use_them():
     assert "num_items_in_batch" in inspect.signature(transformers.Trainer.compute_loss).parameters
     assert "model_accepts_loss_kwargs" in inspect.getsource(transformers.Trainer)
     assert "_n_gpu" in inspect.getsource(transformers.TrainingArguments)
+
+
+def test_trackers_get_the_name_of_the_run_folder(tmp_path, corpus_file, monkeypatch):
+    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
+    arguments = training_arguments(small_recipe(corpus_file, tmp_path / "my-run"))
+    assert (arguments.run_name, arguments.project, os.environ["WANDB_PROJECT"]) == (
+        "my-run",
+        "domain-bert",
+        "domain-bert",
+    )
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
+    training_arguments(small_recipe(corpus_file, tmp_path / "my-run"))
+    assert os.environ["WANDB_PROJECT"] == "mine"
 
 
 def test_logged_loss_of_the_first_step_is_that_of_the_stock_model_on_the_whole_batch(prepared, corpus_file, tmp_path):
