@@ -159,17 +159,18 @@ def test_the_private_corners_of_the_trainer_are_as_we_use_them():
     assert "_n_gpu" in inspect.getsource(transformers.TrainingArguments)
 
 
-def test_trackers_get_the_name_of_the_run_folder(tmp_path, corpus_file, monkeypatch):
+def test_trackers_get_the_name_of_the_run_folder(prepared, tmp_path, corpus_file, monkeypatch):
+    recipe = run_folder_of(prepared, tmp_path / "my-run", corpus_file)
     monkeypatch.delenv("WANDB_PROJECT", raising=False)
     monkeypatch.delenv("TENSORBOARD_LOGGING_DIR", raising=False)
-    arguments = training_arguments(small_recipe(corpus_file, tmp_path / "my-run"))
+    arguments = training_arguments(recipe)
     assert (arguments.run_name, arguments.project, os.environ["WANDB_PROJECT"]) == (
         "my-run",
         "domain-bert",
         "domain-bert",
     )
     monkeypatch.setenv("WANDB_PROJECT", "mine")
-    training_arguments(small_recipe(corpus_file, tmp_path / "my-run"))
+    training_arguments(recipe)
     assert os.environ["WANDB_PROJECT"] == "mine"
 
 
