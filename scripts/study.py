@@ -22,36 +22,47 @@ STUDY = Path("runs/study")
 DATA = Path("data/study")
 PRETRAINING_SEEDS = (1, 2)
 
-# In the order in which they are run: first what the claim needs. An arm is a file of configs/study/; general-half is
-# the first half of `continued`, and no arm of its own.
-ARMS = (
-    *("domain", "general", "general-half", "continued"),
-    *("no-pairs", "single-pieces", "general-vocabulary", "poor-in-mentions"),
-)
+# In the order in which they are run: first, for both seeds, what the claim needs. An arm is a file of configs/study/;
+# general-half is the first half of `continued`, and no arm of its own.
+CLAIM_ARMS = ("domain", "general", "general-half", "continued", "no-pairs")
+ARMS = (*CLAIM_ARMS, "single-pieces", "general-vocabulary", "poor-in-mentions")
 FIRST_HALF = "general-half"
+# Arm (a) after one step: what `model.initialization: informed` counts before any training.
+COUNTS_ONLY = "counts-only"
 RANDOM = "random"
 # The best model, and the checkpoints of its run that are fine-tuned too, in percent of the steps.
 BEST = "two-cores"
 CHECKPOINTS = (1, 3, 10, 30)
 
 # Fixed on arm (a)'s development scores before any other arm was fine-tuned, and the same for all; see docs/results.md.
-_FIXED = ("--seeds", "1,2,3", "--protocol", "small", "--patience", "null", "--use_cpu")
-ENTITIES = (*_FIXED, "--learning_rate", "1e-3", "--random_learning_rate", "1e-3", "--batch_size", "16")
+_FIXED = ("--seeds", "1,2,3", "--protocol", "small", "--patience", "null", "--use_cpu", "--batch_size", "16")
+SETTINGS = (*_FIXED, "--learning_rate", "3e-4")
+# Epochs of each task, and twice as many at the rate that suits it for random initialisation, which learns all here.
 TASKS = {
-    "bc5-chem": ("BC5CDR-chem-IOB", (*ENTITIES, "--num_train_epochs", "6")),
-    "bc5-disease": ("BC5CDR-disease-IOB", (*ENTITIES, "--num_train_epochs", "6")),
-    "ncbi-disease": ("NCBI-disease-IOB", (*ENTITIES, "--num_train_epochs", "6")),
-    "biosses": ("biosses", (*ENTITIES, "--num_train_epochs", "20")),
-    "pubmedqa": ("pubmedqa", (*ENTITIES, "--num_train_epochs", "5")),
+    "bc5-chem": ("BC5CDR-chem-IOB", 4),
+    "bc5-disease": ("BC5CDR-disease-IOB", 4),
+    "ncbi-disease": ("NCBI-disease-IOB", 4),
+    "biosses": ("biosses", 20),
+    "pubmedqa": ("pubmedqa", 5),
 }
-# The best model chooses among these on devel.
-GRID = ("--learning_rate", "5e-4,1e-3", "--batch_size", "16,32")
+RANDOM_SETTINGS = (*_FIXED, "--random_learning_rate", "1e-3")
+# The best model chooses between these on devel.
+GRID = ("--learning_rate", "1.5e-4,3e-4", "--num_train_epochs", "6")
 RESULT = Path("pretrained/result.json")
-CLAIM_TASKS = ("bc5-chem", "bc5-disease")
 # Sentences of the training set in the few-shot curve, by share: of 4,560.
 FEW = {10: 456, 30: 1368}
-FEW_ARMS = ("domain", "general", RANDOM)
-MORE_TASKS_ARMS = ("domain", "general", RANDOM, "no-pairs")
+_FEW_ARMS = ("domain", "general", RANDOM)
+_MORE_ARMS = (*_FEW_ARMS, "no-pairs")
+# The arms that are fine-tuned on a share, in percent, of the training set of each task.
+FINETUNED = {
+    ("bc5-chem", 100): (*(arm for arm in ARMS if arm != FIRST_HALF), RANDOM, COUNTS_ONLY),
+    ("bc5-disease", 100): _FEW_ARMS,
+    ("biosses", 100): _MORE_ARMS,
+    ("pubmedqa", 100): _MORE_ARMS,
+    ("bc5-chem", 10): _FEW_ARMS,
+    ("bc5-chem", 30): _FEW_ARMS,
+    ("ncbi-disease", 100): _MORE_ARMS,
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,9 @@ class Job:
 def pretraining(arm: str, seed: int) -> Job:
     """One pretraining run: the file of the arm, with the paths of this seed."""
     run, half = STUDY / f"{arm}-{seed}", STUDY / f"{FIRST_HALF}-{seed}"
-    overrides, needs = [f"--run_dir={run}", f"--seed={seed}"], []
+    overrides, needs, file = [f"--run_dir={run}", f"--seed={seed}"], [], arm
+    if arm == COUNTS_ONLY:
+        file, overrides = "domain", [*overrides, "--training.max_steps=1"]
     if arm == "continued":
         overrides += [f"--tokenizer.path={half}/tokenizer", f"--training.init_from={half}/model"]
         needs = [half / "evaluation.json"]
@@ -83,56 +96,62 @@ def pretraining(arm: str, seed: int) -> Job:
         general = STUDY / f"general-{seed}"
         overrides += [f"--tokenizer.path={general}/tokenizer"]
         needs = [general / "evaluation.json"]
-    command = ("run", f"configs/study/{arm}.yaml", "--until", "evaluate", *overrides)
+    command = ("run", f"configs/study/{file}.yaml", "--until", "evaluate", *overrides)
     return Job(f"pretrain {arm}-{seed}", command, run / "evaluation.json", tuple(needs))
 
 
 def finetuning(arm: str, seed: int, task: str, share: int = 100) -> Job:
     """Three fine-tuning seeds of one pretrained model (or of none) on one task, or on a share of its training text."""
-    folder, options = TASKS[task]
+    folder, epochs = TASKS[task]
     # The shape and the vocabulary of arm (a), so that pretraining is the only difference.
     run = STUDY / f"{'domain' if arm == RANDOM else arm}-{seed}"
     name = task if share == 100 else f"{task}-{share}"
     output = STUDY / "tasks" / name / f"{arm}-{seed}"
     model = f"random:{run}/model" if arm == RANDOM else f"{run}/model"
     more = () if share == 100 else ("--max_train_examples", str(FEW[share]))
+    settings = SETTINGS
+    if arm == RANDOM:
+        settings, epochs = RANDOM_SETTINGS, 2 * epochs
+    # As many steps as with a third of the sentences.
+    epochs = epochs * 3 if share == min(FEW) else epochs
     where = ("--model", model, "--task", task, "--data", str(DATA / "tasks" / folder), "--output", str(output))
     result = output / ("random_initialisation/result.json" if arm == RANDOM else RESULT)
-    return Job(f"{name} {arm}-{seed}", ("finetune", *where, *options, *more), result, (run / "evaluation.json",))
+    command = ("finetune", *where, *settings, "--num_train_epochs", str(epochs), *more)
+    return Job(f"{name} {arm}-{seed}", command, result, (run / "evaluation.json",))
 
 
 def of_best_model() -> Iterator[Job]:
-    """The best model on all tasks with a grid, and its checkpoints on BC5-chem; its run is started by hand."""
+    """The best model on BC5CDR with a grid, and its checkpoints on BC5-chem; its run is started by hand."""
     run = STUDY.parent / BEST
-    for task, (folder, options) in TASKS.items():
+    for task in ("bc5-chem", "bc5-disease"):
+        folder, _ = TASKS[task]
         output = STUDY / "tasks" / task / f"{BEST}-1"
         where = ("--model", f"{run}/model", "--task", task, "--data", str(DATA / "tasks" / folder))
-        grid = (*options, *GRID, "--output", str(output))
+        grid = (*_FIXED, *GRID, "--output", str(output))
         yield Job(f"{task} {BEST}", ("finetune", *where, *grid), output / RESULT, (run / "evaluation.json",))
-    folder, options = TASKS["bc5-chem"]
+    folder, epochs = TASKS["bc5-chem"]
     for share in CHECKPOINTS:
         steps = load_recipe(ROOT / "configs" / f"{BEST}.yaml").training.max_steps * share // 100
         output = STUDY / "tasks" / "bc5-chem" / f"{BEST}-at-{share}"
         for checkpoint in run.glob(f"checkpoints/*/checkpoint-{steps}"):
             where = ("--model", str(checkpoint), "--task", "bc5-chem", "--data", str(DATA / "tasks" / folder))
-            command = ("finetune", *where, *options, "--output", str(output))
+            command = ("finetune", *where, *SETTINGS, "--num_train_epochs", str(epochs), "--output", str(output))
             yield Job(f"bc5-chem {BEST} at {share} %", command, output / RESULT, (checkpoint / "model.safetensors",))
 
 
 def jobs() -> Iterator[Job]:
     """All jobs, each after those that it needs."""
     yield from of_best_model()
+    for arms in ((COUNTS_ONLY,), CLAIM_ARMS, ARMS[len(CLAIM_ARMS) :]):
+        yield from (pretraining(arm, seed) for seed in PRETRAINING_SEEDS for arm in arms if has_seed(arm, seed))
     for seed in PRETRAINING_SEEDS:
-        for arm in ARMS:
-            yield pretraining(arm, seed)
-    arms = [arm for arm in (*ARMS, RANDOM) if arm != FIRST_HALF]
-    for seed in PRETRAINING_SEEDS:
-        # Of random initialisations a second pretraining seed would be the same arm once more.
-        here = [arm for arm in arms if arm != RANDOM or seed == PRETRAINING_SEEDS[0]]
-        yield from (finetuning(arm, seed, task) for task in CLAIM_TASKS for arm in here)
-        yield from (finetuning(arm, seed, "bc5-chem", share) for share in FEW for arm in here if arm in FEW_ARMS)
-        more = [task for task in TASKS if task not in CLAIM_TASKS]
-        yield from (finetuning(arm, seed, task) for task in more for arm in here if arm in MORE_TASKS_ARMS)
+        for (task, share), arms in FINETUNED.items():
+            yield from (finetuning(arm, seed, task, share) for arm in arms if has_seed(arm, seed))
+
+
+def has_seed(arm: str, seed: int) -> bool:
+    """Whether an arm is run with this pretraining seed: what is not pretrained has only one."""
+    return arm not in (RANDOM, COUNTS_ONLY) or seed == PRETRAINING_SEEDS[0]
 
 
 def run(job: Job) -> bool:
