@@ -135,7 +135,9 @@ def of_best_model() -> Iterator[Job]:
         output = STUDY / "tasks" / "bc5-chem" / f"{BEST}-at-{share}"
         for checkpoint in run.glob(f"checkpoints/*/checkpoint-{steps}"):
             where = ("--model", str(checkpoint), "--task", "bc5-chem", "--data", str(DATA / "tasks" / folder))
-            command = ("finetune", *where, *SETTINGS, "--num_train_epochs", str(epochs), "--output", str(output))
+            # A curve needs no spread: one seed.
+            settings = (*SETTINGS, "--seeds", "1", "--num_train_epochs", str(epochs), "--output", str(output))
+            command = ("finetune", *where, *settings)
             yield Job(f"bc5-chem {BEST} at {share} %", command, output / RESULT, (checkpoint / "model.safetensors",))
 
 

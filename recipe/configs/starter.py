@@ -12,8 +12,8 @@ from recipe.files import atomic_write
 TEMPLATE = Path(__file__).with_name("starter.yaml.j2")
 # Layers, width, heads; and steps, pairs a step, learning rate, row length, vocabulary, that fit a model of that size.
 SIZES = {
-    "tiny": ((2, 128, 2), (4800, 16, 2e-3, 64, 8192)),
-    "small": ((4, 256, 4), (20_000, 64, 1.5e-3, 128, 16_384)),
+    "tiny": ((2, 128, 2), (3600, 16, 2e-3, 64, 8192)),
+    "small": ((4, 256, 4), (20_000, 64, 2e-3, 128, 16_384)),
     "base": ((12, 768, 12), (62_500, 8192, 6e-4, 128, 30_522)),
 }
 
@@ -47,6 +47,8 @@ def write_starter(file: Path, corpus: str, size: str, domain: str) -> str:
         positions=max(length, 128),
         vocabulary=vocabulary,
         every=max(100, steps // 20),
+        # Measured for small models only; the paper's settings stay for its size.
+        is_small=size != "base",
         bf16="false" if size == "tiny" else "null",
     )
     with atomic_write(file) as partial:
