@@ -84,7 +84,7 @@ def _run(run: Path) -> dict[str, Any]:
     training, stages = _read_json(run / "training.json"), _read_json(run / "stages.json")["stages"]
     log = training["log_history"]
     lines = [line for line in log if "loss" in line]
-    kept = lines[:: max(len(lines) // 40, 1)] + lines[-1:]
+    kept = lines[:: max(len(lines) // 100, 1)] + lines[-1:]
     fields = ("step", "tokens_seen", "learning_rate", "mlm_loss", "nsp_loss")
     of_validation = ("step", "tokens_seen", "eval_mlm_loss", "eval_nsp_loss", "eval_nsp_balanced_accuracy")
     made_by = stages["pretrain"]
@@ -98,7 +98,8 @@ def _run(run: Path) -> dict[str, Any]:
         "validation": [
             {key: line[key] for key in of_validation if key in line} for line in log if "eval_mlm_loss" in line
         ],
-        "evaluation": _read_json(run / "evaluation.json"),
+        # Without the examples: they are the corpus's text.
+        "evaluation": {key: value for key, value in _read_json(run / "evaluation.json").items() if key != "examples"},
     }
 
 
@@ -116,6 +117,16 @@ class Results:
         """A score of all fine-tuning seeds of all pretraining seeds of an arm, on a task or a share of it."""
         found = [each for each in self.scores if each["name"] == name and each["arm"] == arm]
         return [_inner(run, field or _score(each)) for each in found for run in each["runs"]]
+
+    def tokens(self, share: int) -> float:
+        """Tokens that the best run had seen after a share of its steps, in percent."""
+        return float(self.runs[BEST]["training"][-1]["tokens_seen"] * share / 100)
+
+    def of_checkpoint(self, share: int, field: str) -> list[float]:
+        """A score on BC5-chem of the best run after a share of its steps; its folder has the share as its seed."""
+        arm, seed = (BEST, 1) if share == 100 else (f"{BEST}-at", share)
+        found = [each for each in self.scores if (each["name"], each["arm"], each["seed"]) == ("bc5-chem", arm, seed)]
+        return [_inner(run, field) for each in found for run in each["runs"]]
 
     def counts(self, name: str, arm: str) -> np.ndarray:
         """Units of all those runs: shape (runs, units, numbers)."""
@@ -297,23 +308,16 @@ def curve_table(results: Results) -> str:
     """Checkpoints of the best run: loss and F1 by tokens."""
     if BEST not in results.runs:
         return ""
-    run = results.runs[BEST]
-    total = run["training"][-1]["tokens_seen"]
-    rows = []
+    rows, run = [], results.runs[BEST]
     for share in (*CHECKPOINTS, 100):
-        # A checkpoint at a share of the steps is a system of its own, with the share as its seed.
-        arm = BEST if share == 100 else f"{BEST}-at"
-        found = [
-            each
-            for each in results.scores
-            if (each["name"], each["arm"]) == ("bc5-chem", arm) and (share == 100 or each["seed"] == share)
-        ]
-        runs = [one for each in found for one in each["runs"]]
-        nearest = min(run["validation"], key=lambda line: abs(line["tokens_seen"] - total * share / 100))
-        loss = f"{nearest['eval_mlm_loss']:.2f} (at {nearest['tokens_seen'] / 1e6:.1f} M)"
-        scores = [_mean([_inner(one, field) for one in runs]) for field in ("f1", "unseen.recall")]
-        rows.append([f"{share} %", f"{total * share / 1e8:.1f} M", loss, *scores])
-    return _table(("of the steps", "tokens", "MLM loss", "BC5-chem F1", "recall, unseen"), rows)
+        tokens = results.tokens(share)
+        training = min(run["training"], key=lambda line: abs(line["tokens_seen"] - tokens))
+        near = [line["eval_mlm_loss"] for line in run["validation"] if 0.95 < line["tokens_seen"] / tokens < 1.05]
+        losses = [f"{training['mlm_loss']:.2f}", f"{near[0]:.2f}" if near else "–"]
+        scores = [_mean(results.of_checkpoint(share, field)) for field in ("f1", "unseen.recall")]
+        rows.append([f"{share} %", f"{tokens / 1e6:.1f} M", *losses, *scores])
+    heads = ("of the steps", "tokens", "MLM loss, training (20 % masked)", "validation (15 %)")
+    return _table((*heads, "BC5-chem F1", "recall, unseen"), rows)
 
 
 TABLES: dict[str, Callable[[Results], str]] = {
@@ -339,20 +343,27 @@ def filled(text: str, results: Results) -> str:
 
 
 def draw(results: Results, folder: Path) -> None:
-    """The plots: validation loss over tokens, and F1 by arm."""
-    folder.mkdir(parents=True, exist_ok=True)
-    curves = {}
-    for name in (BEST, *(f"{arm}-1" for arm in ("domain", "general", "continued", "no-pairs"))):
-        if name in results.runs:
-            lines = results.runs[name]["validation"]
-            points = [(line["tokens_seen"] / 1e6, line["eval_mlm_loss"]) for line in lines]
-            curves[LETTERS[name.removesuffix("-1")]] = points
-    if curves:
-        figure = curves_figure(curves, "tokens seen (millions)", "validation MLM loss (nats)")
-        (folder / "loss.png").write_bytes(png_of(figure))
+    """The plots: loss and F1 of the best run over its tokens, and F1 by arm."""
+    figures = {}
+    if BEST in results.runs:
+        lines = results.runs[BEST]["validation"]
+        loss = [(line["tokens_seen"] / 1e6, line["eval_mlm_loss"]) for line in lines]
+        figures["loss"] = curves_figure({LETTERS[BEST]: loss}, "tokens seen (millions)", "validation MLM loss (nats)")
+        f1 = [
+            (results.tokens(share) / 1e6, 100 * statistics.fmean(scores))
+            for share in (*CHECKPOINTS, 100)
+            if (scores := results.of_checkpoint(share, "f1"))
+        ]
+        if f1:
+            figures["f1_over_tokens"] = curves_figure(
+                {LETTERS[BEST]: f1}, "tokens seen (millions)", "F1 on BC5-chem (%)"
+            )
     bars = {title: results.of("bc5-chem", arm) for arm, title in LETTERS.items()}
     if bars := {title: scores for title, scores in bars.items() if scores}:
-        (folder / "f1.png").write_bytes(png_of(task_scores_figure(bars, "F1 on BC5-chem")))
+        figures["f1"] = task_scores_figure(bars, "F1 on BC5-chem")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        (folder / f"{name}.png").write_bytes(png_of(figure))
 
 
 def main() -> None:
