@@ -8,6 +8,7 @@ import statistics
 import types
 
 import pytest
+import yaml
 from conftest import ROOT
 
 from recipe.cli import COMMANDS, main
@@ -94,6 +95,20 @@ def test_python_compiles_and_imports_what_is_there(block):
     compile(block, "document", "exec")
     for line in re.findall(r"^from recipe.*$", block, re.M):
         exec(line, {})
+
+
+def test_the_site_has_every_page_once():
+    def pages(entries: list) -> list[str]:
+        return [
+            page
+            for entry in entries
+            for value in entry.values()
+            for page in ([value] if isinstance(value, str) else pages(value))
+        ]
+
+    # Tags such as !!python are for extensions that this site does not use.
+    navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+    assert sorted(f"docs/{page}" for page in pages(navigation)) == sorted(DOCUMENTS.keys() - {"README.md"})
 
 
 def prose_of(text: str) -> list[str]:
