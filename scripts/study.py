@@ -27,8 +27,18 @@ PRETRAINING_SEEDS = (1, 2)
 CLAIM_ARMS = ("domain", "general", "general-half", "continued", "no-pairs")
 ARMS = (*CLAIM_ARMS, "single-pieces", "general-vocabulary", "poor-in-mentions")
 FIRST_HALF = "general-half"
-# Arm (a) after one step: what `model.initialization: informed` counts before any training.
+# Arm (a) with other settings, one seed each. After one step: what is counted before any training.
 COUNTS_ONLY = "counts-only"
+VARIANTS = {
+    COUNTS_ONLY: ("--training.max_steps=1",),
+    "adamw": ("--training.optimizer=adamw", "--training.learning_rate=1.5e-3"),
+    "random-start": ("--model.initialization=random",),
+    "adamw-random-start": (
+        "--training.optimizer=adamw",
+        "--training.learning_rate=1.5e-3",
+        "--model.initialization=random",
+    ),
+}
 RANDOM = "random"
 # The best model, and the checkpoints of its run that are fine-tuned too, in percent of the steps.
 BEST = "two-cores"
@@ -87,8 +97,8 @@ def pretraining(arm: str, seed: int) -> Job:
     """One pretraining run: the file of the arm, with the paths of this seed."""
     run, half = STUDY / f"{arm}-{seed}", STUDY / f"{FIRST_HALF}-{seed}"
     overrides, needs, file = [f"--run_dir={run}", f"--seed={seed}"], [], arm
-    if arm == COUNTS_ONLY:
-        file, overrides = "domain", [*overrides, "--training.max_steps=1"]
+    if arm in VARIANTS:
+        file, overrides = "domain", [*overrides, *VARIANTS[arm]]
     if arm == "continued":
         overrides += [f"--tokenizer.path={half}/tokenizer", f"--training.init_from={half}/model"]
         needs = [half / "evaluation.json"]
@@ -144,7 +154,7 @@ def of_best_model() -> Iterator[Job]:
 def jobs() -> Iterator[Job]:
     """All jobs, each after those that it needs."""
     yield from of_best_model()
-    for arms in ((COUNTS_ONLY,), CLAIM_ARMS, ARMS[len(CLAIM_ARMS) :]):
+    for arms in (CLAIM_ARMS, ARMS[len(CLAIM_ARMS) :], VARIANTS):
         yield from (pretraining(arm, seed) for seed in PRETRAINING_SEEDS for arm in arms if has_seed(arm, seed))
     for seed in PRETRAINING_SEEDS:
         for (task, share), arms in FINETUNED.items():
@@ -153,7 +163,7 @@ def jobs() -> Iterator[Job]:
 
 def has_seed(arm: str, seed: int) -> bool:
     """Whether an arm is run with this pretraining seed: what is not pretrained has only one."""
-    return arm not in (RANDOM, COUNTS_ONLY) or seed == PRETRAINING_SEEDS[0]
+    return arm not in (RANDOM, *VARIANTS) or seed == PRETRAINING_SEEDS[0]
 
 
 def run(job: Job) -> bool:
