@@ -21,8 +21,8 @@ _COUNTED_TOKENS = 1 << 26
 # Frequencies of neighbours to this power, so that rare ones do not dominate (Levy, Goldberg and Dagan 2015, section
 # 3.2).
 _SMOOTHING = 0.75
-# Standard deviations of word and position embeddings. At BERT's 0.02 the loss falls more slowly (6.36 after 125 steps);
-# 0.08 and 0.06 gain little over 0.04 and 0.03 (6.14, 6.20).
+# Standard deviations of word and position embeddings. At BERT's 0.02 the loss falls more slowly (6.36 after 125
+# steps); 0.08 and 0.06 gain little over 0.04 and 0.03 (6.14, 6.20).
 _OF_WORDS, _OF_PLACES = 0.05, 0.04
 # Logit of attention from a token to itself, of which about half is its place. Twice as large ones gained nothing.
 _SELF_ATTENTION = 4.0
