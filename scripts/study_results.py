@@ -1,8 +1,8 @@
-"""Make docs/results.md and its plots from the files of docs/results/, and those files from the runs.
+"""Make docs/results.md, its plots and the first table of README.md from the files of docs/results/, and those from runs.
 
 `python scripts/study_results.py collect` reads runs/study and runs/two-cores and writes docs/results/: settings,
 thinned logs and scores as JSON, and what each test sentence adds to a score as .npz, for the intervals.
-`python scripts/study_results.py write` fills the tables of docs/results.md, between its marks, and draws the plots.
+`python scripts/study_results.py write` fills the tables of both documents, between their marks, and draws the plots.
 """
 
 import argparse
@@ -20,7 +20,9 @@ from recipe.report.plots import curves_figure, png_of, task_scores_figure
 from recipe.tasks.catalog import TASK_TYPES
 from recipe.tasks.experiments.comparison import bootstrap
 
-RESULTS, DOCUMENT = ROOT / "docs" / "results", ROOT / "docs" / "results.md"
+RESULTS, DOCUMENTS = ROOT / "docs" / "results", (ROOT / "docs" / "results.md", ROOT / "README.md")
+# Beginnings of the names of the models in README's table.
+IN_README = ("random", "conditional", "TinyBERT", BEST, "all-MiniLM", "BERT-base", "PubMedBERT")
 SAMPLES = 10_000
 _OF_RESULT = (
     "task",
@@ -285,23 +287,27 @@ def search_table(results: Results) -> str:
 
 def published_table(results: Results) -> str:
     """Published scores on BC5-chem next to the best model and the anchors."""
+    heads = ("model", "BC5-chem F1", "recall, unseen", "pretraining", "source")
+    return _table(heads, ranked(results))
+
+
+def readme_table(results: Results) -> str:
+    """The lines of that table that say the most, without their sources."""
+    rows = [row[:4] for row in ranked(results) if row[0].removeprefix("**").startswith(IN_README)]
+    return _table(("model", "BC5-chem F1", "recall, unseen", "pretraining"), rows)
+
+
+def ranked(results: Results) -> list[list[str]]:
+    """Model, F1, recall on unseen mentions, pretraining and source, by F1."""
     rows = [[each["model"], each["f1"], each["unseen"], each["compute"], each["source"]] for each in results.published]
     if scores := results.of("bc5-chem", BEST):
         run = results.runs[BEST]
         hours = run["seconds"] / 3600
         made = f"{run['training'][-1]['tokens_seen'] / 1e6:.0f} M tokens, two CPU cores, {hours:.1f} h"
         unseen = _mean(results.of("bc5-chem", BEST, "unseen.recall"))
-        rows.append(
-            [
-                f"**{BEST}, {run['parameters'] / 1e6:.1f} M parameters, ours**",
-                f"**{_mean(scores)}**",
-                unseen,
-                made,
-                "here",
-            ]
-        )
-    rows.sort(key=lambda row: float(re.search(r"[\d.]+", row[1])[0]))  # type: ignore[index]
-    return _table(("model", "BC5-chem F1", "recall, unseen", "pretraining", "source"), rows)
+        name = f"**{BEST}, {run['parameters'] / 1e6:.1f} M parameters, ours**"
+        rows.append([name, f"**{_mean(scores)}**", f"**{unseen}**", made, "here"])
+    return sorted(rows, key=lambda row: float(re.search(r"[\d.]+", row[1])[0]))  # type: ignore[index]
 
 
 def curve_table(results: Results) -> str:
@@ -321,6 +327,7 @@ def curve_table(results: Results) -> str:
 
 
 TABLES: dict[str, Callable[[Results], str]] = {
+    "readme": readme_table,
     "published": published_table,
     "arms": arms_table,
     "differences": differences_table,
@@ -375,7 +382,8 @@ def main() -> None:
         collect(RESULTS)
         return
     results = Results(RESULTS)
-    DOCUMENT.write_text(filled(DOCUMENT.read_text(encoding="utf-8"), results), encoding="utf-8")
+    for document in DOCUMENTS:
+        document.write_text(filled(document.read_text(encoding="utf-8"), results), encoding="utf-8")
     draw(results, RESULTS / "plots")
 
 

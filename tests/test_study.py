@@ -1,5 +1,7 @@
 """The study's files: arms differ in nothing but what they are about, and every job is a command that would run."""
 
+import json
+import re
 import sys
 
 import pytest
@@ -8,7 +10,7 @@ from conftest import ROOT
 from recipe.config_file import load_recipe
 
 sys.path.insert(0, str(ROOT / "scripts"))
-study = __import__("study")
+study, study_results = __import__("study"), __import__("study_results")
 
 GENERAL = {"corpus.path": ["data/study/general"]}
 GENERAL_VOCABULARY = {"tokenizer.path": "runs/study/general-1/tokenizer", "tokenizer.vocab_size": 30522}
@@ -70,3 +72,16 @@ def test_each_job_comes_after_those_that_it_needs_and_its_recipe_loads():
 def test_jobs_are_shared_without_gap_or_overlap():
     names = [job.name for job in study.jobs()]
     assert len({*names}) == len(names)
+
+
+@pytest.mark.parametrize("document", study_results.DOCUMENTS, ids=lambda path: path.name)
+def test_every_table_is_what_the_kept_files_give(document):
+    text = document.read_text(encoding="utf-8")
+    assert study_results.filled(text, study_results.Results(study_results.RESULTS)) == text
+    # And all marks are known.
+    assert {*re.findall(r"^<!-- (\w+) -->$", text, re.M)} <= study_results.TABLES.keys()
+
+
+def test_no_text_of_a_corpus_is_kept():
+    for path in (study_results.RESULTS / "runs").glob("*.json"):
+        assert "examples" not in json.loads(path.read_text(encoding="utf-8"))["evaluation"]
