@@ -1,4 +1,4 @@
-"""Make docs/results.md, its plots and the first table of README.md from the files of docs/results/, and those from runs.
+"""Make docs/results.md, its plots and the first table of README.md from docs/results/, and those files from the runs.
 
 `python scripts/study_results.py collect` reads runs/study and runs/two-cores and writes docs/results/: settings,
 thinned logs and scores as JSON, and what each test sentence adds to a score as .npz, for the intervals.
