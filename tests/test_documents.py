@@ -113,7 +113,7 @@ def test_the_site_has_every_page_once():
 
 def prose_of(text: str) -> list[str]:
     """The paragraphs and list entries of a document, without tables, code and headings."""
-    text = re.sub(r"```.*?```", "", text, flags=re.S)
+    text = re.sub(r"```.*?```|<!--.*?-->\n", "", text, flags=re.S)
     paragraphs = []
     for block in re.split(r"\n\s*\n", text):
         if not re.match(r"\s*(#|\||!\[)", block):
