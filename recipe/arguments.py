@@ -144,8 +144,24 @@ def parse_run(parser: Parser, arguments: Sequence[str]) -> tuple[Path, dict[str,
             place: (yaml_value(text, f"--{place}", is_text(keys[place])), f"--{place}")
             for place, text in given.items()
         }
-        write_recipe(run, replace(recipe, hub=build_recipe(known | changed).hub))
+        _change_hub(run, replace(recipe, hub=build_recipe(known | changed).hub))
     return run, values
+
+
+def _change_hub(run: Path, recipe: Recipe) -> None:
+    """Keep other settings of the card, and write the card anew unless it was completed by hand."""
+    card = run / "model" / "README.md"
+    if not card.is_file():
+        write_recipe(run, recipe)
+        return
+    from recipe.report.model_card import model_card, write_model_card  # imports the Hub's client
+
+    is_ours = card.read_text(encoding="utf-8", errors="replace") == model_card(run)
+    write_recipe(run, recipe)
+    if is_ours:
+        write_model_card(run)
+    else:
+        print(f"{card}: was changed by hand, so only `domain-bert report {run}` writes it anew")
 
 
 def parse_options(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:
