@@ -92,7 +92,9 @@ def test_a_starter_recipe_loads_and_says_what_comes_next(tmp_path, size, capsys)
     # What was measured for small models only is not for large ones.
     small = (recipe.training.optimizer, recipe.model.initialization) == ("muon", "informed")
     assert small == (size != "base")
-    assert f"Next: domain-bert run {file}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f" Next: domain-bert plan {file}, domain-bert run {file}\n" in told
+    assert "texts: mine/*.txt leads to no file here." in told
     again = domain_bert("init", str(file), "--corpus", "texts")
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert "is there already" in again.stderr
