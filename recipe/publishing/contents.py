@@ -78,10 +78,9 @@ class Upload:
         return "\n".join([*lines, f"{self.total()}; nothing was sent"])
 
     def total(self) -> str:
-        """How many files and bytes there are, and on which branches if there are several."""
+        """How many files and bytes there are on all branches."""
         sizes = [sent.size for sent in self.all_files()]
-        branches = f" on the branches main, {', '.join(self.revisions)}" if self.revisions else ""
-        return f"{len(sizes):,} files, {sum(sizes):,} bytes{branches}"
+        return f"{len(sizes):,} files, {sum(sizes):,} bytes"
 
 
 def chosen_files(folder: Path, patterns: Iterable[str], run: Path, recipe: Recipe, below: str = "") -> Files:

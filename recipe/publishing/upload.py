@@ -60,7 +60,8 @@ def upload(wanted: Upload) -> str:
             else:
                 print(f"{wanted.repo} is private already and stays so; change that in its settings")
     is_public = not is_private or (not wanted.private and is_ours)
-    return f"{url}\n{wanted.total()}; {'public' if is_public else 'private'}"
+    branches = f" on the branches main, {', '.join(wanted.revisions)}" if wanted.revisions else ""
+    return f"{url}\n{wanted.total()}{branches}; {'public' if is_public else 'private'}"
 
 
 def _commit(api: "HfApi", wanted: Upload, revision: str, files: Files) -> None:
