@@ -98,10 +98,13 @@ def test_what_a_card_says_may_be_set_by_the_push_unless_it_was_completed_by_hand
     card = run_dir / "model" / "README.md"
     assert "license: mit" in hub.repositories[f"models/{REPO}"].files["README.md"].decode()
     card.write_text(card.read_text() + "My own words.\n")
-    done = push(hub, tmp_path, run_dir, "--repo", REPO, "--hub.license", "apache-2.0")
+    other = "someone/second"
+    done = push(hub, tmp_path, run_dir, "--repo", other, "--hub.license", "apache-2.0")
     assert f"{card}: was changed by hand, so only `domain-bert report {run_dir}` writes it anew" in done.stdout
-    sent = hub.repositories[f"models/{REPO}"].files["README.md"].decode()
+    sent = hub.repositories[f"models/{other}"].files["README.md"].decode()
     assert "license: mit" in sent
+    assert other in sent
+    assert REPO not in sent, "a card names the repository in which it is"
     assert sent.endswith("My own words.\n")
 
 
