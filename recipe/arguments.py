@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -37,13 +38,20 @@ _LONGEST = 1500
 
 
 def exit_with_one_line(call: Callable[[], None]) -> None:
-    """Call it; an `InputError` is printed as one line and ends the process with status 2, an interrupt with 130."""
+    """Call it; an `InputError` is printed as one line and ends the process with status 2.
+
+    An interrupt ends it with 130, a reader of its output that has gone with 141, as in a shell.
+    """
     try:
         call()
     except InputError as error:
         _exit_with(str(error))
     except MemoryError:
         _exit_with("the memory is full; ask for less, or use a larger machine")
+    except BrokenPipeError:
+        if not _has_lost_its_reader():
+            raise
+        sys.exit(141)
     except OSError as error:
         # A file that cannot be opened or written is the user's to mend; other errors of the system are ours.
         if not isinstance(error.filename, (str, bytes, os.PathLike)) or not error.strerror:
@@ -52,6 +60,17 @@ def exit_with_one_line(call: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         print("interrupted; run the same command again to resume", file=sys.stderr)
         sys.exit(130)
+
+
+def _has_lost_its_reader() -> bool:
+    """Whether the reader of standard output, such as `head`, has gone; then what is left to print is thrown away."""
+    output = select.poll()
+    output.register(sys.stdout.fileno(), 0)
+    if not any(event & select.POLLERR for _, event in output.poll(0)):
+        return False
+    # Python would try again at its end, and print an error there.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 def _exit_with(message: str) -> NoReturn:
@@ -125,8 +144,24 @@ def parse_run(parser: Parser, arguments: Sequence[str]) -> tuple[Path, dict[str,
             place: (yaml_value(text, f"--{place}", is_text(keys[place])), f"--{place}")
             for place, text in given.items()
         }
-        write_recipe(run, replace(recipe, hub=build_recipe(known | changed).hub))
+        _change_hub(run, replace(recipe, hub=build_recipe(known | changed).hub))
     return run, values
+
+
+def _change_hub(run: Path, recipe: Recipe) -> None:
+    """Keep other settings of the card, and write the card anew unless it was completed by hand."""
+    card = run / "model" / "README.md"
+    if not card.is_file():
+        write_recipe(run, recipe)
+        return
+    from recipe.report.model_card import model_card, write_model_card  # imports the Hub's client
+
+    is_ours = card.read_text(encoding="utf-8", errors="replace") == model_card(run)
+    write_recipe(run, recipe)
+    if is_ours:
+        write_model_card(run)
+    else:
+        print(f"{card}: was changed by hand, so only `domain-bert report {run}` writes it anew")
 
 
 def parse_options(parser: Parser, arguments: Sequence[str]) -> dict[str, Any]:

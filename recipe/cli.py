@@ -60,8 +60,13 @@ def _run(name: str, arguments: Sequence[str]) -> None:
         return _finetune(arguments)
     command = COMMANDS[name]
     lines = [f"{command.summary}\n", *(f"domain-bert {name} {example}" for example in command.examples)]
-    formatter = argparse.RawDescriptionHelpFormatter
-    parser = Parser(prog=f"domain-bert {name}", description="\n".join(lines), formatter_class=formatter)
+    if name == "finetune":
+        lines.append("\nWhat the form with --model takes: domain-bert finetune --model DIR --help")
+    prog, formatter = f"domain-bert {name}", argparse.RawDescriptionHelpFormatter
+    # A hundred keys would hide what the command is about.
+    places = {"config": "CONFIG", "configs": "CONFIG ..."}
+    usage = f"{prog} {places[command.takes]} [options] [--section.key VALUE ...]" if command.takes in places else None
+    parser = Parser(prog=prog, usage=usage, description="\n".join(lines), formatter_class=formatter)
     command.add_options(parser)
     if command.takes == "config":
         (recipe,), options = parse_recipes(parser, arguments)

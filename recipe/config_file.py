@@ -134,7 +134,9 @@ def build_recipe(values: dict[str, tuple[Any, str]]) -> Recipe:
 
 
 def coerce(value: Any, config_field: dataclasses.Field, place: str) -> Any:
-    """The value in the type of a config field; one value is a list of one where a list is wanted."""
+    """The value in the type of a config field; one value is a list of one where a list is wanted.
+
+    Numbers may also stand with commas between them: 1,2,3."""
     wanted: Any = config_field.type
     if isinstance(wanted, types.UnionType):
         if value is None:
@@ -142,6 +144,9 @@ def coerce(value: Any, config_field: dataclasses.Field, place: str) -> Any:
         wanted = next(option for option in typing.get_args(wanted) if option is not type(None))
     if typing.get_origin(wanted) is list:
         (inner,) = typing.get_args(wanted)
+        # On a command line brackets want quotes. A path may contain a comma.
+        if isinstance(value, str) and "," in value and inner is not str:
+            value = yaml_value(f"[{value}]", place)
         return [_coerce_one(entry, inner, place) for entry in (value if isinstance(value, list) else [value])]
     return _coerce_one(value, wanted, place)
 

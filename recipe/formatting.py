@@ -56,6 +56,11 @@ def duration(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def minute(moment: str) -> str:
+    """A time in ISO 8601, as records have it, to the minute: "2026-11-26 11:27 UTC"."""
+    return f"{moment[:16].replace('T', ' ')} UTC"
+
+
 def model_name(name: str) -> str:
     """A system of a task's results in words."""
     return name.replace("_", " ")

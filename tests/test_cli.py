@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT, small_recipe, write_corpus
@@ -16,6 +18,8 @@ from recipe.maintenance.status import status_of
 from recipe.pretraining.lines import HEADING, TrainingLines
 from recipe.records import read_records, write_recipe
 from recipe.report.summary import summary_of
+from recipe.run_folder.events import log_event
+from recipe.run_folder.lock import run_lock
 
 
 def domain_bert(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
@@ -88,7 +92,9 @@ def test_a_starter_recipe_loads_and_says_what_comes_next(tmp_path, size, capsys)
     # What was measured for small models only is not for large ones.
     small = (recipe.training.optimizer, recipe.model.initialization) == ("muon", "informed")
     assert small == (size != "base")
-    assert f"Next: domain-bert run {file}" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f" Next: domain-bert plan {file}, domain-bert run {file}\n" in told
+    assert "texts: mine/*.txt leads to no file here." in told
     again = domain_bert("init", str(file), "--corpus", "texts")
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert "is there already" in again.stderr
@@ -109,8 +115,57 @@ def test_status_of_a_run_that_trains(tmp_path, corpus_file):
     progress = {"step": 50, "max_steps": 200, "seconds_left": 90.0, "mlm_loss": 6.5, "nsp_loss": 0.7}
     (recipe.folder / "progress.json").write_text(json.dumps({**progress, "tokens_per_second": 31_000.0, "time": 0}))
     text = status_of(recipe.folder)
-    assert "step 50 of 200 (25%), about 1 min 30 s left" in text
+    assert "step 50 of 200 (25%), stopped; the same command resumes" in text
     assert "MLM 6.500, NSP 0.700, 31.0 k tokens/s" in text
+    with run_lock(recipe.folder):
+        assert "step 50 of 200 (25%), about 1 min 30 s left" in status_of(recipe.folder)
+
+
+def test_status_of_a_run_that_trains_again_after_it_was_done(trained, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in ("stages.json", "progress.json", "events.jsonl"):
+        shutil.copy(trained.folder / name, run)
+    write_recipe(run, trained)
+    assert " of " not in status_of(run)
+    progress = json.loads((run / "progress.json").read_text())
+    (run / "progress.json").write_text(json.dumps({**progress, "step": 3, "time": time.time() + 60}))
+    assert re.search(r"pretrain +step 3 of \d+", status_of(run))
+
+
+def test_status_names_a_fault_until_its_stage_is_done(tmp_path, corpus_file):
+    recipe = small_recipe(corpus_file, tmp_path / "run")
+    write_recipe(recipe.folder, recipe)
+    log_event(recipe.folder, "signal", stage="pretrain", error="KeyboardInterrupt: ")
+    assert re.search(
+        r"last event pretrain was interrupted, .* on .*: KeyboardInterrupt$", status_of(recipe.folder), re.M
+    )
+    log_event(recipe.folder, "start", stage="pretrain")
+    assert "last fault pretrain was interrupted" in status_of(recipe.folder)
+    log_event(recipe.folder, "end", stage="pretrain")
+    assert "last fault" not in status_of(recipe.folder)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path):
+    imports = "from recipe.arguments import exit_with_one_line\n"
+    code = f"{imports}exit_with_one_line(lambda: [print('x' * 999) for _ in range(999)])"
+    command = f'{sys.executable} -c "$0" | head -1; echo ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", command, code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.stdout.split("\n")[1], done.stderr) == ("141", "")
+    # A broken pipe to another process is an error.
+    code = (
+        "from recipe.arguments import exit_with_one_line\ndef fail(): raise BrokenPipeError\nexit_with_one_line(fail)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, "BrokenPipeError" in done.stderr) == (1, True)
+
+
+def test_the_help_of_finetune_names_the_other_form(capsys):
+    with pytest.raises(SystemExit):
+        main(["finetune", "--help"])
+    text = capsys.readouterr().out
+    assert text.startswith("usage: domain-bert finetune CONFIG [options] [--section.key VALUE ...]\n")
+    assert "domain-bert finetune --model DIR --help" in text
 
 
 def test_training_lines_are_short_aligned_and_kept(tmp_path, capsys):

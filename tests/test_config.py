@@ -55,6 +55,9 @@ def test_file_then_command_line(tmp_path):
         "no",
     )
     assert (recipe.corpus.path, recipe.task.seeds) == (["a.txt", "b.txt"], [7])
+    recipe = recipe_of(tmp_path, text, "--task.learning_rate=5e-5,1e-4", "--task.seeds=1, 2", "--corpus.path=a,b.txt")
+    assert (recipe.task.learning_rate, recipe.task.seeds) == ([5e-5, 1e-4], [1, 2])
+    assert recipe.corpus.path == ["a,b.txt"]
 
 
 @pytest.mark.parametrize(

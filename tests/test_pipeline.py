@@ -250,7 +250,9 @@ def test_the_steps_of_log_and_checkpoints_may_change_when_a_run_is_resumed(done,
     shutil.rmtree(checkpoints / "checkpoint-6")
     run_stage(later, "pretrain")
     assert "resumes from" in capsys.readouterr().out
-    log = json.loads((done.folder / "training.json").read_text())["log_history"]
+    training = json.loads((done.folder / "training.json").read_text())
+    log, before = training["log_history"], training["seconds_before_resume"]
+    assert read_records(done.folder)["pretrain"]["seconds"] >= round(training["seconds"], 1) > before > 0
     resumed = [line for line in log if line["step"] > 3]
     assert [line["step"] for line in resumed if "loss" in line] == [4, 6]
     assert [line["step"] for line in resumed if "eval_mlm_loss" in line] == [4, 6]

@@ -79,7 +79,6 @@ def _executors(executor: str) -> Any:
         if error.name is None or error.name.startswith("recipe"):
             raise
         package = error.name.partition(".")[0]
-        extra = "ray" if executor == "ray" else "datatrove"
         raise InputError(
-            f"--executor {executor} needs {package}, which is not installed: pip install 'domain-bert[{extra}]'"
+            f"--executor {executor} needs {package}, which is not installed: pip install {package}"
         ) from None

@@ -1,5 +1,6 @@
 """A corpus path and a size -> a commented recipe to begin with."""
 
+import glob
 import json
 from pathlib import Path
 
@@ -56,4 +57,7 @@ def write_starter(file: Path, corpus: str, size: str, domain: str) -> str:
         partial.write_text(text + "\n", encoding="utf-8")
         load_recipe(partial)
     device = "a GPU" if has_gpu else "no GPU: training runs on the CPU"
-    return f"{file}: written for {device}. Next: domain-bert run {file}"
+    # It may be on another machine; mostly it is a typing error.
+    is_remote = "://" in corpus or corpus.startswith(("hub:", "embedded:"))
+    missing = "" if is_remote or glob.glob(corpus) else f" {corpus} leads to no file here."
+    return f"{file}: written for {device}.{missing} Next: domain-bert plan {file}, domain-bert run {file}"

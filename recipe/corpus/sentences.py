@@ -85,8 +85,7 @@ def splitter(name: str, code: str = "en") -> Callable[[str], list[str]]:
         from pysbd.languages import LANGUAGE_CODES
     except ImportError:
         raise InputError(
-            f"corpus.sentence_splitter is {name}, which is not installed; pip install 'domain-bert[{name}]', or set it"
-            " to rules"
+            f"corpus.sentence_splitter is {name}, which is not installed; pip install {name}, or set it to rules"
         ) from None
     if code not in LANGUAGE_CODES:
         raise InputError(

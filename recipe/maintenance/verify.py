@@ -82,7 +82,7 @@ def _parts_of_run(run: Path) -> Iterator[Part]:
         records = {}
     for name, record in records.items():
         number = len(record.get("files") or record.get("results", {}))
-        yield _compared(name, number, damaged_files(run, record), f"run `{COMMANDS.get(name, 'domain-bert run')}`")
+        yield _compared(name, number, damaged_files(run, record), _remedy(name))
     for note in sorted((run / "checkpoints").glob(f"*/{NAME}")):
         yield _read(note.relative_to(run).as_posix(), partial(read_note, note.parent))
     for folder in sorted((run / "checkpoints").glob("*/checkpoint-*")):
@@ -100,7 +100,7 @@ def _parts_below(path: Path) -> Iterator[Part]:
         files = {file: sha for file, sha in (record.get("files") or {}).items() if file.startswith(below)}
         if files:
             damaged = damaged_files(run or path, {"files": files})
-            yield _compared(name, len(files), damaged, f"run `{COMMANDS.get(name, 'domain-bert run')}`")
+            yield _compared(name, len(files), damaged, _remedy(name))
     for folder in sorted(path.glob("checkpoint-*")) or sorted(path.glob("*/checkpoint-*")):
         yield _checkpoint(folder)
 
@@ -127,6 +127,10 @@ def _compared(name: str, number: int, damaged: list[Path], remedy: str) -> Part:
     if not damaged:
         return Part(name, f"{count(number)} file{'s' * (number != 1)}, intact", True)
     return Part(name, f"damaged: {len(damaged)} of {number} files, first {damaged[0]}; {remedy}", False)
+
+
+def _remedy(stage: str) -> str:
+    return f"run `{COMMANDS.get(stage, 'domain-bert run')} CONFIG`"
 
 
 def _read(name: str, read: Callable[[], object]) -> Part:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from recipe.config import Recipe
 from recipe.errors import InputError
-from recipe.files import explain_unwritable
+from recipe.files import explain_unwritable, read_json
+from recipe.formatting import duration
 from recipe.model.memory import require_memory
 from recipe.pipeline.done import is_made, key_of, require_stages_before, tokenizer_files
 from recipe.pipeline.inputs import Input
@@ -126,9 +127,12 @@ def run_stage(
                 log_event(recipe.folder, event, stage=name, error=f"{type(error).__name__}: {error}")
             raise
         if is_first_process():
-            _record(recipe, stage, key, seconds := time.time() - started)
+            seconds = time.time() - started
+            if name == "pretrain":
+                seconds += read_json(recipe.folder / "training.json").get("seconds_before_resume", 0.0)
+            _record(recipe, stage, key, seconds)
             log_event(recipe.folder, "end", stage=name, seconds=round(seconds, 1))
-            print(f"{name}: done in {seconds:.0f} s", flush=True)
+            print(f"{name}: done in {duration(seconds)}", flush=True)
 
 
 def _record(recipe: Recipe, stage: Stage, key: str, seconds: float) -> None:

@@ -16,7 +16,7 @@ from recipe.planning.hardware import (
     check_utilisation,
     parse_prices,
 )
-from recipe.planning.plan import plan_of
+from recipe.planning.plan import has_times, plan_of
 
 WIDTH = 110
 
@@ -71,8 +71,9 @@ def screen(plan: dict[str, Any]) -> str:
         + ", ".join(f"{name.replace('_', ' ')} {_bytes(size)}" for name, size in disk.items() if size)
         + f"; {_bytes(sum(disk.values()))} in all",
     ]
+    table = [*_table(plan), ""] if has_times(plan) else []
     notes = [*_notes(plan), *(f"warning: {warning}" for warning in plan["warnings"])]
-    return "\n".join([*_wrapped(lines), "", *_table(plan), "", *_wrapped(notes)])
+    return "\n".join([*_wrapped(lines), "", *table, *_wrapped(notes)])
 
 
 def _wrapped(lines: list[str]) -> list[str]:
@@ -104,11 +105,11 @@ def _notes(plan: dict[str, Any]) -> list[str]:
         f"Rows at once: the largest micro-batch in {USABLE_MEMORY:.0%} of the memory. Money: {PRICES_AS_OF}; --price"
         " sets yours.",
     ]
-    if any(None in row["hours"].values() for row in plan["gpus"]):
-        lines.append(
-            f"{NOT_KNOWN}: a step has under {LEAST_TOKENS:,} tokens a GPU, the batch cannot be split, or the model"
-            " does not fit."
-        )
+    why = f"a step has under {LEAST_TOKENS:,} tokens a GPU, the batch cannot be split, or the model does not fit."
+    if not has_times(plan):
+        lines = [f"No times on GPUs: {why}"]
+    elif any(None in row["hours"].values() for row in plan["gpus"]):
+        lines.append(f"{NOT_KNOWN}: {why}")
     if machine := plan.get("this_machine"):
         lines.append(
             f"This machine: {machine['number']} x {machine['name']}, {machine['dtype']} product measured now:"

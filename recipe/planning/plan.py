@@ -41,6 +41,11 @@ CHECKPOINT_BYTES, MODEL_BYTES = 12, 4
 PASS_FILES = 3
 
 
+def has_times(plan: dict[str, Any]) -> bool:
+    """Whether any GPU of the table has a time."""
+    return any(found is not None for row in plan["gpus"] for found in row["hours"].values())
+
+
 def plan_of(
     recipe: Recipe, utilisation: float | None, prices: dict[str, float], with_this_machine: bool = True
 ) -> dict[str, Any]:
@@ -162,7 +167,7 @@ def warnings_of(recipe: Recipe, plan: dict[str, Any]) -> list[str]:
             f"{rare:.0%} of the vocabulary's pieces occur fewer than {RARE_PIECE} times in the text, too few to learn"
             " them: lower tokenizer.vocab_size, or add text"
         )
-    if not (training.bf16 or training.fp16):
+    if has_times(plan) and not (training.bf16 or training.fp16):
         found.append("the recipe trains in float32; the times on GPUs hold for training.bf16: true (T4: fp16)")
     rows = plan["memory"]["micro_batch_rows"]
     if not any(row["largest_micro_batch_rows"] >= rows for row in plan["gpus"]):

@@ -80,9 +80,10 @@ def _pretrain(recipe: Recipe, guard: Guard) -> None:
     trainer = make_trainer(recipe, guard)
     _announce(recipe, trainer)
     checkpoint = agreed_checkpoint(checkpoint_folder(recipe), recipe.training.ddp_timeout)
+    first_step = int(checkpoint.name.split("-")[1]) if checkpoint else 0
     if checkpoint is not None and trainer.is_world_process_zero():
         print(f"pretrain: resumes from {checkpoint}")
-        log_event(recipe.folder, "resume", stage="pretrain", step=int(checkpoint.name.split("-")[1]))
+        log_event(recipe.folder, "resume", stage="pretrain", step=first_step)
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except pickle.UnpicklingError:
@@ -99,19 +100,31 @@ def _pretrain(recipe: Recipe, guard: Guard) -> None:
     save_model(trainer, recipe.folder / "model")
     if trainer.is_world_process_zero():
         model = trainer.accelerator.unwrap_model(trainer.model)
+        before = _seconds_of(trainer.state.log_history, first_step)
         summary = {
             "log_history": trainer.state.log_history,
             "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "world_size": trainer.args.world_size,
             "device": _device_name(trainer.args.device),
             "precision": precision_name(trainer.args),
-            "seconds": time.time() - started,
+            "seconds": before + time.time() - started,
+            "seconds_before_resume": before,
         }
         write_json(recipe.folder / "training.json", summary)
     # A rank that ends while its group is open may abort, and the launcher then ends the others, which may still be
     # writing.
     trainer.accelerator.wait_for_everyone()
     trainer.accelerator.end_training()
+
+
+def _seconds_of(lines: list[dict[str, Any]], last_step: int) -> float:
+    """How long the steps took that earlier starts of this run trained, by the speed in the lines of the log."""
+    seconds, tokens = 0.0, 0
+    for line in lines:
+        if line["step"] <= last_step and line.get("tokens_per_second"):
+            seconds += (line["tokens_seen"] - tokens) / line["tokens_per_second"]
+            tokens = line["tokens_seen"]
+    return seconds
 
 
 def make_trainer(recipe: Recipe, guard: Guard | None = None) -> PreTrainer:

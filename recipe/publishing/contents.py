@@ -75,8 +75,12 @@ class Upload:
         for revision, files in {"main": self.files, **self.revisions}.items():
             lines += [f"revision {revision}:"] if self.revisions else []
             lines += [f"{sent.size:>15,}  {place}" for place, sent in sorted(files.items())]
+        return "\n".join([*lines, f"{self.total()}; nothing was sent"])
+
+    def total(self) -> str:
+        """How many files and bytes there are on all branches."""
         sizes = [sent.size for sent in self.all_files()]
-        return "\n".join([*lines, f"{len(sizes):,} files, {sum(sizes):,} bytes; nothing was sent"])
+        return f"{len(sizes):,} files, {sum(sizes):,} bytes"
 
 
 def chosen_files(folder: Path, patterns: Iterable[str], run: Path, recipe: Recipe, below: str = "") -> Files:

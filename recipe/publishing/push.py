@@ -16,7 +16,7 @@ from recipe.report.model_card import PLACEHOLDER
 
 
 def push_run(run_dir: Path, repo: str | None, public: bool, what: str = "model", dry_run: bool = False) -> str:
-    """Upload what a run made, in one commit a branch; returns the address of the repository.
+    """Upload what a run made, in one commit a branch; returns the address of the repository and what is there.
 
     Args:
         run_dir: folder of a run.

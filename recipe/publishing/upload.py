@@ -19,7 +19,9 @@ TIMEOUT = 300.0
 
 
 def upload(wanted: Upload) -> str:
-    """Send everything; returns the address of the repository. What the Hub has already is not sent again.
+    """Send everything; returns the address of the repository, and a line of what is there and who sees it.
+
+    What the Hub has already is not sent again.
 
     Raises:
         InputError: if nobody is logged in, if the repository is public but private is asked for, or if the Hub cannot
@@ -57,7 +59,9 @@ def upload(wanted: Upload) -> str:
                 api.update_repo_settings(wanted.repo, repo_type=wanted.type, private=False)
             else:
                 print(f"{wanted.repo} is private already and stays so; change that in its settings")
-    return url
+    is_public = not is_private or (not wanted.private and is_ours)
+    branches = f" on the branches main, {', '.join(wanted.revisions)}" if wanted.revisions else ""
+    return f"{url}\n{wanted.total()}{branches}; {'public' if is_public else 'private'}"
 
 
 def _commit(api: "HfApi", wanted: Upload, revision: str, files: Files) -> None:

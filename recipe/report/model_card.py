@@ -17,7 +17,7 @@ from recipe.report.run_files import FILES, RunFiles, read_run_files
 from recipe.report.templates import render
 from recipe.tasks.experiments.results import dashes
 
-# Stands in the card until the repository is known; recipe/publishing/ puts the name in when it uploads.
+# Stands in the card; recipe/publishing/ puts the name in at the upload, since a run may go to several repositories.
 PLACEHOLDER = "NAME/MODEL"
 
 
@@ -106,7 +106,7 @@ def _body(recipe: Recipe, files: RunFiles) -> str:
     return render(
         "model_card.md.j2",
         name=_name(recipe),
-        repo=recipe.hub.repo or PLACEHOLDER,
+        repo=PLACEHOLDER,
         domain=recipe.hub.domain,
         license=recipe.hub.license,
         model=recipe.model,
@@ -129,15 +129,13 @@ def _body(recipe: Recipe, files: RunFiles) -> str:
         settings=[[cell(value) for value in row] for row in _settings(recipe, files)],
         made_with=_made_with(files.stages or {}),
         limitations=_limitations(recipe, files),
-        citation=citation(
-            _name(recipe), recipe.hub.repo or PLACEHOLDER, (files.stages or {}).get("stages", {}).get("pretrain", {})
-        ),
+        citation=citation(_name(recipe), PLACEHOLDER, (files.stages or {}).get("stages", {}).get("pretrain", {})),
         run_files=FILES,
     )
 
 
 def _name(recipe: Recipe) -> str:
-    return recipe.hub.repo.rpartition("/")[2] if recipe.hub.repo else f"BERT of {recipe.hub.domain}"
+    return f"BERT of {recipe.hub.domain}"
 
 
 def _prompt(files: RunFiles) -> str:

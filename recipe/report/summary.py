@@ -28,7 +28,10 @@ def summary_of(run: Path) -> str:
     made = [f"  {run / name!s:36} {what}" for name, what in names.items() if (run / name).exists()]
     commands = {
         f"domain-bert predict {run}/task/pretrained/model FILE": (run / "task/pretrained/model").exists(),
-        f"domain-bert finetune --model {run}/model --task bc5-chem --protocol small": (run / "model").exists(),
+        # Whatever its text is about, so no task is named.
+        f"domain-bert finetune --model {run}/model --task TASK --protocol small    (TASK: see docs/tasks.md)": (
+            recipe.task.name is None and (run / "model").exists()
+        ),
         f"domain-bert push {run} --repo {recipe.hub.repo or 'NAME/MODEL'}": (run / "model").exists(),
     }
     following = [f"  {command}" for command, is_possible in commands.items() if is_possible]

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from recipe.errors import InputError
 from recipe.files import read_json, write_json
+from recipe.formatting import minute
 from recipe.processes import is_first_process
 
 LOCK, HOLDER = "run.lock", "run.lock.json"
@@ -99,7 +100,9 @@ def _holder(run: Path) -> dict[str, Any] | None:
 
 
 def _named(holder: dict[str, Any]) -> str:
-    return f"process {holder['pid']} on {holder['host']} (`{holder['command']}`, since {holder['started']})"
+    return (
+        f"process {holder['pid']} on {holder['host']} (`{holder['command']}`, since {minute(str(holder['started']))})"
+    )
 
 
 def _has_ended(holder: dict[str, Any]) -> bool:

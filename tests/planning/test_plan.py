@@ -226,7 +226,8 @@ def test_warnings(prepared):
     enough = of(training__max_steps=str(fitting))["warnings"]
     assert not any("of the corpus" in warning or "the corpus is" in warning for warning in enough)
     assert any("the vocabulary's pieces occur fewer than 20 times" in warning for warning in enough)
-    assert any("trains in float32" in warning for warning in enough)
+    assert not any("trains in float32" in warning for warning in enough), "there are no times on GPUs"
+    assert any("trains in float32" in warning for warning in of(training__global_batch_size="4096")["warnings"])
     assert not any("float32" in warning for warning in of(training__bf16="true")["warnings"])
 
 
@@ -248,13 +249,21 @@ def test_rare_pieces_are_counted(prepared):
 
 def test_the_screen_shows_the_numbers_with_their_units_and_json_has_them_all(prepared):
     found = plan_of(prepared, None, {})
+    told = "No times on GPUs: a step has under 8,192 tokens a GPU"
+    assert told in screen(found)
+    assert "GB SXM" not in screen(found)
+    assert "times on GPUs hold" not in screen(found)
+    recipe = changed(prepared, **{"training.global_batch_size": "4096", "training.bf16": "false"})
+    found = plan_of(recipe, None, {})
     shown = screen(found)
+    assert told not in shown
+    assert "times on GPUs hold" in shown
     assert len(shown.splitlines()) < 40
     assert max(map(len, shown.splitlines())) <= 110
     for words in (
         *(
             f"{found['text']['tokens']:,.0f} tokens to train on, ",
-            " steps of 8 pairs = ",
+            " steps of 4,096 pairs = ",
             " MFLOP a token; ",
             " FLOP in all",
         ),
@@ -263,7 +272,7 @@ def test_the_screen_shows_the_numbers_with_their_units_and_json_has_them_all(pre
     ):
         assert words in shown
     assert all(f"warning: {warning}" in " ".join(shown.split()) for warning in found["warnings"])
-    again = json.loads(plan(prepared, None, [], True))
+    again = json.loads(plan(recipe, None, [], True))
     assert again["work"] == found["work"]
     assert set(again) == set(found)
 

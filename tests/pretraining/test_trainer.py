@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from recipe.config import Recipe
 from recipe.errors import InputError
+from recipe.files import read_json
 from recipe.model.bert import load_model
 from recipe.pairs.dataset import load_pairs
 from recipe.pipeline import run_all
@@ -305,6 +306,10 @@ def test_a_run_that_goes_on_is_the_run_that_would_have_been(
     assert [line["tokens_seen"] for line in history(stopped) if "loss" in line][-1] == [
         line["tokens_seen"] for line in history(whole) if "loss" in line
     ][-1]
+    before = [read_json(recipe.folder / "training.json")["seconds_before_resume"] for recipe in (whole, stopped)]
+    first = [line for line in history(stopped) if line["step"] <= 3 and "loss" in line]
+    assert before[0] == 0.0
+    assert first[0]["tokens_seen"] / first[0]["tokens_per_second"] <= before[1] < 600
 
 
 class _StopAfter(transformers.TrainerCallback):

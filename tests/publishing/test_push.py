@@ -63,7 +63,9 @@ def run_dir(tmp_path, model) -> Path:
 
 def test_a_push_is_private_whole_without_secrets_and_loads_back(hub, run_dir, tmp_path):
     result = push(hub, tmp_path, run_dir, "--repo", REPO)
-    assert (result.returncode, result.stdout.strip()) == (0, f"{hub.url}/{REPO}"), result.stderr
+    address, told = result.stdout.splitlines()
+    assert (result.returncode, address) == (0, f"{hub.url}/{REPO}"), result.stderr
+    assert re.fullmatch(r"10 files, [\d,]+ bytes; private", told)
     repository = hub.repositories[f"models/{REPO}"]
     assert repository.private
     assert len(repository.commits) == 1
@@ -81,11 +83,29 @@ def test_a_push_is_private_whole_without_secrets_and_loads_back(hub, run_dir, tm
 
 
 def test_public_is_asked_for_by_name(hub, run_dir, tmp_path):
-    assert push(hub, tmp_path, run_dir, "--repo", REPO, "--public").returncode == 0
+    done = push(hub, tmp_path, run_dir, "--repo", REPO, "--public")
+    assert (done.returncode, done.stdout[-9:]) == (0, "; public\n")
     assert not hub.repositories[f"models/{REPO}"].private
     again = push(hub, tmp_path, run_dir, "--repo", REPO)
     assert_one_line(again, "is a public repository already")
     assert len(hub.repositories[f"models/{REPO}"].commits) == 1
+
+
+def test_what_a_card_says_may_be_set_by_the_push_unless_it_was_completed_by_hand(hub, run_dir, tmp_path):
+    write_model_card(run_dir)
+    done = push(hub, tmp_path, run_dir, "--repo", REPO, "--hub.license", "mit")
+    assert (done.returncode, "by hand" in done.stdout) == (0, False), done.stderr
+    card = run_dir / "model" / "README.md"
+    assert "license: mit" in hub.repositories[f"models/{REPO}"].files["README.md"].decode()
+    card.write_text(card.read_text() + "My own words.\n")
+    other = "someone/second"
+    done = push(hub, tmp_path, run_dir, "--repo", other, "--hub.license", "apache-2.0")
+    assert f"{card}: was changed by hand, so only `domain-bert report {run_dir}` writes it anew" in done.stdout
+    sent = hub.repositories[f"models/{other}"].files["README.md"].decode()
+    assert "license: mit" in sent
+    assert other in sent
+    assert REPO not in sent, "a card names the repository in which it is"
+    assert sent.endswith("My own words.\n")
 
 
 def test_a_private_repository_with_commits_of_others_stays_private(hub, run_dir, tmp_path):

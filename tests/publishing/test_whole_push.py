@@ -84,7 +84,9 @@ def pushed(whole_run, tmp_path_factory):
         run = shutil.copytree(whole_run, tmp_path_factory.mktemp("pushed") / "run")
         done = in_process(hub, tmp_path_factory.mktemp("home"), PUSH, run, *kinds)
         assert done.returncode == 0, done.stderr[-3000:]
-        assert done.stdout.split() == [f"{hub.url}/{MODEL}", f"{hub.url}/datasets/{PAIRS}", f"{hub.url}/{TASK}"]
+        lines = done.stdout.splitlines()
+        assert lines[::2] == [f"{hub.url}/{MODEL}", f"{hub.url}/datasets/{PAIRS}", f"{hub.url}/{TASK}"]
+        assert lines[1].endswith(" on the branches main, step-3, step-6; private")
         yield hub
 
 

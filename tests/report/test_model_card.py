@@ -82,7 +82,7 @@ def test_with_a_model_alone(tmp_path):
     assert card.data.license is None
     assert card.data.eval_results is None
     assert "No licence has been chosen" in card.text
-    assert 'model="someone/pubmed-bert"' in card.text
+    assert 'model="NAME/MODEL"' in card.text, "the name comes in with the upload"
     assert "None" not in card.content
 
 

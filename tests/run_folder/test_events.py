@@ -43,8 +43,8 @@ def test_stages_log_start_end_and_fault(tmp_path, monkeypatch, capsys):
     assert found[3]["error"] == "InputError: the reason\nin two lines"
     main(["status", str(recipe.folder)])
     said = capsys.readouterr().out
-    assert "last event save at step 500" in said
-    assert "last fault signal tokenizer" in said
+    assert "last event saved a checkpoint at step 500" in said
+    assert "last fault tokenizer was interrupted, 20" in said
 
 
 def test_only_the_first_process_logs_and_only_where_a_run_is(tmp_path, monkeypatch):

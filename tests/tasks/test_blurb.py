@@ -69,7 +69,7 @@ def test_systems_types_and_looks_are_told_apart(tmp_path):
 
 
 def test_bad_folders_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"contains no result\.json of a task of BLURB"):
+    with pytest.raises(InputError, match=r"contains no result of a task that has its name in BLURB"):
         read_systems(tmp_path)
     path = write(tmp_path, "gad")
     write(tmp_path / "again", "gad")

@@ -150,7 +150,7 @@ def test_a_missing_package_is_named_with_the_extra_that_has_it(tagger, tmp_path,
     with pytest.raises(InputError) as refused:
         export(tagger, tmp_path / "onnx", None)
     assert str(refused.value) == (
-        "ONNX needs the package onnx, which is not installed; pip install 'domain-bert[onnx]'"
+        "ONNX needs the package onnx, which is not installed; pip install onnx onnxscript onnxruntime"
     )
     with pytest.raises(InputError, match="needs the package onnxruntime"):
         require_onnx("onnxruntime")

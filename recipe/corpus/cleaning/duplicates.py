@@ -43,8 +43,7 @@ class NearDuplicates(SignatureFilter):
             from datasketch import MinHash, MinHashLSH
         except ImportError:
             raise InputError(
-                "corpus.near_duplicates needs the package datasketch: pip install 'domain-bert[dedup]', or set it to"
-                " null"
+                "corpus.near_duplicates needs the package datasketch: pip install datasketch, or set it to null"
             ) from None
         self._make_minhash = MinHash
         # Making a MinHash draws the permutations, so one object carries the values of all documents: the index copies

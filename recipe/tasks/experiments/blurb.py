@@ -54,7 +54,10 @@ def read_systems(folder: Path) -> list[SystemScores]:
         if times > 1:
             system.test_evaluations[task] = times
     if not found:
-        raise InputError(f"{folder}: contains no result.json of a task of BLURB; name a folder such as runs/tasks")
+        raise InputError(
+            f"{folder}: contains no result of a task that has its name in BLURB; name a folder such as runs/tasks,"
+            " after `domain-bert finetune --model DIR --task bc5-chem` (--data FOLDER for files that are elsewhere)"
+        )
     return list(found.values())
 
 

@@ -133,7 +133,8 @@ def parse_arguments(arguments: list[str]) -> dict:
     add("--model", required=True, metavar="DIR", help="checkpoint; random:DIR: a random initialisation of its shape")
     add("--task", required=True, metavar="NAME", help="name in tasks.yaml, embedded:nero, your own folder, hub:...")
     add("--data", type=Path, metavar="DIR", help="folder of the task's files; default: data/tasks/NAME")
-    add("--protocol", default="blurb", metavar="NAME", help="blurb (default), small or quick; see protocols.yaml")
+    text = "blurb (default; PubMedBERT's grid and 5 seeds), small (for models of some layers) or quick (one run)"
+    add("--protocol", default="blurb", metavar="NAME", help=text)
     add(
         "--baseline",
         action="append",
@@ -147,7 +148,8 @@ def parse_arguments(arguments: list[str]) -> dict:
     add("--use_cpu", action="store_true", help="stay on the CPU even where there is a GPU")
     for name, option in OPTIONS.items():
         lists = " (numbers with commas between them)" if "list" in str(option.type) else ""
-        add(f"--{name}", metavar="VALUE", help=(option.metadata["help"] + lists).replace("%", "%%"))
+        text = f"{option.metadata['help']}{lists} [default: the protocol's]"
+        add(f"--{name}", metavar="VALUE", help=text.replace("%", "%%"))
     values = parser.parse_strictly(arguments)
     overrides = {name: text for name in OPTIONS if (text := values.pop(name)) is not None}
     return {**values, "overrides": overrides}

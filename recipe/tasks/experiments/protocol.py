@@ -23,10 +23,7 @@ def load_protocol(protocol: str, options: dict[str, str]) -> TaskConfig:
     table = yaml.safe_load(PROTOCOLS.read_text(encoding="utf-8"))
     if protocol not in table:
         raise InputError(f"--protocol is {protocol!r}; it takes one of {', '.join(table)}")
-    # Commas make a list without brackets, which a shell would want quoted.
-    lists = [name for name, option in OPTIONS.items() if "list" in str(option.type)]
-    written = {name: f"[{text.strip('[]')}]" if name in lists else text for name, text in options.items()}
-    given = {name: yaml_value(text, f"--{name}") for name, text in written.items()}
+    given = {name: yaml_value(text, f"--{name}") for name, text in options.items()}
     # One coercion for recipes and this command line, so both take and refuse the same.
     values = {name: coerce(value, OPTIONS[name], f"--{name}") for name, value in {**table[protocol], **given}.items()}
     config = TaskConfig(**values)

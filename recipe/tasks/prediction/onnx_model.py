@@ -48,5 +48,5 @@ def require_onnx(*packages: str) -> Any:
         return [importlib.import_module(package) for package in packages][-1]
     except ImportError as error:
         raise InputError(
-            f"ONNX needs the package {error.name}, which is not installed; pip install 'domain-bert[onnx]'"
+            f"ONNX needs the package {error.name}, which is not installed; pip install onnx onnxscript onnxruntime"
         ) from None
