@@ -93,7 +93,9 @@ def _time(files: RunFiles) -> Answer | None:
     if waited is not None:
         words += f", which waits for data {percent(waited)} of its time"
     if used is not None:
-        words += f" and does {percent(used, 0)} of the matrix products that this machine can do"
+        # Above 100 % other programs had the machine while its speed was measured.
+        share = percent(used, 0) if used <= 1 else "all"
+        words += f" and does {share} of the matrix products that this machine can do"
     slow = waited is not None and waited > _LONG_WAIT
     hint = " More training.dataloader_num_workers would help." if slow else ""
     return Answer("Where does the time go?", f"{words}.{hint}", False if slow else None)
