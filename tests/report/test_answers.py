@@ -91,6 +91,6 @@ def test_a_gain_within_the_deviation_is_not_shown():
 @pytest.mark.parametrize(("used", "words"), [(0.4, "does 40 % of"), (1.0, "does 100 % of"), (1.08, "does all of")])
 def test_nothing_does_more_than_all(used, words):
     record = training_record()
-    log = [line | {"gemm_utilization": used} if "gemm_utilization" in line else line for line in record["log_history"]]
+    log = [line | {"gemm_utilization": used} if "loss" in line else line for line in record["log_history"]]
     found = by_question(files(training=record | {"log_history": log}))["Where does the time go?"]
     assert f"{words} the matrix products" in found.words
