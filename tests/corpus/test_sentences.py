@@ -180,9 +180,9 @@ def test_every_splitter_splits_a_paragraph(name):
 
 
 @pytest.mark.parametrize("name", ["blingfire", "pysbd"])
-def test_a_splitter_that_is_not_installed_is_named_with_its_extra(name, monkeypatch):
+def test_a_splitter_that_is_not_installed_is_named_with_the_remedy(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(InputError, match=rf"corpus.sentence_splitter is {name}.*domain-bert\[{name}\]"):
+    with pytest.raises(InputError, match=rf"corpus.sentence_splitter is {name}.*pip install {name}"):
         splitter(name)
 
 
