@@ -49,9 +49,11 @@ class Guard:
 
     def __enter__(self) -> "Guard":
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
+            # Ctrl-C is the launcher's where there is one. Loader processes inherit the handler, and so outlive it too.
+            mine = SIGNALS if self._is_launched() else (*SIGNALS, signal.SIGINT)
+            self._before = {number: signal.signal(number, self._on_signal) for number in mine}
         # Only where there are other ranks: a shell that ends shall not end the run that it started with nohup.
-        if "TORCHELASTIC_RUN_ID" in os.environ or self._ranks > 1:
+        if self._is_launched():
             threading.Thread(target=self._watch, args=(os.getppid(),), daemon=True).start()
         return self
 
@@ -59,6 +61,9 @@ class Guard:
         self._ended.set()
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _is_launched(self) -> bool:
+        return "TORCHELASTIC_RUN_ID" in os.environ or self._ranks > 1
 
     def slow_ranks(self) -> str:
         """Which ranks have not been heard of, or are behind, by their heartbeats."""

@@ -22,6 +22,7 @@ from recipe.pretraining.checkpoints import all_finite, newest_complete_checkpoin
 from recipe.pretraining.guard import EXIT_STATUS, Guard, Preempted, explain_lost_rank
 from recipe.pretraining.run import checkpoint_folder, make_trainer, save_model
 from recipe.processes import processes_asked_for
+from recipe.records import write_recipe
 
 
 def trained(trainer):
@@ -99,7 +100,7 @@ def test_no_model_with_a_bad_weight_is_written(prepared, corpus_file, tmp_path):
         trainer.end_if_not_finite()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_saves_after_the_step_and_the_rest_is_the_run_that_would_have_been(
     prepared, corpus_file, tmp_path, capsys, number
 ):
@@ -130,6 +131,38 @@ def test_a_signal_saves_after_the_step_and_the_rest_is_the_run_that_would_have_b
     pretraining_run.pretrain(recipe)
     one, other = (load_model(each.folder / "model").state_dict() for each in (whole, recipe))
     assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_control_c_reaches_loader_processes_too_and_saves(prepared, corpus_file, tmp_path):
+    keys = {"training.save_steps": "100", "training.dataloader_num_workers": "1"}
+    recipe = run_folder_of(prepared, tmp_path / "run", corpus_file, **keys)
+    write_recipe(recipe.folder, recipe)
+    # A terminal sends it to all processes of the group.
+    code = f"""
+import os, signal, transformers
+from pathlib import Path
+from recipe.config_file import load_recipe
+from recipe.pretraining import run
+class Stop(transformers.TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 4:
+            os.killpg(0, signal.SIGINT)
+make = run.make_trainer
+def with_stop(*arguments):
+    trainer = make(*arguments)
+    trainer.add_callback(Stop())
+    return trainer
+run.make_trainer = with_stop
+run.pretrain(load_recipe(Path({str(recipe.folder / "recipe.yaml")!r})))
+"""
+    command, environment = [sys.executable, "-c", code], {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, start_new_session=True
+    )
+    assert ran.returncode == EXIT_STATUS, ran.stderr[-2000:]
+    assert "SIGINT: a checkpoint was saved" in ran.stdout
+    assert "Traceback" not in ran.stderr
+    assert newest_complete_checkpoint(checkpoint_folder(recipe)).name == "checkpoint-4"
 
 
 def test_a_second_signal_ends_at_once_and_the_same_one_twice_does_not(tmp_path):
