@@ -167,7 +167,7 @@ VALUES = (
 )
 # Whole command lines; CONFIG is a recipe that works.
 LINES = (
-    *("pretrian CONFIG", "Run CONFIG", "--version", "-x", "run", "run --seed", "run CONFIG --seed", "run CONFIG -x"),
+    *("pretrian CONFIG", "Run CONFIG", "--versoin", "-x", "run", "run --seed", "run CONFIG --seed", "run CONFIG -x"),
     *("run CONFIG --sed 3", "run CONFIG --SEED 3", "run CONFIG --max_steps 3", "run CONFIG --training.max-step 3"),
     *("run CONFIG --until", "run CONFIG --until pair", "run CONFIG --untl pairs", "run CONFIG --seed 1 --sead 2"),
     *("run CONFIG --seed=1 --seed=x", "corpus CONFIG CONFIG", "run no-such", "run /dev/null/x", "run ."),

@@ -166,7 +166,8 @@ def _wrong(text: str, sent: dict[str, bytes], printed: str) -> str:
     found += [place for place, content in sent.items() if len(secret) > 8 and secret.encode() in content]
     if found:
         return f"is in {found[0]} on the Hub"
-    if "Traceback" in printed or len(printed.splitlines()) != 1:
+    # What was sent, masked, is told in two lines: the address, and how much of it who sees.
+    if "Traceback" in printed or len(printed.splitlines()) != (2 if sent else 1):
         return f"printed {printed[-150:]!r}"
     is_name = secret.startswith(("/", "C:")) or secret in socket.gethostname() or "@" in secret
     return "is shown in the message" if secret in printed and not is_name else ""

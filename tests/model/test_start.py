@@ -192,3 +192,20 @@ def test_a_model_with_another_vocabulary_is_saved_and_loaded_by_others(folder, t
     torch.testing.assert_close(
         loaded.eval()(ids).logits, start.model.eval().cls.predictions(states), rtol=0, atol=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("piece", "parts"),
+    [
+        ("zinc", ["zin", "##c"]),
+        ("zinoc", ["zin", "##oc"]),
+        ("##zinc", ["##z", "##i", "##n", "##c"]),
+        ("zx", []),
+        ("##x", []),
+    ],
+)
+def test_old_pieces_are_the_longest_that_fit(piece, parts):
+    old = tokenizer_of([*SPECIALS, "z", "zi", "zin", "##z", "##i", "##n", "##o", "##oc", "##c"])
+    pieces = [*SPECIALS, piece]
+    found = sources_of(tokenizer_of(pieces).get_vocab(), old)[len(SPECIALS)]
+    assert found == [old.token_to_id(part) for part in parts]

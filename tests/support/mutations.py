@@ -85,7 +85,7 @@ def mutated(source: str, mutation: Mutation) -> str:
 
 def copy_of_project(folder: Path) -> Path:
     """A copy of what the tests need, without caches."""
-    for name in ("recipe", "tests", "scripts", "configs", "benchmarks"):
+    for name in ("recipe", "tests", "scripts", "configs", "benchmarks", "docs"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     used = subprocess.run(

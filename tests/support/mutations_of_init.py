@@ -8,7 +8,8 @@ ONNX, EXPORT = "recipe/tasks/prediction/onnx_model.py", "recipe/tasks/prediction
 TESTS = {
     START: ["tests/model/test_start.py"],
     HUB: ["tests/inputs/test_hub_folder.py"],
-    **{key: ["tests/test_continued.py"] for key in (BUILD, SHAPE, INPUTS, FOLDER)},
+    **{key: ["tests/test_continued.py"] for key in (BUILD, SHAPE, INPUTS)},
+    FOLDER: ["tests/tokenizer/test_tokenizer.py", "tests/test_continued.py"],
     **{key: ["tests/tasks/test_export.py"] for key in (ONNX, EXPORT)},
 }
 

@@ -134,3 +134,22 @@ def test_other_tokenizers_are_refused(tmp_path):
         load_tokenizer(tmp_path)
     with pytest.raises(InputError, match="cannot be read"):
         load_tokenizer(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("config", "pieces"),
+    [
+        (None, ["zinc", "etude", "[UNK]", "[UNK]"]),
+        ({}, ["zinc", "etude", "[UNK]", "[UNK]"]),
+        ({"do_lower_case": True}, ["zinc", "etude", "[UNK]", "[UNK]"]),
+        ({"do_lower_case": False}, ["Zinc", "Étude", "[UNK]", "[UNK]"]),
+        ({"do_lower_case": False, "strip_accents": True}, ["Zinc", "[UNK]", "[UNK]", "[UNK]"]),
+        ({"tokenize_chinese_chars": False}, ["zinc", "etude", "锌盐"]),
+    ],
+)
+def test_a_vocabulary_alone_is_read_as_transformers_would(tmp_path, config, pieces):
+    vocabulary = [*SPECIAL_TOKENS, "zinc", "Zinc", "etude", "Étude", "锌盐"]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocabulary) + "\n", encoding="utf-8")
+    if config is not None:
+        (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert load_tokenizer(tmp_path).encode("Zinc Étude 锌盐", add_special_tokens=False).tokens == pieces
