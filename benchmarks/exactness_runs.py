@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 import transformers
 from exactness import GLOBAL_BATCH, STEPS, recipe_of
@@ -202,7 +203,7 @@ def hashed_batches(trainer: PreTrainer) -> list[str]:
         content = hashlib.sha256()
         for batch in batches:
             for name in sorted(batch):
-                content.update(batch[name].numpy().tobytes())
+                content.update(np.asarray(batch[name]).tobytes())
         hashes.append(content.hexdigest())
         return batches, counts
 

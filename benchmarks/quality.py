@@ -27,6 +27,7 @@ from recipe.config_file import load_recipe
 from recipe.model.bert import load_model, metrics_of
 from recipe.pairs.dataset import load_pairs
 from recipe.pipeline import run_all
+from recipe.pretraining.guard import Guard
 from recipe.pretraining.run import make_collator, make_model, training_arguments
 from recipe.pretraining.trainer import PreTrainer, evaluation_sums
 
@@ -124,6 +125,8 @@ def ours(recipe: Recipe, pairs: datasets.DatasetDict, output: Path) -> Path:
     trainer = PreTrainer(
         seed=recipe.seed,
         group_by_length=recipe.training.group_by_length,
+        guard=Guard(output, 0, 1, recipe.training.ddp_timeout),
+        fingerprint={},
         model=make_model(recipe, len(tokenizer), tokenizer.pad_token_id),
         args=arguments,
         data_collator=make_collator(recipe, tokenizer),

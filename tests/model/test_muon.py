@@ -89,11 +89,12 @@ def test_a_scaled_gradient_is_the_gradient():
         MuonAdamW([{"params": each, "weight_decay": 0.1}], each[:1], torch.float32, **RATES)
         for each in (plain, scaled)
     ]
-    optimizers[1].grad_scale = torch.tensor(1024.0)
-    for step in range(3):
+    # The scaler changes its scale. Under one scale alone a direction would not tell: its length does not matter.
+    for step, scale in enumerate((1024.0, 2.0, 1024.0)):
+        optimizers[1].grad_scale = torch.tensor(scale)
         with_gradients(plain, step)
         for one, other in zip(plain, scaled, strict=True):
-            other.grad = 1024 * one.grad
+            other.grad = scale * one.grad
         for optimizer in optimizers:
             optimizer.step()
     for one, other in zip(plain, scaled, strict=True):

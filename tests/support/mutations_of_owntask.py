@@ -47,12 +47,6 @@ MUTATIONS = (
     Mutation("a 0 in a label's column is a 1", EXAMPLES, '"0": False', '"0": True'),
     Mutation("a new type of entity in test is taken", EXAMPLES, "if tag not in labels]", "if tag in ()]"),
     Mutation(
-        "macro F1 has the types of predictions",
-        TYPES,
-        "for gold, _ in pairs for name in gold}",
-        "for gold, found in pairs for name in gold | found}",
-    ),
-    Mutation(
         "Spearman is Pearson",
         TYPES,
         "sums_of_pairs(ranks(gold) - middle, ranks(predicted) - middle)",
