@@ -182,7 +182,7 @@ def seen_by(recipe: Recipe, output: Path, first_step: int | None) -> dict[str, l
     """What a run with dropout logs, sees and ends with: per step (loss, both parts, gradient norm) and a hash of the
     batches; a hash of the weights.
     """
-    trainer = trainer_of(recipe, output, save_steps=1, save_total_limit=None)
+    trainer = trainer_of(recipe, output, save_steps=1, save_total_limit=1000)
     masks = hashed_batches(trainer)
     trainer.train(resume_from_checkpoint=str(output / f"checkpoint-{first_step}") if first_step else None)
     lines = [line for line in trainer.state.log_history if "loss" in line and line["step"] > (first_step or 0)]
