@@ -216,7 +216,7 @@ def tasks_table(results: Results) -> str:
     rows = [
         [title, *(_mean(results.of(name, arm)) for name in names)]
         for arm, title in LETTERS.items()
-        if results.of(names[0], arm)
+        if any(results.of(name, arm) for name in names)
     ]
     return _table(("arm", "NCBI-disease F1", "BIOSSES Pearson", "PubMedQA accuracy"), rows)
 
