@@ -57,7 +57,8 @@ def _run(name: str, arguments: Sequence[str]) -> None:
     check_launcher(name in _ONE_WORLD)
     # A checkpoint from elsewhere has no recipe, so its options are another parser's.
     if name == "finetune" and any(argument.split("=")[0] == "--model" for argument in arguments):
-        return _finetune(arguments)
+        # Who asks for help need not name a model.
+        return _finetune(["--help"] if "--help" in arguments else arguments)
     command = COMMANDS[name]
     lines = [f"{command.summary}\n", *(f"domain-bert {name} {example}" for example in command.examples)]
     if name == "finetune":

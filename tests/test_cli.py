@@ -203,3 +203,11 @@ def test_a_whole_run_fits_two_screens(tmp_path):
     assert len(lines) <= 60
     assert "\r" not in done.stdout
     assert max(map(len, lines)) <= 420
+
+
+@pytest.mark.parametrize("arguments", [("--model", "--help"), ("--model", "DIR", "--help")])
+def test_help_of_the_form_with_a_model_needs_no_model(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["finetune", *arguments])
+    assert ended.value.code == 0
+    assert "--protocol NAME" in capsys.readouterr().out
