@@ -61,8 +61,6 @@ def _run(name: str, arguments: Sequence[str]) -> None:
         return _finetune(["--help"] if "--help" in arguments else arguments)
     command = COMMANDS[name]
     lines = [f"{command.summary}\n", *(f"domain-bert {name} {example}" for example in command.examples)]
-    if name == "finetune":
-        lines.append("\nWhat the form with --model takes: domain-bert finetune --model DIR --help")
     prog, formatter = f"domain-bert {name}", argparse.RawDescriptionHelpFormatter
     # A hundred keys would hide what the command is about.
     places = {"config": "CONFIG", "configs": "CONFIG ..."}
@@ -344,7 +342,10 @@ COMMANDS = {
     ),
     "finetune": Command(
         "Fine-tune and evaluate on a task: a recipe's, or any checkpoint by --model. Writes RUN/task or runs/tasks.",
-        ("demo", "demo --task.name bc5-chem", "--model runs/demo/model --task bc5-chem --protocol small"),
+        (
+            *("demo", "demo --task.name bc5-chem", "--model runs/demo/model --task bc5-chem --protocol small"),
+            "--model DIR --help    (what the form with --model takes)",
+        ),
         "config",
         _stages("task"),
     ),

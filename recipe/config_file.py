@@ -136,7 +136,8 @@ def build_recipe(values: dict[str, tuple[Any, str]]) -> Recipe:
 def coerce(value: Any, config_field: dataclasses.Field, place: str) -> Any:
     """The value in the type of a config field; one value is a list of one where a list is wanted.
 
-    Numbers may also stand with commas between them: 1,2,3."""
+    Numbers may also stand with commas between them: 1,2,3.
+    """
     wanted: Any = config_field.type
     if isinstance(wanted, types.UnionType):
         if value is None:

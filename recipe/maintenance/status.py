@@ -58,7 +58,7 @@ def told(event: dict[str, Any]) -> str:
     what = stage + _WORDS.get(event["event"], event["event"])
     step = f" at step {event['step']}" if event.get("step") is not None else ""
     why = " ".join(str(event.get("error") or "").split())[:200].rstrip(": ")
-    return f"{what}{step}, {when}{': ' * bool(why)}{why}"
+    return f"{what}{step}, {when}" + (f": {why}" if why else "")
 
 
 def _shown(events: list[dict[str, Any]]) -> list[dict[str, Any]]:

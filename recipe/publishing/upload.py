@@ -57,11 +57,11 @@ def upload(wanted: Upload) -> str:
             # The history of a repository that was private before may contain what nobody wants to publish.
             if is_ours:
                 api.update_repo_settings(wanted.repo, repo_type=wanted.type, private=False)
+                is_private = False
             else:
                 print(f"{wanted.repo} is private already and stays so; change that in its settings")
-    is_public = not is_private or (not wanted.private and is_ours)
     branches = f" on the branches main, {', '.join(wanted.revisions)}" if wanted.revisions else ""
-    return f"{url}\n{wanted.total()}{branches}; {'public' if is_public else 'private'}"
+    return f"{url}\n{wanted.total()}{branches}; {'private' if is_private else 'public'}"
 
 
 def _commit(api: "HfApi", wanted: Upload, revision: str, files: Files) -> None:

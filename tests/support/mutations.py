@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -22,12 +23,16 @@ TABLES = tuple(sorted(path.stem.removeprefix(PREFIX) for path in Path(__file__).
 
 @dataclass(frozen=True)
 class Mutation:
-    """A bug: in `file`, the only occurrence of `old` becomes `new`."""
+    """A bug: in `file`, the only occurrence of `old` becomes `new`.
+
+    needs: a package without which its tests are skipped, and so could not catch it.
+    """
 
     bug: str
     file: str
     old: str
     new: str
+    needs: str | None = None
 
 
 def table_of(name: str) -> tuple[dict[str, list[str]], tuple[Mutation, ...]]:
@@ -46,7 +51,10 @@ def main(arguments: list[str]) -> int:
 def run_table(name: str, words: list[str]) -> int:
     """Number of bugs of a table that no test catches."""
     tests_of, mutations = table_of(name)
-    chosen = [mutation for mutation in mutations if not words or any(word in mutation.bug for word in words)]
+    wanted = [mutation for mutation in mutations if not words or any(word in mutation.bug for word in words)]
+    chosen = [mutation for mutation in wanted if mutation.needs is None or find_spec(mutation.needs)]
+    for left_out in (mutation for mutation in wanted if mutation not in chosen):
+        print(f"not run: {left_out.bug} (needs {left_out.needs})", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         copy = copy_of_project(Path(folder))
         for tests in {tuple(tests_of[mutation.file]) for mutation in chosen}:

@@ -1,7 +1,5 @@
 """Seeded bugs in the start from a checkpoint, in hub:NAME and in ONNX."""
 
-from importlib.util import find_spec
-
 from mutations import Mutation
 
 START, BUILD, SHAPE = "recipe/model/start.py", "recipe/model/build.py", "recipe/pipeline/shape.py"
@@ -75,18 +73,19 @@ MUTATIONS = (
     Mutation("a vocab.txt is always cased", FOLDER, 'lowercase=config.get("do_lower_case", True)', "lowercase=False"),
     Mutation("pickles are fetched although there is better", HUB, "                break\n", "                pass\n"),
     Mutation("weights are of a newer commit", HUB, "revision=folder.name", "revision=revision"),
+    Mutation(
+        "padding is attended to",
+        ONNX,
+        "{name: batch[name].numpy()",
+        '{name: batch[name if name != "attention_mask" else "input_ids"].numpy() * 0 + 1',
+        needs="onnx",
+    ),
+    Mutation("any difference is kept", EXPORT, "if not difference <= TOLERANCE:", "if False:", needs="onnx"),
+    Mutation(
+        "only the first batch is compared", EXPORT, "return max(differences)", "return differences[0]", needs="onnx"
+    ),
+    Mutation(
+        "the length is fixed", EXPORT, "1: torch.export.Dim.DYNAMIC}", "1: torch.export.Dim.STATIC}", needs="onnx"
+    ),
+    Mutation("text is not read", EXPORT, "    if text is None:\n", "    if True:\n"),
 )
-# Their tests need the extra [onnx].
-if find_spec("onnx"):
-    MUTATIONS += (
-        Mutation(
-            "padding is attended to",
-            ONNX,
-            "{name: batch[name].numpy()",
-            '{name: batch[name if name != "attention_mask" else "input_ids"].numpy() * 0 + 1',
-        ),
-        Mutation("any difference is kept", EXPORT, "if not difference <= TOLERANCE:", "if False:"),
-        Mutation("only the first batch is compared", EXPORT, "return max(differences)", "return differences[0]"),
-        Mutation("the length is fixed", EXPORT, "1: torch.export.Dim.DYNAMIC}", "1: torch.export.Dim.STATIC}"),
-        Mutation("text is not read", EXPORT, "    if text is None:\n", "    if True:\n"),
-    )
