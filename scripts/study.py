@@ -1,7 +1,8 @@
 """Run the study of docs/results.md: pretrain every arm, fine-tune it on every task; what is done is skipped.
 
 `python scripts/study.py --data FOLDER` runs it all, two processes at once with one thread each; `--part 1/3` does a
-third of the jobs, so that three machines with a common runs/study/ share it. `--list` shows the jobs and their state.
+third of the jobs, so that three machines with a common runs/study/ share it. `--gpu --jobs 12` runs the jobs on a GPU,
+which such small models share. `--list` shows the jobs and their state.
 """
 
 import argparse
@@ -11,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from recipe.config_file import load_recipe
@@ -43,9 +44,13 @@ RANDOM = "random"
 # The best model, and the checkpoints of its run that are fine-tuned too, in percent of the steps.
 BEST = "two-cores"
 CHECKPOINTS = (1, 3, 10, 30)
+# What a GPU made of the same text.
+ON_GPU = "one-gpu"
 
 # Fixed on arm (a)'s development scores before any other arm was fine-tuned, and the same for all; see docs/results.md.
-_FIXED = ("--seeds", "1,2,3", "--protocol", "small", "--patience", "null", "--use_cpu", "--batch_size", "16")
+USE_CPU = "--use_cpu"
+_SEEDS = ("--seeds", "1,2,3", "--protocol", "small", "--patience", "null")
+_FIXED = (*_SEEDS, USE_CPU, "--batch_size", "16")
 SETTINGS = (*_FIXED, "--learning_rate", "5e-4")
 # The rate that suits random initialisation.
 RANDOM_SETTINGS = (*_FIXED, "--random_learning_rate", "1e-3")
@@ -57,8 +62,9 @@ TASKS = {
     "biosses": ("biosses", 20),
     "pubmedqa": ("pubmedqa", 5),
 }
-# The best model chooses between these on devel.
-GRID = ("--learning_rate", "1e-4,1.5e-4", "--num_train_epochs", "6")
+# The two large models choose between these on devel.
+GRID = (*_FIXED, "--learning_rate", "1e-4,1.5e-4", "--num_train_epochs", "6")
+GPU_GRID = (*_SEEDS, "--batch_size", "32", "--learning_rate", "1e-4,2e-4")
 RESULT = Path("pretrained/result.json")
 # Sentences of the training set in the few-shot curve, by share: of 4,560.
 FEW = {10: 456, 30: 1368}
@@ -84,6 +90,12 @@ class Job:
     command: tuple[str, ...]
     result: Path
     needs: tuple[Path, ...] = ()
+
+    def on_gpu(self) -> "Job":
+        """The same on a GPU: the recipes of the study, and its fine-tuning, ask for the CPU."""
+        program, *rest = (part for part in self.command if part != USE_CPU)
+        more = ("--training.use_cpu=false",) if program == "run" else ()
+        return replace(self, command=(program, *rest, *more))
 
     def is_done(self) -> bool:
         """Whether its result is there."""
@@ -136,8 +148,12 @@ def of_best_model() -> Iterator[Job]:
         folder, _ = TASKS[task]
         output = STUDY / "tasks" / task / f"{BEST}-1"
         where = ("--model", f"{run}/model", "--task", task, "--data", str(DATA / "tasks" / folder))
-        grid = (*_FIXED, *GRID, "--output", str(output))
-        yield Job(f"{task} {BEST}", ("finetune", *where, *grid), output / RESULT, (run / "evaluation.json",))
+        yield Job(
+            f"{task} {BEST}",
+            ("finetune", *where, *GRID, "--output", str(output)),
+            output / RESULT,
+            (run / "evaluation.json",),
+        )
     folder, epochs = TASKS["bc5-chem"]
     for share in CHECKPOINTS:
         steps = load_recipe(ROOT / "configs" / f"{BEST}.yaml").training.max_steps * share // 100
@@ -150,13 +166,24 @@ def of_best_model() -> Iterator[Job]:
             yield Job(f"bc5-chem {BEST} at {share} %", command, output / RESULT, (checkpoint / "model.safetensors",))
 
 
+def of_gpu_model() -> Iterator[Job]:
+    """The model of a GPU on all tasks; its run is started by hand."""
+    run = STUDY.parent / ON_GPU
+    for task, (folder, epochs) in TASKS.items():
+        output = STUDY / "tasks" / task / f"{ON_GPU}-1"
+        where = ("--model", f"{run}/model", "--task", task, "--data", str(DATA / "tasks" / folder))
+        settings = (*GPU_GRID, "--num_train_epochs", str(max(epochs, 6)), "--output", str(output))
+        yield Job(f"{task} {ON_GPU}", ("finetune", *where, *settings), output / RESULT, (run / "evaluation.json",))
+
+
 def jobs() -> Iterator[Job]:
     """All jobs, each after those that it needs."""
     yield from of_best_model()
+    yield from of_gpu_model()
     for arms in (CLAIM_ARMS, ARMS[len(CLAIM_ARMS) :], VARIANTS):
         yield from (pretraining(arm, seed) for seed in PRETRAINING_SEEDS for arm in arms if has_seed(arm, seed))
-    for seed in PRETRAINING_SEEDS:
-        for (task, share), arms in FINETUNED.items():
+    for (task, share), arms in FINETUNED.items():
+        for seed in PRETRAINING_SEEDS:
             yield from (finetuning(arm, seed, task, share) for arm in arms if has_seed(arm, seed))
 
 
@@ -186,6 +213,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help=f"folder with biomedical/, general/ and tasks/; linked as {DATA}")
     parser.add_argument("--part", default="1/1", metavar="I/N", help="do only every N-th job, from the I-th one on")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (2)")
+    parser.add_argument("--gpu", action="store_true", help="run the jobs on a GPU, not on CPUs")
     parser.add_argument("--only", default="", help="only jobs whose name contains this text")
     parser.add_argument("--list", action="store_true", help="show the jobs and their state, run nothing")
     arguments = parser.parse_args()
@@ -195,6 +223,8 @@ def main() -> None:
         DATA.symlink_to(arguments.data.resolve())
     index, number = map(int, arguments.part.split("/"))
     mine = [job for job in list(jobs())[index - 1 :: number] if arguments.only in job.name]
+    if arguments.gpu:
+        mine = [job.on_gpu() for job in mine]
     if arguments.list:
         for job in mine:
             print(f"{'done' if job.is_done() else 'ready' if job.is_ready() else 'waits':5}  {job.name}")

@@ -55,8 +55,8 @@ def test_half_the_steps_of_a_continued_run_are_general():
 
 
 def test_each_job_comes_after_those_that_it_needs_and_its_recipe_loads():
-    # The run of the best model is started by hand.
-    made = {study.STUDY.parent / study.BEST / "evaluation.json"}
+    # The runs of the two large models are started by hand.
+    made = {study.STUDY.parent / name / "evaluation.json" for name in (study.BEST, study.ON_GPU)}
     for job in study.jobs():
         assert {path for path in job.needs if "checkpoints" not in path.parts} <= made, job.name
         made.add(job.result)
@@ -67,6 +67,18 @@ def test_each_job_comes_after_those_that_it_needs_and_its_recipe_loads():
             # A run of the second seed starts from nothing of the first one.
             paths = [str(value) for _, _, value in recipe.entries() if str(value).startswith("runs/study/")]
             assert {path.split("/")[2].rpartition("-")[2] for path in paths} == {str(recipe.seed)}
+
+
+def test_a_job_on_a_gpu_is_the_same_but_for_the_device():
+    for job in study.jobs():
+        there = job.on_gpu()
+        assert (there.name, there.result, there.needs) == (job.name, job.result, job.needs)
+        assert "--use_cpu" not in there.command
+        if job.command[0] == "run":
+            assert load_recipe(ROOT / job.command[1]).training.use_cpu
+            assert there.command == (*job.command, "--training.use_cpu=false")
+        else:
+            assert [part for part in job.command if part != "--use_cpu"] == list(there.command)
 
 
 def test_jobs_are_shared_without_gap_or_overlap():
