@@ -49,8 +49,8 @@ ON_GPU = "one-gpu"
 
 # Fixed on arm (a)'s development scores before any other arm was fine-tuned, and the same for all; see docs/results.md.
 USE_CPU = "--use_cpu"
-_SEEDS = ("--seeds", "1,2,3", "--protocol", "small", "--patience", "null")
-_FIXED = (*_SEEDS, USE_CPU, "--batch_size", "16")
+_PROTOCOL = ("--protocol", "small", "--patience", "null")
+_FIXED = ("--seeds", "1,2,3", *_PROTOCOL, USE_CPU, "--batch_size", "16")
 SETTINGS = (*_FIXED, "--learning_rate", "5e-4")
 # The rate that suits random initialisation.
 RANDOM_SETTINGS = (*_FIXED, "--random_learning_rate", "1e-3")
@@ -64,7 +64,8 @@ TASKS = {
 }
 # The two large models choose between these on devel.
 GRID = (*_FIXED, "--learning_rate", "1e-4,1.5e-4", "--num_train_epochs", "6")
-GPU_GRID = (*_SEEDS, "--batch_size", "32", "--learning_rate", "1e-4,2e-4")
+GPU_GRID = (*_PROTOCOL, "--batch_size", "32", "--learning_rate", "1e-4,2e-4")
+GPU_SEEDS = (1, 2, 3)
 RESULT = Path("pretrained/result.json")
 # Sentences of the training set in the few-shot curve, by share: of 4,560.
 FEW = {10: 456, 30: 1368}
@@ -167,13 +168,15 @@ def of_best_model() -> Iterator[Job]:
 
 
 def of_gpu_model() -> Iterator[Job]:
-    """The model of a GPU on all tasks; its run is started by hand."""
+    """The model of a GPU on all tasks, a job for each fine-tuning seed; its run is started by hand."""
     run = STUDY.parent / ON_GPU
     for task, (folder, epochs) in TASKS.items():
-        output = STUDY / "tasks" / task / f"{ON_GPU}-1"
-        where = ("--model", f"{run}/model", "--task", task, "--data", str(DATA / "tasks" / folder))
-        settings = (*GPU_GRID, "--num_train_epochs", str(max(epochs, 6)), "--output", str(output))
-        yield Job(f"{task} {ON_GPU}", ("finetune", *where, *settings), output / RESULT, (run / "evaluation.json",))
+        for seed in GPU_SEEDS:
+            output = STUDY / "tasks" / task / f"{ON_GPU}-{seed}"
+            where = ("--model", f"{run}/model", "--task", task, "--data", str(DATA / "tasks" / folder))
+            settings = (*GPU_GRID, "--seeds", str(seed), "--num_train_epochs", str(max(epochs, 6)))
+            command = ("finetune", *where, *settings, "--output", str(output))
+            yield Job(f"{task} {ON_GPU}-{seed}", command, output / RESULT, (run / "evaluation.json",))
 
 
 def jobs() -> Iterator[Job]:

@@ -1,7 +1,7 @@
 """`MuonAdamW`: Muon for the matrices of the encoder, AdamW for all other weights, as one optimizer."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -55,7 +55,7 @@ class MuonAdamW(torch.optim.Optimizer):
         for group in self.param_groups:
             members = [each for each in group["params"] if each.grad is not None]
             if group["is_muon"]:
-                by_shape = defaultdict(list)
+                by_shape: dict[torch.Size, list[torch.Tensor]] = defaultdict(list)
                 for each in members:
                     by_shape[each.shape].append(each)
                 for alike in by_shape.values():
@@ -88,29 +88,33 @@ class MuonAdamW(torch.optim.Optimizer):
             maximize=False,
         )
 
-    def _muon(self, alike: list[torch.nn.Parameter], group: dict, scale: Any, found_inf: Any) -> None:
+    def _muon(self, alike: list[torch.Tensor], group: dict, scale: Any, found_inf: Any) -> None:
         """Update matrices of one shape together: many small products cost more than one of a batch."""
         gradients = torch.stack(_gradients(alike))
         if scale is not None:
             gradients /= scale
         for each in alike:
-            self.state[each].setdefault("momentum", torch.zeros_like(each))
-        before = torch.stack([self.state[each]["momentum"] for each in alike])
+            if not self.state[each]:
+                self.state[each]["momentum"] = torch.zeros_like(each)
+        kept_momenta = [self.state[each]["momentum"] for each in alike]
+        before = torch.stack(kept_momenta)
         momenta = before.lerp(gradients, 1 - _MOMENTUM)
         # Nesterov's form: the momentum as it would be after this gradient came once more.
         directions = orthogonalized(gradients.lerp(momenta, _MOMENTUM), self._iteration_dtype)
-        rate = group["lr"] * _RMS_OF_ADAMW * max(alike[0].shape) ** 0.5
-        kept = 1 - group["lr"] * group["weight_decay"]
-        for each, old, momentum, direction in zip(alike, before, momenta, directions, strict=True):
-            updated = each * kept - direction * rate
-            if found_inf is not None:
-                momentum = torch.where(found_inf.bool(), old, momentum)
-                updated = torch.where(found_inf.bool(), each, updated)
-            self.state[each]["momentum"].copy_(momentum)
-            each.copy_(updated)
+        updates = directions * (group["lr"] * _RMS_OF_ADAMW * max(alike[0].shape) ** 0.5)
+        kept: Any = 1 - group["lr"] * group["weight_decay"]
+        if found_inf is not None:
+            is_skipped = found_inf.bool()
+            momenta = torch.where(is_skipped, before, momenta)
+            updates = updates.masked_fill(is_skipped, 0)
+            kept = torch.where(is_skipped, 1.0, kept)
+        # On a GPU one kernel for all matrices; one by one, starting the kernels takes longer than the iteration.
+        torch._foreach_copy_(kept_momenta, momenta.unbind())
+        torch._foreach_mul_(alike, kept)
+        torch._foreach_sub_(alike, updates.unbind())
 
 
-def _gradients(members: list[torch.nn.Parameter]) -> list[torch.Tensor]:
+def _gradients(members: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     return [each.grad for each in members if each.grad is not None]
 
 
