@@ -10,7 +10,7 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from training import bert_config
 
-from recipe.model.attention import KERNELS, Rows, by_runs, candidates, kernel_for, torch_version
+from recipe.model.attention import KERNELS, Rows, by_runs, candidates, kernel_for
 from recipe.planning.hardware import gpu_named
 
 
@@ -57,7 +57,7 @@ def attention_kernels(
     shape = (sum(lengths), config.num_attention_heads, config.hidden_size // config.num_attention_heads)
     names = []
     if device.type == "cuda":
-        names = candidates(dtype, False, shape[-1], torch.cuda.get_device_capability(device), torch_version())
+        names = candidates(dtype, False, shape[-1], torch.cuda.get_device_capability(device))
     chosen = kernel_for(device, dtype, False, shape[-1])
     for name, kernel in [*((name, KERNELS[name]) for name in names), ("runs of rows", by_runs)]:
         states = [torch.randn(shape, device=device, dtype=dtype, requires_grad=True) for _ in range(3)]

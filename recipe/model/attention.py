@@ -1,7 +1,6 @@
 """Attention over rows that lie one after another without padding: one function, and the kernels that it chooses from.
 
-What each kernel takes was read in pytorch/pytorch@v2.13.0: torch/nn/attention/varlen.py and
-aten/src/ATen/native/native_functions.yaml.
+What each kernel takes was read in pytorch/pytorch@v2.13.0, aten/src/ATen/native/native_functions.yaml.
 """
 
 import functools
@@ -59,49 +58,30 @@ def kernel_for(device: torch.device, dtype: torch.dtype, has_dropout: bool, head
     if device.type != "cuda":
         return by_runs
     capability = torch.cuda.get_device_capability(device)
-    for name in candidates(dtype, has_dropout, head_size, capability, torch_version()):
+    for name in candidates(dtype, has_dropout, head_size, capability):
         problem = problem_of(KERNELS[name], device, dtype, has_dropout, head_size)
         if not problem:
             return KERNELS[name]
-        print(f"pretrain: warning: attention kernel {name} is not used here: {problem}", flush=True)
+        print(f"warning: attention kernel {name} is not used here: {problem}", flush=True)
     return by_runs
 
 
-def candidates(
-    dtype: torch.dtype, has_dropout: bool, head_size: int, capability: tuple[int, int], torch_release: tuple[int, int]
-) -> list[str]:
+def candidates(dtype: torch.dtype, has_dropout: bool, head_size: int, capability: tuple[int, int]) -> list[str]:
     """Kernels of CUDA that could serve, the fastest first: keys of `KERNELS`."""
     found = []
     is_half = dtype in (torch.float16, torch.bfloat16)
     if is_half and capability >= (8, 0) and head_size % 8 == 0 and head_size <= 256:
-        # varlen_attn has no dropout; below it lies the second one, which torch's jagged tensors call.
-        if not has_dropout and torch_release >= (2, 10):
-            found.append("varlen_attn")
         found.append("flash")
-    # Cards before 2020 have no bfloat16.
-    if dtype != torch.bfloat16 or capability >= (8, 0):
+    # With dropout its backward pass drops other weights than its forward pass, which drops the same ones in all rows
+    # and heads (pytorch/pytorch#115590: the forward pass takes 0 for the number of keys). Cards before 2020 have no
+    # bfloat16.
+    if not has_dropout and (dtype != torch.bfloat16 or capability >= (8, 0)):
         found.append("efficient")
     return found
 
 
-def torch_version() -> tuple[int, int]:
-    """Such as (2, 13)."""
-    major, minor = torch.__version__.split(".")[:2]
-    return int(major), int(minor)
-
-
-def by_varlen_attn(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, dropout: float
-) -> torch.Tensor:
-    """Half precision, no dropout, torch 2.10 and later."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    # Seven arguments by position: releases name those that follow differently, and without them it is bidirectional.
-    return varlen_attn(query, key, value, rows.query_bounds, rows.key_bounds, *rows.longest)  # type: ignore
-
-
 def by_flash(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, dropout: float) -> torch.Tensor:
-    """Half precision, with dropout."""
+    """Half precision, with or without dropout."""
     bounds = rows.query_bounds, rows.key_bounds
     found = torch.ops.aten._flash_attention_forward(query, key, value, *bounds, *rows.longest, dropout, False, False)
     return found[0]  # type: ignore[no-any-return]
@@ -110,7 +90,7 @@ def by_flash(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: 
 def by_efficient(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, rows: Rows, dropout: float
 ) -> torch.Tensor:
-    """Float32, or half precision on cards before 2020."""
+    """Float32, or half precision on cards before 2020; no dropout."""
     states, bounds = (query[None], key[None], value[None]), (rows.query_bounds, rows.key_bounds)
     found = torch.ops.aten._efficient_attention_forward(
         *states, None, *bounds, *rows.longest, dropout, 0, compute_log_sumexp=query.requires_grad
@@ -142,14 +122,17 @@ def _attended(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, dropo
     return scaled_dot_product_attention(query, key, value, None, dropout)
 
 
-KERNELS: dict[str, Kernel] = {"varlen_attn": by_varlen_attn, "flash": by_flash, "efficient": by_efficient}
+KERNELS: dict[str, Kernel] = {"flash": by_flash, "efficient": by_efficient}
 
 
+# The first batch may be one of an evaluation, which computes no gradients.
+@torch.inference_mode(False)
+@torch.enable_grad()
 def problem_of(kernel: Kernel, device: torch.device, dtype: torch.dtype, has_dropout: bool, head_size: int) -> str:
     """Why a kernel must not be used: it raises, or differs from runs of rows; "" if it is right.
 
-    Output and gradients of a small random batch are compared with `by_runs` in float32, without dropout; with dropout
-    the kernel must keep the mean.
+    Output and gradients of a small random batch are compared with `by_runs` in float32, without dropout. With dropout
+    the kernel must keep the mean, and its backward pass must drop what its forward pass dropped.
     """
     generator = torch.Generator().manual_seed(1)
     lengths, reads = [3, 17, 40, 64], [1, 4, 9, 64]
@@ -157,7 +140,7 @@ def problem_of(kernel: Kernel, device: torch.device, dtype: torch.dtype, has_dro
     rows = Rows(bounds[0], bounds[1], [(1, *pair) for pair in zip(reads, lengths, strict=True)])
     shapes = [(sum(number), 2, head_size) for number in (reads, lengths, lengths)]
     states = [torch.randn(shape, generator=generator).to(device, dtype) for shape in shapes]
-    upstream = torch.randn(shapes[0], generator=generator).to(device)
+    upstream = torch.rand(shapes[0], generator=generator).to(device)
 
     def result(of: Kernel, in_type: torch.dtype, dropout: float = 0.0) -> list[torch.Tensor]:
         query, key, value = inputs = [each.to(in_type).requires_grad_() for each in states]
@@ -175,10 +158,18 @@ def problem_of(kernel: Kernel, device: torch.device, dtype: torch.dtype, has_dro
                 return f"it differs from runs of rows by {difference:.2g} of the largest value"
         if has_dropout:
             states[2] = torch.ones_like(states[2])
-            mean = result(kernel, dtype, 0.5)[0].mean().item()
+            output, *_, of_value = result(kernel, dtype, 0.5)
             # 78 queries of 2 heads: one weight decides where a row has few tokens.
-            if not 0.7 < mean < 1.3:
-                return f"with dropout its mean is {mean:.2g} instead of 1"
+            if not 0.7 < output.mean() < 1.3:
+                return f"with dropout its mean is {output.mean():.2g} instead of 1"
+            # The output is linear in the values, so these two are equal in each row and head if the same weights were
+            # dropped; the values are 1.
+            forward, backward = (
+                torch.stack([row.sum((0, 2)) for row in each.split(sizes)])
+                for each, sizes in ((output * upstream, reads), (of_value, lengths))
+            )
+            if not ((forward - backward).abs() <= 0.05 * forward.clamp(min=1)).all():
+                return "with dropout its backward pass drops other weights than its forward pass"
     except (RuntimeError, ImportError, AttributeError, TypeError, NotImplementedError) as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
     return ""

@@ -44,7 +44,6 @@ def capability(device) -> tuple[int, int]:
 def torch_kernels(device, monkeypatch) -> None:
     """The kernels of torch, in a rehearsal what they compute."""
     if device.type == "cpu":
-        monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", emulated_kernels.varlen_attn)
         for name, kernel in (("flash", emulated_kernels.flash), ("efficient", emulated_kernels.efficient)):
             monkeypatch.setattr(torch.ops.aten, f"_{name}_attention_forward", kernel)
 

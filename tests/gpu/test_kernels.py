@@ -5,7 +5,7 @@ import torch
 from emulated_kernels import flash_dropout
 from laws import assert_share, trials_to_detect
 
-from recipe.model.attention import KERNELS, Rows, by_runs, candidates, kernel_for, torch_version
+from recipe.model.attention import KERNELS, Rows, by_runs, candidates, kernel_for, problem_of
 from recipe.model.layout import runs_of
 
 pytestmark = pytest.mark.gpu
@@ -13,14 +13,14 @@ pytestmark = pytest.mark.gpu
 LENGTHS = [1, 2, 3, 17, 63, 64, 65, 128, 129, 511, 512, 512]
 QUERIES = {"all": LENGTHS, "some": [1, 1, 3, 2, 9, 64, 10, 19, 1, 77, 76, 512]}
 HALVES = (torch.bfloat16, torch.float16)
-SERVED = [*((name, dtype) for name in ("varlen_attn", "flash") for dtype in HALVES), ("efficient", torch.float32)]
+SERVED = [*(("flash", dtype) for dtype in HALVES), ("efficient", torch.float32)]
 # Greatest difference, as a share of the greatest value; and how far the whole may be off as a factor, for which single
 # roundings cancel.
 TOLERANCES = {torch.float32: (1e-4, 1e-4), torch.float16: (4e-3, 1e-3), torch.bfloat16: (0.03, 5e-3)}
 
 
 def kernel_here(name, dtype, has_dropout, head_size, capability):
-    if name not in candidates(dtype, has_dropout, head_size, capability, torch_version()):
+    if name not in candidates(dtype, has_dropout, head_size, capability):
         pytest.skip(f"{name} does not serve {dtype} on a card of compute capability {capability}")
     return KERNELS[name]
 
@@ -68,7 +68,7 @@ def test_a_row_of_one_token_reads_itself(device, capability, torch_kernels, name
 
 
 @pytest.mark.parametrize("probability", [0.1, 0.5])
-@pytest.mark.parametrize(("name", "dtype"), [("flash", torch.bfloat16), ("flash", torch.float16), SERVED[-1]])
+@pytest.mark.parametrize(("name", "dtype"), [("flash", dtype) for dtype in HALVES])
 def test_so_many_weights_are_dropped_as_asked_for(device, capability, torch_kernels, name, dtype, probability):
     """Queries of zeros weigh all tokens alike, and an identity matrix as values returns the weights."""
     kernel = kernel_here(name, dtype, True, 64, capability)
@@ -81,8 +81,19 @@ def test_so_many_weights_are_dropped_as_asked_for(device, capability, torch_kern
     weights = kernel(*states, value, rows, probability).flatten()
     kept = weights[weights != 0].double()
     torch.testing.assert_close(kept, torch.full_like(kept, 1 / 64 / (1 - probability)), rtol=0.01, atol=0)
-    share = flash_dropout(probability) if name == "flash" else probability
-    assert_share(int((weights == 0).sum()), weights.numel(), share)
+    assert_share(int((weights == 0).sum()), weights.numel(), flash_dropout(probability))
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype", "has_dropout"),
+    [*((*served, False) for served in SERVED), *(("flash", dtype, True) for dtype in HALVES)],
+)
+def test_every_kernel_passes_its_check(device, capability, torch_kernels, name, dtype, has_dropout):
+    """Which with dropout compares what the forward and the backward pass drop."""
+    kernel = kernel_here(name, dtype, has_dropout, 64, capability)
+    assert problem_of(kernel, device, dtype, has_dropout, 64) == ""
+    with torch.inference_mode():
+        assert problem_of(kernel, device, dtype, has_dropout, 64) == ""
 
 
 @pytest.mark.parametrize("has_dropout", [False, True])
@@ -90,5 +101,5 @@ def test_training_takes_the_fastest_kernel_of_this_card(gpu, capability, has_dro
     """The first one of the table passes its check at the start, so runs of rows serve nobody."""
     dtype = torch.bfloat16 if capability >= (8, 0) else torch.float16
     for kind in (dtype, torch.float32):
-        first = candidates(kind, has_dropout, 64, capability, torch_version())[0]
-        assert kernel_for(gpu, kind, has_dropout, 64) is KERNELS[first]
+        found = candidates(kind, has_dropout, 64, capability)
+        assert kernel_for(gpu, kind, has_dropout, 64) is (KERNELS[found[0]] if found else by_runs)

@@ -12,11 +12,6 @@ def flash_dropout(probability: float) -> float:
     return 1 - (int((1 - probability) * (FLASH_DRAWS - 1)) + 1) / FLASH_DRAWS
 
 
-def varlen_attn(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k):
-    """As torch.nn.attention.varlen.varlen_attn with seven arguments."""
-    return attended(query, key, value, (cu_seq_q, cu_seq_k), (max_q, max_k), 0.0, 1.0)
-
-
 def flash(query, key, value, cum_seq_q, cum_seq_k, max_q, max_k, dropout_p, is_causal, return_debug_mask):
     """As aten::_flash_attention_forward: the output, and what is of no use here."""
     assert not is_causal
@@ -30,10 +25,11 @@ def flash(query, key, value, cum_seq_q, cum_seq_k, max_q, max_k, dropout_p, is_c
 def efficient(query, key, value, bias, cu_q, cu_k, max_q, max_k, dropout_p, custom_mask_type, *, compute_log_sumexp):
     """As aten::_efficient_attention_forward: rows in a batch of one."""
     assert bias is None
+    assert not dropout_p, "its backward pass would drop other weights"
     assert custom_mask_type == 0
     assert compute_log_sumexp == query.requires_grad, "without it there is no backward pass"
     states = [each.squeeze(0) for each in (query, key, value)]
-    return (attended(*states, (cu_q, cu_k), (max_q, max_k), dropout_p, 1 - dropout_p)[None],)
+    return (attended(*states, (cu_q, cu_k), (max_q, max_k), 0.0, 1.0)[None],)
 
 
 def attended(query, key, value, bounds, longest, dropped: float, kept: float):

@@ -10,7 +10,7 @@ ATTENTION, GUARDED, TRAINER = (
 PROGRAM, TRAINING, DEVICE = (f"benchmarks/{name}.py" for name in ("gpu", "gpu_training", "gpu_device"))
 _REHEARSAL, _BENCHMARK = ["tests/test_gpu_rehearsal.py"], ["tests/test_gpu_benchmark.py"]
 TESTS = {
-    ATTENTION: _REHEARSAL,
+    ATTENTION: [*_REHEARSAL, "tests/model/test_attention.py"],
     GUARDED: _REHEARSAL,
     TRAINER: ["tests/pretraining/test_loading.py"],
     PROGRAM: _BENCHMARK,
@@ -20,10 +20,23 @@ TESTS = {
 
 MUTATIONS = (
     Mutation(
-        "varlen_attn gets the bounds of the queries for the keys",
+        "flash gets the bounds of the queries for the keys",
         ATTENTION,
-        "return varlen_attn(query, key, value, rows.query_bounds, rows.key_bounds,",
-        "return varlen_attn(query, key, value, rows.query_bounds, rows.query_bounds,",
+        "bounds = rows.query_bounds, rows.key_bounds\n    found = torch.ops.aten._flash",
+        "bounds = rows.query_bounds, rows.query_bounds\n    found = torch.ops.aten._flash",
+    ),
+    Mutation("efficient serves with dropout", ATTENTION, "if not has_dropout and (dtype", "if (dtype"),
+    Mutation(
+        "what the backward pass drops is not compared",
+        ATTENTION,
+        "if not ((forward - backward).abs() <=",
+        "if not ((forward - forward).abs() <=",
+    ),
+    Mutation(
+        "a kernel is tried without gradients in an evaluation",
+        ATTENTION,
+        "@torch.inference_mode(False)\n@torch.enable_grad()\n",
+        "",
     ),
     Mutation(
         "flash sees only tokens before its query",

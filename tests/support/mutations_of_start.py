@@ -40,11 +40,11 @@ MUTATIONS = (
         "* min(alike[0].shape) ** 0.5",
     ),
     Mutation("plain momentum instead of Nesterov's", MUON, "gradients.lerp(momenta, _MOMENTUM)", "momenta"),
-    Mutation("no weight decay", MUON, 'kept = 1 - group["lr"] * group["weight_decay"]', "kept = 1"),
-    Mutation(
-        "a bad step changes the momentum", MUON, "momentum = torch.where(found_inf.bool(), old, momentum)", "pass"
-    ),
-    Mutation("a bad step changes the weights", MUON, "updated = torch.where(found_inf.bool(), each, updated)", "pass"),
+    Mutation("no weight decay", MUON, 'kept: Any = 1 - group["lr"] * group["weight_decay"]', "kept: Any = 1"),
+    Mutation("a bad step changes the momentum", MUON, "momenta = torch.where(is_skipped, before, momenta)", "pass"),
+    Mutation("a bad step changes the weights", MUON, "updates = updates.masked_fill(is_skipped, 0)", "pass"),
+    Mutation("a bad step decays the weights", MUON, "kept = torch.where(is_skipped, 1.0, kept)", "pass"),
+    Mutation("no matrix is updated", MUON, "torch._foreach_sub_(alike, updates.unbind())", "pass"),
     Mutation("a scaled gradient stays scaled", MUON, "gradients /= scale", "pass"),
     Mutation(
         "AdamW does not see bad steps",
