@@ -68,6 +68,7 @@ GRID = (*_FIXED, "--learning_rate", "1e-4,1.5e-4", "--num_train_epochs", "6")
 GPU_GRID = (*_PROTOCOL, "--batch_size", "32", "--learning_rate", "1e-4,2e-4")
 GPU_SEEDS = (1, 2, 3)
 RESULT = Path("pretrained/result.json")
+FIT = "fertility.json"
 # Sentences of the training set in the few-shot curve, by share: of 4,560.
 FEW = {10: 456, 30: 1368}
 _FEW_ARMS = ("domain", "general", RANDOM)
@@ -82,6 +83,10 @@ FINETUNED = {
     ("bc5-chem", 30): _FEW_ARMS,
     ("ncbi-disease", 100): _MORE_ARMS,
 }
+
+
+# Their texts are counted for mentions of BC5-chem.
+FIT_ARMS = ("domain", "poor-in-mentions", "general")
 
 
 @dataclass(frozen=True)
@@ -143,6 +148,15 @@ def finetuning(arm: str, seed: int, task: str, share: int = 100) -> Job:
     return Job(f"{name} {arm}-{seed}", command, result, (run / "evaluation.json",))
 
 
+def fit(arm: str) -> Job:
+    """Whether the text of an arm fits BC5-chem: what the stage `inspect` counts."""
+    made, run = STUDY / f"{arm}-{PRETRAINING_SEEDS[0]}", STUDY / f"fit-{arm}"
+    task = ("--task.name=bc5-chem", f"--task.data={DATA / 'tasks' / TASKS['bc5-chem'][0]}")
+    paths = (f"--run_dir={run}", "--corpus.path=[]", f"--corpus.prepared_from={made}")
+    command = ("run", f"configs/study/{arm}.yaml", "--until", "inspect", *paths, *task)
+    return Job(f"fit {arm}", command, run / FIT, (made / "evaluation.json",))
+
+
 def of_best_model() -> Iterator[Job]:
     """The best model on BC5CDR with a grid, and its checkpoints on BC5-chem; its run is started by hand."""
     run = STUDY.parent / BEST
@@ -186,6 +200,7 @@ def jobs() -> Iterator[Job]:
     yield from of_gpu_model()
     for arms in (CLAIM_ARMS, ARMS[len(CLAIM_ARMS) :], VARIANTS):
         yield from (pretraining(arm, seed) for seed in PRETRAINING_SEEDS for arm in arms if has_seed(arm, seed))
+    yield from (fit(arm) for arm in FIT_ARMS)
     for (task, share), arms in FINETUNED.items():
         for seed in PRETRAINING_SEEDS:
             yield from (finetuning(arm, seed, task, share) for arm in arms if has_seed(arm, seed))

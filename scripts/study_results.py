@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from study import BEST, CHECKPOINTS, FEW, RANDOM, ROOT, STUDY, TASKS
+from study import BEST, CHECKPOINTS, FEW, FIT, FIT_ARMS, RANDOM, ROOT, STUDY, TASKS
 
+from recipe.report.coverage import LEAST
 from recipe.report.plots import curves_figure, png_of, task_scores_figure
 from recipe.tasks.catalog import TASK_TYPES
 from recipe.tasks.experiments.comparison import bootstrap
@@ -80,6 +81,9 @@ def collect(results: Path) -> None:
             (results / "units").mkdir(parents=True, exist_ok=True)
             np.savez_compressed(results / "units" / f"{task_folder.name}.npz", **units)
     _write_json(results / "scores.json", scores)
+    files = {arm: STUDY / f"fit-{arm}" / FIT for arm in FIT_ARMS}
+    fits = {arm: _read_json(path)["coverage"] for arm, path in files.items() if path.is_file()}
+    _write_json(results / "fit.json", fits)
 
 
 def _run(run: Path) -> dict[str, Any]:
@@ -111,7 +115,7 @@ class Results:
     def __init__(self, folder: Path) -> None:
         self.runs = {path.stem: _read_json(path) for path in sorted((folder / "runs").glob("*.json"))}
         self.scores = _read_json(folder / "scores.json") if (folder / "scores.json").is_file() else []
-        self.search = _read_json(folder / "search.json")
+        self.search, self.fit = _read_json(folder / "search.json"), _read_json(folder / "fit.json")
         self.published = _read_json(folder / "published.json")
         self.units = {path.stem: np.load(path) for path in sorted((folder / "units").glob("*.npz"))}
 
@@ -219,6 +223,18 @@ def tasks_table(results: Results) -> str:
         if any(results.of(name, arm) for name in names)
     ]
     return _table(("arm", "NCBI-disease F1", "BIOSSES Pearson", "PubMedQA accuracy"), rows)
+
+
+def fit_table(results: Results) -> str:
+    """How well the texts of three arms fit BC5-chem, and its F1."""
+    rows = []
+    for arm, sources in results.fit.items():
+        [all_of_it] = [source for source in sources if source["source"] == "all"]
+        shares = [f"{100 * share:.0f} %" for share in all_of_it["mentions"]]
+        size, dense = f"{all_of_it['words'] / 1e6:.1f} M", f"{all_of_it['per_1000']:.1f}"
+        rows.append([LETTERS[arm], size, dense, *shares, _mean(results.of("bc5-chem", arm))])
+    occur = [f"occur {times} times or more" for times in LEAST]
+    return _table(("arm", "words", "mentions in 1,000 words", *occur, "BC5-chem F1"), rows)
 
 
 def pretraining_table(results: Results) -> str:
@@ -333,6 +349,7 @@ TABLES: dict[str, Callable[[Results], str]] = {
     "differences": differences_table,
     "few": few_table,
     "tasks": tasks_table,
+    "fit": fit_table,
     "pretraining": pretraining_table,
     "curve": curve_table,
     "search": search_table,

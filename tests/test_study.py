@@ -63,6 +63,9 @@ def test_each_job_comes_after_those_that_it_needs_and_its_recipe_loads():
         if job.command[0] == "run":
             overrides = dict(word.removeprefix("--").split("=", 1) for word in job.command[4:])
             recipe = load_recipe(ROOT / job.command[1], overrides)
+            if job.name.startswith("fit "):
+                assert job.result == recipe.folder / "fertility.json"
+                continue
             assert job.result == recipe.folder / "evaluation.json"
             # A run of the second seed starts from nothing of the first one.
             paths = [str(value) for _, _, value in recipe.entries() if str(value).startswith("runs/study/")]
