@@ -233,7 +233,7 @@ def fit_table(results: Results) -> str:
         shares = [f"{100 * share:.0f} %" for share in all_of_it["mentions"]]
         size, dense = f"{all_of_it['words'] / 1e6:.1f} M", f"{all_of_it['per_1000']:.1f}"
         rows.append([LETTERS[arm], size, dense, *shares, _mean(results.of("bc5-chem", arm))])
-    occur = [f"occur {times} times or more" for times in LEAST]
+    occur = [f"occur ≥ {times} ×" for times in LEAST]
     return _table(("arm", "words", "mentions in 1,000 words", *occur, "BC5-chem F1"), rows)
 
 
