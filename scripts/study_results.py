@@ -44,7 +44,7 @@ LETTERS = {
     "continued": "(e) half general, then half domain text",
     RANDOM: "(f) random initialisation",
     "no-pairs": "(g) as (a), pairs teach nothing",
-    "poor-in-mentions": "as (a), text that names few chemicals",
+    "poor-in-mentions": "as (a), text that names half as many chemicals",
     "counts-only": "as (a), one step: what counting alone gives",
     BEST: "the best two-core model",
 }
