@@ -83,9 +83,7 @@ FINETUNED = {
     ("bc5-chem", 30): _FEW_ARMS,
     ("ncbi-disease", 100): _MORE_ARMS,
 }
-
-
-# Their texts are counted for mentions of BC5-chem.
+# The arms whose text is searched for the mentions of BC5-chem.
 FIT_ARMS = ("domain", "poor-in-mentions", "general")
 
 
@@ -132,7 +130,7 @@ def pretraining(arm: str, seed: int) -> Job:
 
 def finetuning(arm: str, seed: int, task: str, share: int = 100) -> Job:
     """Three fine-tuning seeds of one pretrained model (or of none) on one task, or on a share of its training text."""
-    folder, epochs = TASKS[task]
+    epochs = TASKS[task][1]
     # The shape and the vocabulary of arm (a), so that pretraining is the only difference.
     run = STUDY / f"{'domain' if arm == RANDOM else arm}-{seed}"
     name = task if share == 100 else f"{task}-{share}"
@@ -142,16 +140,23 @@ def finetuning(arm: str, seed: int, task: str, share: int = 100) -> Job:
     settings = RANDOM_SETTINGS if arm == RANDOM else SETTINGS
     # As many steps as with a third of the sentences.
     epochs = epochs * 3 if share == min(FEW) else epochs
-    where = ("--model", model, "--task", task, "--data", str(DATA / "tasks" / folder), "--output", str(output))
     result = output / ("random_initialisation/result.json" if arm == RANDOM else RESULT)
-    command = ("finetune", *where, *settings, "--num_train_epochs", str(epochs), *more)
+    command = _finetune(model, task, output, *settings, "--num_train_epochs", str(epochs), *more)
     return Job(f"{name} {arm}-{seed}", command, result, (run / "evaluation.json",))
+
+
+def _finetune(model: str, task: str, output: Path, *settings: str) -> tuple[str, ...]:
+    return ("finetune", "--model", model, "--task", task, "--data", _data(task), "--output", str(output), *settings)
+
+
+def _data(task: str) -> str:
+    return str(DATA / "tasks" / TASKS[task][0])
 
 
 def fit(arm: str) -> Job:
     """Whether the text of an arm fits BC5-chem: what the stage `inspect` counts."""
     made, run = STUDY / f"{arm}-{PRETRAINING_SEEDS[0]}", STUDY / f"fit-{arm}"
-    task = ("--task.name=bc5-chem", f"--task.data={DATA / 'tasks' / TASKS['bc5-chem'][0]}")
+    task = ("--task.name=bc5-chem", f"--task.data={_data('bc5-chem')}")
     paths = (f"--run_dir={run}", "--corpus.path=[]", f"--corpus.prepared_from={made}")
     command = ("run", f"configs/study/{arm}.yaml", "--until", "inspect", *paths, *task)
     return Job(f"fit {arm}", command, run / FIT, (made / "evaluation.json",))
@@ -161,36 +166,28 @@ def of_best_model() -> Iterator[Job]:
     """The best model on BC5CDR with a grid, and its checkpoints on BC5-chem; its run is started by hand."""
     run = STUDY.parent / BEST
     for task in ("bc5-chem", "bc5-disease"):
-        folder, _ = TASKS[task]
         output = STUDY / "tasks" / task / f"{BEST}-1"
-        where = ("--model", f"{run}/model", "--task", task, "--data", str(DATA / "tasks" / folder))
-        yield Job(
-            f"{task} {BEST}",
-            ("finetune", *where, *GRID, "--output", str(output)),
-            output / RESULT,
-            (run / "evaluation.json",),
-        )
-    folder, epochs = TASKS["bc5-chem"]
+        command = _finetune(f"{run}/model", task, output, *GRID)
+        yield Job(f"{task} {BEST}", command, output / RESULT, (run / "evaluation.json",))
+    epochs = TASKS["bc5-chem"][1]
     for share in CHECKPOINTS:
         steps = load_recipe(ROOT / "configs" / f"{BEST}.yaml").training.max_steps * share // 100
         output = STUDY / "tasks" / "bc5-chem" / f"{BEST}-at-{share}"
         for checkpoint in run.glob(f"checkpoints/*/checkpoint-{steps}"):
-            where = ("--model", str(checkpoint), "--task", "bc5-chem", "--data", str(DATA / "tasks" / folder))
             # A curve needs no spread: one seed.
-            settings = (*SETTINGS, "--seeds", "1", "--num_train_epochs", str(epochs), "--output", str(output))
-            command = ("finetune", *where, *settings)
+            settings = (*SETTINGS, "--seeds", "1", "--num_train_epochs", str(epochs))
+            command = _finetune(str(checkpoint), "bc5-chem", output, *settings)
             yield Job(f"bc5-chem {BEST} at {share} %", command, output / RESULT, (checkpoint / "model.safetensors",))
 
 
 def of_gpu_model() -> Iterator[Job]:
     """The model of a GPU on all tasks, a job for each fine-tuning seed; its run is started by hand."""
     run = STUDY.parent / ON_GPU
-    for task, (folder, epochs) in TASKS.items():
+    for task, (_, epochs) in TASKS.items():
         for seed in GPU_SEEDS:
             output = STUDY / "tasks" / task / f"{ON_GPU}-{seed}"
-            where = ("--model", f"{run}/model", "--task", task, "--data", str(DATA / "tasks" / folder))
             settings = (*GPU_GRID, "--seeds", str(seed), "--num_train_epochs", str(max(epochs, 6)))
-            command = ("finetune", *where, *settings, "--output", str(output))
+            command = _finetune(f"{run}/model", task, output, *settings)
             yield Job(f"{task} {ON_GPU}-{seed}", command, output / RESULT, (run / "evaluation.json",))
 
 

@@ -65,15 +65,23 @@ def test_a_kernel_takes_what_it_is_handed(name, dtype):
 
 def by_rows(query, key, value, rows, dropout):
     """One attention per row, from the bounds alone."""
+    return torch.cat([one_row(weights_of(*row[:2]), row[2]) for row in one_by_one(query, key, value, rows)])
+
+
+def one_by_one(query, key, value, rows):
+    """Query, key and value of each row."""
     parts = (
         states.tensor_split(bounds[1:-1].tolist())
         for states, bounds in ((query, rows.query_bounds), (key, rows.key_bounds), (value, rows.key_bounds))
     )
-    return torch.cat([one_row(*row) for row in zip(*parts, strict=True)])
+    return zip(*parts, strict=True)
 
 
-def one_row(query, key, value):
-    weights = torch.einsum("qhd,khd->hqk", query, key).div(query.shape[-1] ** 0.5).softmax(-1)
+def weights_of(query, key):
+    return torch.einsum("qhd,khd->hqk", query, key).div(query.shape[-1] ** 0.5).softmax(-1)
+
+
+def one_row(weights, value):
     return torch.einsum("hqk,khd->qhd", weights, value)
 
 
@@ -131,17 +139,13 @@ class OtherMask(torch.autograd.Function):
 
 
 def drops_others_backward(query, key, value, rows, dropout):
-    parts = (
-        states.tensor_split(bounds[1:-1].tolist())
-        for states, bounds in ((query, rows.query_bounds), (key, rows.key_bounds), (value, rows.key_bounds))
-    )
     output = []
-    for of_query, of_key, of_value in zip(*parts, strict=True):
-        weights = torch.einsum("qhd,khd->hqk", of_query, of_key).div(query.shape[-1] ** 0.5).softmax(-1)
+    for of_query, of_key, of_value in one_by_one(query, key, value, rows):
+        weights = weights_of(of_query, of_key)
         forward, backward = OtherMask.apply(weights, dropout), OtherMask.apply(weights, dropout)
         # The values' gradient comes from weights of which others were dropped than in the output.
-        attended = torch.einsum("hqk,khd->qhd", backward, of_value)
-        output.append(attended + (torch.einsum("hqk,khd->qhd", forward, of_value) - attended).detach())
+        attended = one_row(backward, of_value)
+        output.append(attended + (one_row(forward, of_value) - attended).detach())
     return torch.cat(output)
 
 
