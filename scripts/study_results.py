@@ -135,19 +135,22 @@ class Results:
         return [_inner(run, field) for each in found for run in each["runs"]]
 
     def counts(self, name: str, arm: str) -> np.ndarray:
-        """Units of all those runs: shape (runs, units, numbers)."""
+        """Units of all those runs: shape (pretraining seeds, fine-tuning seeds, units, numbers)."""
         files = self.units[name]
-        return np.concatenate([files[key] for key in files.files if key.rpartition("-")[0] == arm]).astype(float)
+        return np.stack([files[key] for key in files.files if key.rpartition("-")[0] == arm]).astype(float)
 
-    def difference(self, name: str, first: str, second: str) -> tuple[float, float, float] | None:
-        """Mean difference of a score and its 95 % interval; None without both."""
+    def difference(self, name: str, first: str, second: str) -> tuple[float, float, float, tuple[int, int]] | None:
+        """Mean difference of a score, its 95 % interval, and pretraining seeds of both; None without both."""
         if not self.of(name, first) or not self.of(name, second):
             return None
         task_type = TASK_TYPES[next(each["task_type"] for each in self.scores if each["name"] == name)]
-        drawn = bootstrap(self.counts(name, first), self.counts(name, second), task_type.score_of, SAMPLES, seed=1)
+        counts = [self.counts(name, arm) for arm in (first, second)]
+        seeds = (len(counts[0]), len(counts[1]))
+        runs = [each.reshape(-1, *each.shape[2:]) for each in counts]
+        drawn = bootstrap(*runs, task_type.score_of, SAMPLES, seed=1, groups=seeds)
         low, high = np.quantile(drawn[np.isfinite(drawn)], [0.025, 0.975])
         mean = statistics.fmean(self.of(name, first)) - statistics.fmean(self.of(name, second))
-        return mean, float(low), float(high)
+        return mean, float(low), float(high), seeds
 
 
 def _score(entry: dict[str, Any]) -> str:
@@ -198,9 +201,10 @@ def differences_table(results: Results) -> str:
     rows = []
     for arm, task in DIFFERENCES:
         if found := results.difference(task, "domain", arm):
-            mean, low, high = (100 * value for value in found)
-            rows.append([f"(a) minus {LETTERS[arm]}", task, f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}"])
-    return _table(("difference", "task", "points", "95 % interval"), rows)
+            mean, low, high = (100 * value for value in found[:3])
+            seeds = "{} and {}".format(*found[3])
+            rows.append([f"(a) minus {LETTERS[arm]}", task, seeds, f"{mean:+.1f}", f"{low:+.1f} to {high:+.1f}"])
+    return _table(("difference", "task", "pretraining seeds", "points", "95 % interval"), rows)
 
 
 def few_table(results: Results) -> str:

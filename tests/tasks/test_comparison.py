@@ -50,6 +50,24 @@ def test_seeds_that_differ_widen_the_interval():
     )
 
 
+def test_seeds_of_a_group_that_are_alike_count_as_one():
+    low, high, other = (made_up_counts(recall, 3, seed) for recall, seed in ((0.4, 1), (0.8, 2), (0.6, 3)))
+    unlike = np.concatenate([low, high])
+    gap = f1_of_counts(high.sum(1)).mean() - f1_of_counts(low.sum(1)).mean()
+    # The mean of two groups that are drawn has half the gap's square over two as its variance; of six seeds, over six.
+    grouped = bootstrap(unlike, other, f1_of_counts, 4000, 1, groups=(2, 1))
+    mixed = bootstrap(unlike, other, f1_of_counts, 4000, 1)
+    assert grouped.std() == pytest.approx(gap / 2 / 2**0.5, rel=0.05)
+    assert mixed.std() == pytest.approx(gap / 2 / 6**0.5, rel=0.1)
+    assert grouped.mean() == pytest.approx(mixed.mean(), abs=0.01)
+
+
+def test_groups_of_one_seed_are_seeds():
+    first, second = made_up_counts(0.7, 3, 1), made_up_counts(0.5, 3, 2)
+    apart, together = (bootstrap(first, second, f1_of_counts, 4000, 1, (number, number)).std() for number in (3, 1))
+    assert apart == pytest.approx(together, rel=0.05)
+
+
 def test_counts_of_a_predictions_file():
     text = "zinc\tB-C\tB-C\nion\tI-C\tO\nx\ty\tB-C\tB-C\n\nno\tO\tI-C\n\n"
     assert counts_by_sentence(text).tolist() == [[2, 2, 1], [0, 0, 0]]

@@ -89,10 +89,13 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
     )
 
 
-def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, seed: int) -> np.ndarray:
+def bootstrap(
+    first: np.ndarray, second: np.ndarray, score_of, samples: int, seed: int, groups: tuple[int, int] = (1, 1)
+) -> np.ndarray:
     """Differences of the mean score in `samples` draws, float64 of shape (samples,); NaN where one has no score.
 
-    `first`, `second`: numbers of each unit that add up, shape (seeds, units, numbers), of the same units.
+    `first`, `second`: numbers of each unit that add up, shape (seeds, units, numbers), of the same units. `groups`: in
+    how many groups of one size the seeds of each come, such as the fine-tuning seeds of each pretraining seed.
     """
     draw = np.random.default_rng(seed)
     units = first.shape[1]
@@ -103,11 +106,22 @@ def bootstrap(first: np.ndarray, second: np.ndarray, score_of, samples: int, see
         # are drawn apart.
         times = draw.multinomial(units, np.full(units, 1 / units), size=block).astype(np.float64)
         means = []
-        for counts in (first, second):
+        for counts, number in zip((first, second), groups, strict=True):
             scores = score_of(np.einsum("bu,sun->bsn", times, counts, optimize=True))
-            means.append(np.take_along_axis(scores, draw.integers(0, len(counts), scores.shape), axis=1).mean(1))
+            means.append(np.take_along_axis(scores, _drawn_seeds(draw, scores.shape, number), axis=1).mean(1))
         differences.append(means[0] - means[1])
     return np.concatenate(differences)
+
+
+def _drawn_seeds(draw: np.random.Generator, shape: tuple[int, int], groups: int) -> np.ndarray:
+    """Indices of seeds, int64 of `shape` (samples, seeds): groups are drawn first, then seeds within each.
+
+    Seeds of one group are alike, so that drawing from all of them at once would make the interval too narrow.
+    """
+    samples, seeds = shape
+    size = seeds // groups
+    begins = size * draw.integers(0, groups, (samples, groups, 1))
+    return (begins + draw.integers(0, size, (samples, groups, size))).reshape(samples, seeds)
 
 
 def _result(folder: Path) -> dict:
