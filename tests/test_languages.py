@@ -40,6 +40,7 @@ def german(draw: random.Random) -> str:
     ("code", "sentence", "joined", "vocabulary", "word"),
     [("zh", chinese, "", 480, "中"), ("ko", korean, " ", 800, "가"), ("de", german, " ", 240, "für")],
 )
+@pytest.mark.filterwarnings("error:Glyph")
 def test_from_text_to_report(tmp_path, capsys, code, sentence, joined, vocabulary, word):
     draw = random.Random(code)
     documents = [[sentence(draw) for _ in range(draw.randint(20, 40))] for _ in range(40)]
@@ -59,6 +60,10 @@ def test_from_text_to_report(tmp_path, capsys, code, sentence, joined, vocabular
     assert read_json(run / "tokenizer" / "statistics.json")["strip_accents"] is False
     report = (run / "report.html").read_text(encoding="utf-8")
     assert f"corpus.language is {code}, where they tell words apart" in report
+    words = read_json(run / "tokenizer" / "statistics.json")["top_whole_words"]
+    # A Chinese word is one character here, and words of fewer than three tell nothing.
+    assert bool(words) == (code != "zh")
+    assert all(f"<tr><th>{frequent}</th>" in report for frequent, _ in words[:20])
     assert f"language: {code}" in (run / "model" / "README.md").read_text(encoding="utf-8")
     guesses = pipeline("fill-mask", model=str(run / "model"))(f"{word} [MASK]")
     assert len(guesses) == 5

@@ -155,23 +155,6 @@ def label_balance_figure(shares: dict[str, tuple[float, float, float]]) -> Figur
     return figure
 
 
-def whole_words_figure(words: Sequence[tuple[str, int]]) -> Figure:
-    """Counts of the most frequent whole words of the vocabulary, most frequent on top."""
-    figure, axes = _figure(height=0.9 + 0.21 * max(len(words), 4))
-    rows = range(len(words))
-    axes.barh(rows, [count for _, count in words], color=BLUE, height=0.72)
-    axes.set_yticks(rows, labels=[word for word, _ in words])
-    # A word is text of the corpus: "$" in it must not start a formula.
-    for label in axes.get_yticklabels():
-        label.set_parse_math(False)
-    axes.margins(y=0.01)
-    axes.invert_yaxis()
-    _finish(axes, "occurrences in the corpus", "", grid="x")
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    return figure
-
-
 def fertility_figure(rows: Sequence[dict[str, Any]]) -> Figure:
     """Share of words that are one piece, in percent, by text; one bar for each tokenizer."""
     texts, names = (list(dict.fromkeys(row[field] for row in rows)) for field in ("text", "tokenizer"))

@@ -69,8 +69,6 @@ def _figures(recipe: Recipe, files: RunFiles) -> Iterator[tuple[str, Figure]]:
             shares[split] = (1 - random, random - forced, forced)
     if shares:
         yield "label_balance", plots.label_balance_figure(shares)
-    if words := (files.tokenizer or {}).get("top_whole_words"):
-        yield "whole_words", plots.whole_words_figure([tuple(entry) for entry in words[:SHOWN_WORDS]])
     if fertility := (files.fertility or {}).get("rows"):
         yield "fertility", plots.fertility_figure(fertility)
     if files.task:
@@ -122,6 +120,7 @@ def _page(recipe: Recipe, files: RunFiles, pictures: dict[str, str]) -> str:
         pairs_table=_pairs_table(_splits(files)),
         tokenizer=files.tokenizer,
         vocabulary_table=_vocabulary_table(recipe, files.tokenizer or {}),
+        whole_words=_whole_words(files.tokenizer or {}),
         fertility_headings=HEADINGS,
         fertility_table=table_of(fertility),
         longest_splits=longest_splits(fertility),
@@ -244,6 +243,12 @@ def _accents(tokenizer: dict[str, Any]) -> list[tuple[str, str]]:
         ("accents", "taken off" if tokenizer["strip_accents"] else "stay"),
         ("why", tokenizer["strip_accents_because"]),
     ]
+
+
+def _whole_words(tokenizer: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Word, occurrences, and width of its bar in percent. As text: a browser has letters for every language."""
+    words = tokenizer.get("top_whole_words", [])[:SHOWN_WORDS]
+    return [(word, count(times), f"{100 * times / words[0][1]:.0f}") for word, times in words]
 
 
 def _pairs_table(pairs: dict[str, Any]) -> list[tuple[str, list[str]]]:

@@ -10,6 +10,7 @@ from recipe.errors import InputError
 
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt")
 _CURVES = ("mlm_loss", "mlm_accuracy", "nsp_loss", "nsp_accuracy", "learning_rate")
+# whole_words: drawn by earlier reports; now it is text of the page.
 _PLOTS = ("cleaning", "pair_lengths", "label_balance", "whole_words", "fertility", "task_scores")
 _STORE = ("tokens.bin", "sentences.bin", "documents.bin", "store.json", "sha256.json")
 # Folders that are replaced as a whole, with the names of all that may be in them.
