@@ -75,16 +75,16 @@ RESULT = Path("pretrained/result.json")
 FIT = "fertility.json"
 # Sentences of the training set in the few-shot curve, by share: of 4,560.
 FEW = {10: 456, 30: 1368}
-_FEW_ARMS = ("domain", "general", RANDOM)
-_MORE_ARMS = (*_FEW_ARMS, "no-pairs")
+FEW_ARMS = ("domain", "general", RANDOM)
+_MORE_ARMS = (*FEW_ARMS, "no-pairs")
 # The arms that are fine-tuned on a share, in percent, of the training set of each task.
 FINETUNED = {
     ("bc5-chem", 100): (*(arm for arm in ARMS if arm != FIRST_HALF), RANDOM, COUNTS_ONLY),
-    ("bc5-disease", 100): _FEW_ARMS,
+    ("bc5-disease", 100): FEW_ARMS,
     ("biosses", 100): _MORE_ARMS,
     ("pubmedqa", 100): _MORE_ARMS,
-    ("bc5-chem", 10): _FEW_ARMS,
-    ("bc5-chem", 30): _FEW_ARMS,
+    ("bc5-chem", 10): FEW_ARMS,
+    ("bc5-chem", 30): FEW_ARMS,
     ("ncbi-disease", 100): _MORE_ARMS,
 }
 # The arms whose text is searched for the mentions of BC5-chem.

@@ -21,6 +21,7 @@ from study import (
     EPOCHS_OF_GRID,
     EPOCHS_OF_LONGER,
     FEW,
+    FEW_ARMS,
     FIT,
     FIT_ARMS,
     RANDOM,
@@ -226,7 +227,7 @@ def few_table(results: Results) -> str:
     names = [*(f"bc5-chem-{share}" for share in sorted(FEW)), "bc5-chem"]
     rows = [
         [LETTERS[arm], *(_mean(results.of(name, arm)) for name in names)]
-        for arm in ("domain", "general", RANDOM)
+        for arm in FEW_ARMS
         if results.of(names[0], arm)
     ]
     return _table(("arm", *(f"{share} %" for share in (*sorted(FEW), 100))), rows)
@@ -385,8 +386,15 @@ def filled(text: str, results: Results) -> str:
     return text
 
 
+def _by_sentences(results: Results, arm: str) -> list[tuple[float, float]]:
+    """Training sentences of BC5-chem and the mean F1 with so many."""
+    names = [*(f"bc5-chem-{share}" for share in FEW), "bc5-chem"]
+    numbers = {each["name"]: each["counts"]["sentences"]["train"] for each in results.scores if each["name"] in names}
+    return [(numbers[name], 100 * statistics.fmean(found)) for name in names if (found := results.of(name, arm))]
+
+
 def draw(results: Results, folder: Path) -> None:
-    """The plots: loss and F1 of the best run over its tokens, and F1 by arm."""
+    """The plots: loss and F1 of the best run over its tokens, F1 by arm, and by the number of training sentences."""
     figures = {}
     if BEST in results.runs:
         lines = results.runs[BEST]["validation"]
@@ -404,6 +412,9 @@ def draw(results: Results, folder: Path) -> None:
     bars = {title: results.of("bc5-chem", arm) for arm, title in LETTERS.items()}
     if bars := {title: scores for title, scores in bars.items() if scores}:
         figures["f1"] = task_scores_figure(bars, "F1 on BC5-chem")
+    few = {LETTERS[arm]: _by_sentences(results, arm) for arm in FEW_ARMS if results.of(f"bc5-chem-{min(FEW)}", arm)}
+    if few:
+        figures["few"] = curves_figure(few, "training sentences", "F1 on BC5-chem (%)")
     folder.mkdir(parents=True, exist_ok=True)
     for name, figure in figures.items():
         (folder / f"{name}.png").write_bytes(png_of(figure))

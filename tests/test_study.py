@@ -100,3 +100,11 @@ def test_every_table_is_what_the_kept_files_give(document):
 def test_no_text_of_a_corpus_is_kept():
     for path in (study_results.RESULTS / "runs").glob("*.json"):
         assert "examples" not in json.loads(path.read_text(encoding="utf-8"))["evaluation"]
+
+
+def test_the_plots_of_the_document_are_those_that_are_drawn(tmp_path):
+    study_results.draw(study_results.Results(study_results.RESULTS), tmp_path)
+    drawn = {path.stem for path in tmp_path.iterdir()}
+    assert drawn == {path.stem for path in (study_results.RESULTS / "plots").iterdir()}
+    text = study_results.DOCUMENTS[0].read_text(encoding="utf-8")
+    assert drawn == {*re.findall(r"\(results/plots/(\w+)\.png\)", text)}
