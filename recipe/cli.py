@@ -173,15 +173,17 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text", metavar="FILE", help="text to compare ONNX and torch on; default: random pieces")
 
 
-def _compare(first: Path, second: Path, samples: int, seed: int) -> None:
+def _compare(first: str, second: str, samples: int, seed: int) -> None:
     from recipe.tasks.experiments.comparison import compare
 
-    print(compare(first, second, samples, seed).line())
+    a, b = ([Path(folder) for folder in text.split(",")] for text in (first, second))
+    print(compare(a, b, samples, seed).line())
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("first", type=Path, metavar="A", help="folder of a system, with result.json and predictions/")
-    parser.add_argument("second", type=Path, metavar="B", help="folder of another one on the same task")
+    text = "folder of a system, with result.json and predictions/; of several pretraining seeds A1,A2"
+    parser.add_argument("first", metavar="A", help=text)
+    parser.add_argument("second", metavar="B", help="another one on the same task, likewise")
     parser.add_argument("--samples", type=int, default=10_000, help="samples that are drawn; default: 10,000")
     parser.add_argument("--seed", type=int, default=1, help="where the draws start; default: 1")
 
@@ -365,7 +367,10 @@ COMMANDS = {
     ),
     "compare": Command(
         "Compare two results on one task: difference and 95 % interval of a paired bootstrap.",
-        ("runs/tasks/bc5-chem/my-bert/pretrained runs/tasks/bc5-chem/my-bert/random_initialisation",),
+        (
+            "runs/tasks/bc5-chem/my-bert/pretrained runs/tasks/bc5-chem/my-bert/random_initialisation",
+            "a-1/task/pretrained,a-2/task/pretrained b-1/task/pretrained,b-2/task/pretrained",
+        ),
         "options",
         _compare,
         _add_compare,

@@ -1,9 +1,14 @@
 """The paired bootstrap against laws that it must keep."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
+from conftest import run_script
 
-from recipe.tasks.experiments.comparison import bootstrap
+from recipe.errors import InputError
+from recipe.tasks.experiments.comparison import bootstrap, compare
 from recipe.tasks.types.ner import counts_by_sentence, f1_of_counts
 
 UNITS = 400
@@ -72,3 +77,47 @@ def test_counts_of_a_predictions_file():
     text = "zinc\tB-C\tB-C\nion\tI-C\tO\nx\ty\tB-C\tB-C\n\nno\tO\tI-C\n\n"
     assert counts_by_sentence(text).tolist() == [[2, 2, 1], [0, 0, 0]]
     assert f1_of_counts(counts_by_sentence(text)).tolist() == pytest.approx([0.5, np.nan], nan_ok=True)
+
+
+def write_system(folder: Path, recall: float, *seeds: int, task: str = "bc5-chem", sentences: int = UNITS) -> Path:
+    (folder / "predictions").mkdir(parents=True)
+    for seed in seeds:
+        is_found = np.random.default_rng(seed).random(sentences) < recall
+        lines = [f"zinc\tB-C\t{'B-C' if found else 'O'}\n\n" for found in is_found]
+        (folder / "predictions" / f"seed-{seed}.tsv").write_text("".join(lines))
+    result = {"task": task, "task_type": "ner", "system": "pretrained", "runs": [{"f1": 0.5} for _ in seeds]}
+    (folder / "result.json").write_text(json.dumps(result))
+    return folder
+
+
+def test_several_pretraining_seeds_of_each_side(tmp_path):
+    ours = [write_system(tmp_path / "ours-1", 0.6, 1, 2), write_system(tmp_path / "ours-2", 0.8, 3, 4)]
+    theirs = [write_system(tmp_path / "theirs", 0.5, 5, 6)]
+    found = compare(ours, theirs, samples=2000)
+    assert (found.seeds, found.models, found.names[0]) == ((4, 2), (2, 1), f"{ours[0]} and 1 more")
+    each = [compare([one], theirs, samples=2000) for one in ours]
+    assert found.scores[0] == pytest.approx(np.mean([one.scores[0] for one in each]))
+    # The interval knows that another pretraining seed may be as either of the two.
+    assert found.low < each[0].high < each[1].low < found.high
+    ran = run_script("compare", ",".join(map(str, ours)), str(theirs[0]), "--samples", "2000")
+    assert ran.stdout.strip() == found.line()
+    assert ran.stdout.strip().endswith("and 4 x 2 seeds of 2 x 1 models")
+
+
+@pytest.mark.parametrize(
+    ("other", "part"),
+    [
+        ({"task": "bc2gm"}, "is a result of bc5-chem, "),
+        ({"sentences": 3}, "were scored on different test files"),
+        ({"seeds": (1, 2)}, r"seeds of .*/a: 1, of .*/b: 2; "),
+        (None, "is named twice"),
+    ],
+)
+def test_folders_that_are_not_one_system_are_refused(tmp_path, other, part):
+    first = write_system(tmp_path / "a", 0.6, 1)
+    second = first
+    if other is not None:
+        seeds = other.pop("seeds", (1,))
+        second = write_system(tmp_path / "b", 0.6, *seeds, **other)
+    with pytest.raises(InputError, match=part):
+        compare([first, second], [first], samples=10)

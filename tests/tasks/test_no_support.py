@@ -242,11 +242,11 @@ def test_a_comparison_without_a_score_says_why(tmp_path):
             f"{n}\tx\ty\t{gold}\t{one}\n" for n, (gold, one) in enumerate(zip((0.0, 1.0, 2.0), found, strict=True))
         ]
         (folder / "predictions" / "seed-1.tsv").write_text("".join(lines))
-    found = compare(tmp_path / "good", tmp_path / "flat", samples=50)
+    found = compare([tmp_path / "good"], [tmp_path / "flat"], samples=50)
     assert (found.scores[1], found.low, found.samples) == (None, None, 0)
     assert found.line().endswith(f"flat –: no difference; {tmp_path / 'flat'} has no score, since R")
     # A draw of one pair three times has no correlation: it is left out, and the samples that count are said.
-    same = compare(tmp_path / "good", tmp_path / "good", samples=200)
+    same = compare([tmp_path / "good"], [tmp_path / "good"], samples=200)
     assert 100 < same.samples < 200
     assert (same.low, same.high) == (0.0, 0.0)
 

@@ -70,7 +70,7 @@ def test_a_rule_is_learned_and_every_example_is_scored_once(name, checkpoint, tm
     assert_units_add_up_to_the_score(output / "pretrained", result, task_type)
     assert_units_add_up_to_the_score(output / baseline, of_baseline, task_type)
     assert task_type.metric in (output / "table.md").read_text()
-    found = compare(output / "pretrained", output / baseline, samples=200)
+    found = compare([output / "pretrained"], [output / baseline], samples=200)
     assert f"of {SIZES['test']} {task_type.unit} and 2 x 1 seeds" in found.line()
     assert found.scores[0] == pytest.approx(np.mean([run[task_type.score] for run in result["runs"]]))
     assert "the paper counts" in capsys.readouterr().out

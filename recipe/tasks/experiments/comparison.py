@@ -1,7 +1,9 @@
 """Two results -> the difference of their scores and its interval, by a paired bootstrap over test and seeds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +22,7 @@ class Comparison:
     """Mean scores of A and B (0..1), the 95 % interval of A - B, and what was drawn.
 
     A score over nothing is None, with its reason. Without both scores there is no interval. `samples` counts those
-    in which both systems have a score.
+    in which both systems have a score, `seeds` the fine-tuning seeds of each, `models` what they began from.
     """
 
     names: tuple[str, str]
@@ -33,6 +35,7 @@ class Comparison:
     units: int
     unit: str
     seeds: tuple[int, int]
+    models: tuple[int, int]
 
     def line(self) -> str:
         """All of it in one line."""
@@ -44,41 +47,56 @@ class Comparison:
                 f"{name} has no score, since {reason}" for name, reason in zip(*both_sides, strict=True) if reason
             ]
             return f"{both}: no difference; {'; '.join(reasons) or 'in no sample do both have a score'}"
+        models = "" if self.models == (1, 1) else f" of {self.models[0]} x {self.models[1]} models"
         return (
             f"{both}: {points(score_a - score_b)}, 95 %"
             f" interval {points(self.low)} to {points(self.high)}; better in {percent(self.share_better)} of"
             f" {self.samples:,} paired samples of {self.units:,} {self.unit} and {self.seeds[0]} x {self.seeds[1]}"
-            " seeds"
+            f" seeds{models}"
         )
 
 
-def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> Comparison:
-    """Compare two systems' folders, such as OUTPUT/pretrained and OUTPUT/random_initialisation."""
-    results = [_result(folder) for folder in (first, second)]
-    if results[0]["task"] != results[1]["task"]:
-        tasks = f"{first} is a result of {results[0]['task']}, {second} of {results[1]['task']}"
-        raise InputError(f"{tasks}; name two of one task")
-    task_type = TASK_TYPES[results[0]["task_type"]]
-    paths = [sorted((folder / "predictions").glob("seed-*.tsv")) for folder in (first, second)]
-    texts = [[path.read_text(encoding="utf-8") for path in of_seeds] for of_seeds in paths]
-    # Only then does a drawn unit mean the same text on both sides.
-    if _gold(texts[0][0]) != _gold(texts[1][0]):
-        raise InputError(f"{first} and {second} were scored on different test files; run both on the same one")
-    units = [np.stack([task_type.units(text) for text in of_seeds]) for of_seeds in texts]
-    drawn = bootstrap(units[0], units[1], task_type.score_of, samples, seed)
+@dataclass(frozen=True)
+class _System:
+    """What the folders of one system hold: a folder for each pretraining seed, with as many fine-tuning seeds each."""
+
+    name: str
+    results: list[dict[str, Any]]
+    gold: list[str]
+    # Shape (seeds of all folders, units, numbers).
+    units: np.ndarray
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        """Those of all folders."""
+        return [run for result in self.results for run in result["runs"]]
+
+
+def compare(first: Sequence[Path], second: Sequence[Path], samples: int = 10_000, seed: int = 1) -> Comparison:
+    """Compare two systems.
+
+    Args:
+        first: the system's folder, such as OUTPUT/pretrained. Of several, one for each pretraining seed, pretraining
+            seeds are drawn first, then fine-tuning seeds of each. second: likewise.
+
+    Raises:
+        InputError: if a folder holds no result, or they are of unlike tasks, test files or numbers of seeds.
+    """
+    systems = [_system(first), _system(second)]
+    _require_one_task([*first, *second], [result for system in systems for result in system.results])
+    _require_one_test(first[0], systems[0].gold, second[0], systems[1].gold)
+    task_type = TASK_TYPES[systems[0].results[0]["task_type"]]
+    models = (len(first), len(second))
+    units = [system.units for system in systems]
+    drawn = bootstrap(units[0], units[1], task_type.score_of, samples, seed, models)
     drawn = drawn[np.isfinite(drawn)]
     means = [float(task_type.score_of(found.sum(1)).mean()) for found in units]
     scores = [mean if np.isfinite(mean) else None for mean in means]
     is_known = None not in scores and len(drawn) > 0
-    # The name "pretrained" would not tell two checkpoints apart, so their folders stand for them.
-    names = [
-        str(folder) if result["system"] == "pretrained" else system_title(result)
-        for result, folder in zip(results, (first, second), strict=True)
-    ]
     return Comparison(
-        names=(names[0], names[1]),
+        names=(systems[0].name, systems[1].name),
         scores=(scores[0], scores[1]),
-        reasons=(reason_in(results[0]["runs"], task_type.score), reason_in(results[1]["runs"], task_type.score)),
+        reasons=(reason_in(systems[0].runs, task_type.score), reason_in(systems[1].runs, task_type.score)),
         low=float(np.quantile(drawn, 0.025)) if is_known else None,
         high=float(np.quantile(drawn, 0.975)) if is_known else None,
         share_better=float((drawn > 0).mean()) if is_known else None,
@@ -86,6 +104,7 @@ def compare(first: Path, second: Path, samples: int = 10_000, seed: int = 1) -> 
         units=units[0].shape[1],
         unit=task_type.unit,
         seeds=(len(units[0]), len(units[1])),
+        models=models,
     )
 
 
@@ -122,6 +141,41 @@ def _drawn_seeds(draw: np.random.Generator, shape: tuple[int, int], groups: int)
     size = seeds // groups
     begins = size * draw.integers(0, groups, (samples, groups, 1))
     return (begins + draw.integers(0, size, (samples, groups, size))).reshape(samples, seeds)
+
+
+def _system(folders: Sequence[Path]) -> _System:
+    if twice := [folder for folder in folders if folders.count(folder) > 1]:
+        raise InputError(f"{twice[0]} is named twice; a system takes one folder of each pretraining seed")
+    results = [_result(folder) for folder in folders]
+    _require_one_task(folders, results)
+    task_type = TASK_TYPES[results[0]["task_type"]]
+    paths = [sorted((folder / "predictions").glob("seed-*.tsv")) for folder in folders]
+    for folder, of_seeds in zip(folders, paths, strict=True):
+        if len(of_seeds) != len(paths[0]):
+            numbers = f"seeds of {folders[0]}: {len(paths[0])}, of {folder}: {len(of_seeds)}"
+            raise InputError(f"{numbers}; a system needs as many for each pretraining seed")
+    texts = [[path.read_text(encoding="utf-8") for path in of_seeds] for of_seeds in paths]
+    golds = [_gold(of_seeds[0]) for of_seeds in texts]
+    for folder, gold in zip(folders, golds, strict=True):
+        _require_one_test(folders[0], golds[0], folder, gold)
+    units = np.stack([task_type.units(text) for of_seeds in texts for text in of_seeds])
+    # The name "pretrained" would not tell two checkpoints apart, so their folders stand for them.
+    name = str(folders[0]) if results[0]["system"] == "pretrained" else system_title(results[0])
+    more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
+    return _System(f"{name}{more}", results, golds[0], units)
+
+
+def _require_one_task(folders: Sequence[Path], results: Sequence[dict[str, Any]]) -> None:
+    for folder, result in zip(folders, results, strict=True):
+        if result["task"] != results[0]["task"]:
+            tasks = f"{folders[0]} is a result of {results[0]['task']}, {folder} of {result['task']}"
+            raise InputError(f"{tasks}; name results of one task")
+
+
+def _require_one_test(first: Path, gold: list[str], second: Path, other: list[str]) -> None:
+    # Only then does a drawn unit mean the same text on both sides.
+    if gold != other:
+        raise InputError(f"{first} and {second} were scored on different test files; run both on the same one")
 
 
 def _result(folder: Path) -> dict:
