@@ -61,9 +61,8 @@ LETTERS = {
     "no-pairs": "(g) as (a), pairs teach nothing",
     "poor-in-mentions": "as (a), text that names half as many chemicals",
     "counts-only": "as (a), one step: what counting alone gives",
-    BEST: "the best two-core model",
-    BEST_LONGER: "the best two-core model, fine-tuned longer",
 }
+BEST_TITLES = {BEST: "the best two-core model", BEST_LONGER: "the best two-core model, fine-tuned longer"}
 
 
 def collect(results: Path) -> None:
@@ -197,7 +196,7 @@ def arms_table(results: Results) -> str:
     for arm, title in LETTERS.items():
         chem = [results.of("bc5-chem", arm, field) for field in ("f1", "seen.recall", "unseen.recall")]
         disease = [results.of("bc5-disease", arm, field) for field in ("f1", "unseen.recall")]
-        if chem[0] and arm not in (BEST, BEST_LONGER):
+        if chem[0]:
             rows.append([title, str(len(chem[0])), *map(_mean, (*chem, *disease))])
     heads = ("arm", "runs", "BC5-chem F1", "recall, seen", "recall, unseen", "BC5-disease F1", "recall, unseen")
     return _table(heads, rows)
@@ -206,8 +205,7 @@ def arms_table(results: Results) -> str:
 def differences_table(results: Results) -> str:
     """(a) minus each other arm, with intervals."""
     rows = []
-    arms = [arm for arm in LETTERS if arm not in ("domain", BEST, BEST_LONGER)]
-    for arm, task in product(arms, TASKS):
+    for arm, task in product([arm for arm in LETTERS if arm != "domain"], TASKS):
         if found := results.difference(task, "domain", arm):
             mean, low, high = (100 * value for value in found[:3])
             seeds = "{} and {}".format(*found[3])
@@ -328,14 +326,14 @@ def readme_table(results: Results) -> str:
 def ranked(results: Results) -> list[list[str]]:
     """Model, F1, recall on unseen mentions, pretraining and source, by F1."""
     rows = [[each["model"], each["f1"], each["unseen"], each["compute"], each["source"]] for each in results.published]
-    for arm, epochs in ((BEST, EPOCHS_OF_GRID), (BEST_LONGER, EPOCHS_OF_LONGER)):
-        if scores := results.of("bc5-chem", arm):
-            run = results.runs[BEST]
-            hours = run["seconds"] / 3600
-            made = f"{run['training'][-1]['tokens_seen'] / 1e6:.0f} M tokens, two CPU cores, {hours:.1f} h"
-            unseen = _mean(results.of("bc5-chem", arm, "unseen.recall"))
-            name = f"**{BEST}, {run['parameters'] / 1e6:.1f} M parameters, ours, {epochs} epochs**"
-            rows.append([name, f"**{_mean(scores)}**", f"**{unseen}**", made, "here"])
+    if run := results.runs.get(BEST):
+        tokens, hours = run["training"][-1]["tokens_seen"] / 1e6, run["seconds"] / 3600
+        made = f"{tokens:.0f} M tokens, two CPU cores, {hours:.1f} h"
+        for arm, epochs in ((BEST, EPOCHS_OF_GRID), (BEST_LONGER, EPOCHS_OF_LONGER)):
+            if scores := results.of("bc5-chem", arm):
+                unseen = _mean(results.of("bc5-chem", arm, "unseen.recall"))
+                name = f"**{BEST}, {run['parameters'] / 1e6:.1f} M parameters, ours, {epochs} epochs**"
+                rows.append([name, f"**{_mean(scores)}**", f"**{unseen}**", made, "here"])
     return sorted(rows, key=lambda row: float(re.search(r"[\d.]+", row[1])[0]))  # type: ignore[index]
 
 
@@ -392,7 +390,9 @@ def draw(results: Results, folder: Path) -> None:
     if BEST in results.runs:
         lines = results.runs[BEST]["validation"]
         loss = [(line["tokens_seen"] / 1e6, line["eval_mlm_loss"]) for line in lines]
-        figures["loss"] = curves_figure({LETTERS[BEST]: loss}, "tokens seen (millions)", "validation MLM loss (nats)")
+        figures["loss"] = curves_figure(
+            {BEST_TITLES[BEST]: loss}, "tokens seen (millions)", "validation MLM loss (nats)"
+        )
         f1 = [
             (results.tokens(share) / 1e6, 100 * statistics.fmean(scores))
             for share in (*CHECKPOINTS, 100)
@@ -400,9 +400,9 @@ def draw(results: Results, folder: Path) -> None:
         ]
         if f1:
             figures["f1_over_tokens"] = curves_figure(
-                {LETTERS[BEST]: f1}, "tokens seen (millions)", "F1 on BC5-chem (%)"
+                {BEST_TITLES[BEST]: f1}, "tokens seen (millions)", "F1 on BC5-chem (%)"
             )
-    bars = {title: results.of("bc5-chem", arm) for arm, title in LETTERS.items()}
+    bars = {title: results.of("bc5-chem", arm) for arm, title in (LETTERS | BEST_TITLES).items()}
     if bars := {title: scores for title, scores in bars.items() if scores}:
         figures["f1"] = task_scores_figure(bars, "F1 on BC5-chem")
     few = {LETTERS[arm]: _by_sentences(results, arm) for arm in FEW_ARMS if results.of(f"bc5-chem-{min(FEW)}", arm)}

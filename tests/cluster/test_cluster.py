@@ -271,12 +271,15 @@ def test_a_killed_run_goes_on(tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     # What was unfinished depends on the moment. This one always is: it lacks the last rename, and its host is gone.
-    finished_shards(shards)[0].rename(shards / "0123.host-1.partial")
+    unfinished = finished_shards(shards)[0].rename(shards / "0123.host-1.partial")
+    source = json.loads((unfinished / "shard.json").read_text())["source"]
     before = shards_of(recipe)
     assert len(before) in range(2, 8)
+    assert source not in before
     done = run_script("prepare_cluster", config, "--tasks", "5", "--workers", "1")
     assert done.returncode == 0, done.stderr[-3000:]
     assert not redone(before, shards_of(recipe)) & {Path(name).name for name in before}
+    assert Path(source).name in redone(before, shards_of(recipe))
     assert len(list(shards.iterdir())) == 8
     one = small_recipe(tmp_path / "in", tmp_path / "one", **{"corpus.near_duplicates": "0.9"})
     for name in STAGES:

@@ -57,19 +57,12 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class _System:
-    """What the folders of one system hold: a folder for each pretraining seed, with as many fine-tuning seeds each."""
+class _Tested:
+    """What a system's folder holds: its result, and the predictions of each fine-tuning seed."""
 
-    name: str
-    results: list[dict[str, Any]]
-    gold: list[str]
-    # Shape (seeds of all folders, units, numbers).
-    units: np.ndarray
-
-    @property
-    def runs(self) -> list[dict[str, Any]]:
-        """Those of all folders."""
-        return [run for result in self.results for run in result["runs"]]
+    folder: Path
+    result: dict[str, Any]
+    texts: list[str]
 
 
 def compare(first: Sequence[Path], second: Sequence[Path], samples: int = 10_000, seed: int = 1) -> Comparison:
@@ -82,21 +75,21 @@ def compare(first: Sequence[Path], second: Sequence[Path], samples: int = 10_000
     Raises:
         InputError: if a folder holds no result, or they are of unlike tasks, test files or numbers of seeds.
     """
-    systems = [_system(first), _system(second)]
-    _require_one_task([*first, *second], [result for system in systems for result in system.results])
-    _require_one_test(first[0], systems[0].gold, second[0], systems[1].gold)
-    task_type = TASK_TYPES[systems[0].results[0]["task_type"]]
+    systems = _system(first), _system(second)
+    _require_one_test([*systems[0], *systems[1]])
+    task_type = TASK_TYPES[systems[0][0].result["task_type"]]
+    units = [np.stack([task_type.units(text) for each in system for text in each.texts]) for system in systems]
     models = (len(first), len(second))
-    units = [system.units for system in systems]
     drawn = bootstrap(units[0], units[1], task_type.score_of, samples, seed, models)
     drawn = drawn[np.isfinite(drawn)]
     means = [float(task_type.score_of(found.sum(1)).mean()) for found in units]
     scores = [mean if np.isfinite(mean) else None for mean in means]
     is_known = None not in scores and len(drawn) > 0
+    runs = [[run for each in system for run in each.result["runs"]] for system in systems]
     return Comparison(
-        names=(systems[0].name, systems[1].name),
+        names=(_name(systems[0]), _name(systems[1])),
         scores=(scores[0], scores[1]),
-        reasons=(reason_in(systems[0].runs, task_type.score), reason_in(systems[1].runs, task_type.score)),
+        reasons=(reason_in(runs[0], task_type.score), reason_in(runs[1], task_type.score)),
         low=float(np.quantile(drawn, 0.025)) if is_known else None,
         high=float(np.quantile(drawn, 0.975)) if is_known else None,
         share_better=float((drawn > 0).mean()) if is_known else None,
@@ -143,39 +136,38 @@ def _drawn_seeds(draw: np.random.Generator, shape: tuple[int, int], groups: int)
     return (begins + draw.integers(0, size, (samples, groups, size))).reshape(samples, seeds)
 
 
-def _system(folders: Sequence[Path]) -> _System:
+def _system(folders: Sequence[Path]) -> list[_Tested]:
+    """The folders of a system, one for each pretraining seed."""
     if twice := [folder for folder in folders if folders.count(folder) > 1]:
         raise InputError(f"{twice[0]} is named twice; a system takes one folder of each pretraining seed")
-    results = [_result(folder) for folder in folders]
-    _require_one_task(folders, results)
-    task_type = TASK_TYPES[results[0]["task_type"]]
-    paths = [sorted((folder / "predictions").glob("seed-*.tsv")) for folder in folders]
-    for folder, of_seeds in zip(folders, paths, strict=True):
-        if len(of_seeds) != len(paths[0]):
-            numbers = f"seeds of {folders[0]}: {len(paths[0])}, of {folder}: {len(of_seeds)}"
-            raise InputError(f"{numbers}; a system needs as many for each pretraining seed")
-    texts = [[path.read_text(encoding="utf-8") for path in of_seeds] for of_seeds in paths]
-    golds = [_gold(of_seeds[0]) for of_seeds in texts]
-    for folder, gold in zip(folders, golds, strict=True):
-        _require_one_test(folders[0], golds[0], folder, gold)
-    units = np.stack([task_type.units(text) for of_seeds in texts for text in of_seeds])
-    # The name "pretrained" would not tell two checkpoints apart, so their folders stand for them.
-    name = str(folders[0]) if results[0]["system"] == "pretrained" else system_title(results[0])
-    more = f" and {len(folders) - 1} more" if len(folders) > 1 else ""
-    return _System(f"{name}{more}", results, golds[0], units)
+    found = []
+    for folder in folders:
+        paths = sorted((folder / "predictions").glob("seed-*.tsv"))
+        found.append(_Tested(folder, _result(folder), [path.read_text(encoding="utf-8") for path in paths]))
+        numbers = [len(each.texts) for each in (found[0], found[-1])]
+        if numbers[0] != numbers[1]:
+            seeds = f"seeds of {folders[0]}: {numbers[0]}, of {folder}: {numbers[1]}"
+            raise InputError(f"{seeds}; a system needs as many for each pretraining seed")
+    return found
 
 
-def _require_one_task(folders: Sequence[Path], results: Sequence[dict[str, Any]]) -> None:
-    for folder, result in zip(folders, results, strict=True):
-        if result["task"] != results[0]["task"]:
-            tasks = f"{folders[0]} is a result of {results[0]['task']}, {folder} of {result['task']}"
+def _require_one_test(found: Sequence[_Tested]) -> None:
+    first = found[0]
+    for other in found[1:]:
+        if other.result["task"] != first.result["task"]:
+            tasks = f"{first.folder} is a result of {first.result['task']}, {other.folder} of {other.result['task']}"
             raise InputError(f"{tasks}; name results of one task")
+        # Only then does a drawn unit mean the same text on both sides.
+        if _gold(other.texts[0]) != _gold(first.texts[0]):
+            both = f"{first.folder} and {other.folder}"
+            raise InputError(f"{both} were scored on different test files; run both on the same one")
 
 
-def _require_one_test(first: Path, gold: list[str], second: Path, other: list[str]) -> None:
-    # Only then does a drawn unit mean the same text on both sides.
-    if gold != other:
-        raise InputError(f"{first} and {second} were scored on different test files; run both on the same one")
+def _name(system: Sequence[_Tested]) -> str:
+    first = system[0]
+    # The name "pretrained" would not tell two checkpoints apart, so their folders stand for them.
+    name = str(first.folder) if first.result["system"] == "pretrained" else system_title(first.result)
+    return name if len(system) == 1 else f"{name} and {len(system) - 1} more"
 
 
 def _result(folder: Path) -> dict:
